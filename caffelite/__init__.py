@@ -1,0 +1,64 @@
+"""caffelite: Caffe nets and solvers from their prototxt files, in Python. The names are pycaffe's.
+
+Names are loaded when first used, so that `import caffelite` and the command line start at once: nets and solvers bring
+in the kernels, and these numba.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from caffelite.proto.caffe_pb2 import TEST, TRAIN
+
+if TYPE_CHECKING:
+    from caffelite.core.blob import Blob
+    from caffelite.core.errors import CaffeliteError
+    from caffelite.core.layer import Layer, layer_type_list
+    from caffelite.core.mode import set_mode_cpu, set_mode_gpu
+    from caffelite.core.net import Net
+    from caffelite.core.random import set_random_seed
+    from caffelite.core.solver import Solver, get_solver
+    from caffelite.core.solvers.sgd import SGDSolver
+
+_HOMES = {
+    "Blob": "caffelite.core.blob",
+    "CaffeliteError": "caffelite.core.errors",
+    "Layer": "caffelite.core.layer",
+    "Net": "caffelite.core.net",
+    "SGDSolver": "caffelite.core.solvers.sgd",
+    "Solver": "caffelite.core.solver",
+    "get_solver": "caffelite.core.solver",
+    "layer_type_list": "caffelite.core.layer",
+    "set_mode_cpu": "caffelite.core.mode",
+    "set_mode_gpu": "caffelite.core.mode",
+    "set_random_seed": "caffelite.core.random",
+}
+
+__all__ = [
+    "TEST",
+    "TRAIN",
+    "Blob",
+    "CaffeliteError",
+    "Layer",
+    "Net",
+    "SGDSolver",
+    "Solver",
+    "get_solver",
+    "layer_type_list",
+    "set_mode_cpu",
+    "set_mode_gpu",
+    "set_random_seed",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'caffelite' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return __all__

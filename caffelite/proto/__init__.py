@@ -1,0 +1,1 @@
+"""Caffe's messages: `from caffelite.proto import caffe_pb2`."""
