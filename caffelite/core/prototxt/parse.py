@@ -1,0 +1,156 @@
+"""Read prototxt files: text -> message, with the line of every field, and all of a file's mistakes at once."""
+
+import codecs
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from google.protobuf import text_format
+from google.protobuf.message import Message
+
+from caffelite.core.errors import PrototxtError
+from caffelite.core.prototxt.lines import Lines
+from caffelite.core.prototxt.scan import Scan, scan
+from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.prototxt.tokens import Source
+from caffelite.proto.caffe_pb2 import NetParameter, SolverParameter
+
+AnyMessage = TypeVar("AnyMessage", bound=Message)
+
+MOST_MISTAKES = 30  # shown of one file; a file of another kind has hundreds
+HEAD = 1 << 16  # bytes of a file in which binary data shows itself
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # control characters that no text has
+_LAYER_TYPE = re.compile(r"(?P<layer>(?:.*\.)?layer\[\d+\])\.type$")
+
+
+def read_net(path: str | Path, known_types: Collection[str] = ()) -> tuple[NetParameter, Lines]:
+    """Read a net's prototxt as it stands, without upgrading it (upgrade.py).
+
+    Raises PrototxtError with a line `file:line:column: ...` for each mistake. With `known_types`, an unknown type is a
+    mistake in a layer without include and exclude rules; the others may be filtered away before their type matters.
+    """
+    return parse_net(read_text(path), str(path), known_types)
+
+
+def read_solver(path: str | Path, known_types: Collection[str] = ()) -> tuple[SolverParameter, Lines]:
+    """Read a solver's prototxt as it stands; errors as of read_net."""
+    return _parse(read_text(path), SolverParameter(), str(path), known_types)
+
+
+def parse_net(text: str, name: str, known_types: Collection[str] = ()) -> tuple[NetParameter, Lines]:
+    """Parse the text of a net; `name` stands for the file in errors."""
+    return _parse(text, NetParameter(), name, known_types)
+
+
+def parse_text(text: str, message: AnyMessage, file: str) -> Lines:
+    """Merge the text into an empty message of any type and return the line of each field."""
+    return _parse(text, message, file, ())[1]
+
+
+def read_text(path: str | Path) -> str:
+    r"""Return the text of a prototxt file: UTF-8 or else Latin-1, any byte-order mark removed, lines ending in \n."""
+    try:
+        with Path(path).open("rb") as file:
+            text = _decoded(file, str(path))
+    except FileNotFoundError:
+        raise PrototxtError(f"{path}: no such file{_sibling(Path(path))}") from None
+    except IsADirectoryError:
+        raise PrototxtError(f"{path}: this is a directory; give the prototxt file in it") from None
+    except OSError as error:
+        raise PrototxtError(f"{path}: cannot be read ({error.strerror})") from None
+    return re.sub("\r\n?", "\n", text)
+
+
+def _decoded(file: BinaryIO, name: str) -> str:
+    head = file.read(HEAD)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return (head + file.read()).decode("utf-16", errors="replace")
+    data = head if _BINARY.search(head) else head + file.read()  # weights may be far larger than memory
+    if _BINARY.search(data):
+        raise PrototxtError(
+            f"{name}: this looks like a caffemodel or another binary file, not a prototxt; "
+            "give the text file that describes the net or solver here, and weights where weights are asked for"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _sibling(path: Path) -> str:
+    try:
+        return did_you_mean(path.name, (other.name for other in path.parent.iterdir() if other.is_file()))
+    except OSError:  # the folder is missing, too, or closed to us
+        return f"; nor is there a folder {path.parent}" if not path.parent.exists() else ""
+
+
+def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[str]) -> tuple[AnyMessage, Lines]:
+    source = Source(file, text)
+    descriptor: Any = message.DESCRIPTOR  # the stubs know two kinds of it, which behave alike
+    found = scan(source, descriptor)
+    if not found.table and not found.mistakes:
+        raise PrototxtError(f"{file}: the file is empty; it should describe a {_kind(message)}")
+    _refuse_the_other_kind(found, message, file)
+    mistakes = sorted([*found.mistakes, *_unknown_types(found, known_types)])
+    if mistakes:
+        raise PrototxtError(_listed([source.where(offset) + words for offset, words in mistakes], file))
+    lines = Lines(file, found.table)
+    _merge(text, message, file)
+    _refuse_missing(message, lines)
+    return message, lines
+
+
+def _merge(text: str, message: Message, file: str) -> None:
+    try:
+        text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        # what the scanner has no words for; protobuf repeats place and line of text before its own words
+        words = re.sub(r"^\d+:\d+ : (?:'.*': )?", "", str(error), flags=re.DOTALL)
+        raise PrototxtError(f"{file}:{error.GetLine() or 1}:{error.GetColumn() or 1}: {words}") from None
+
+
+def _refuse_missing(message: Any, lines: Lines) -> None:
+    missing = []
+    for path in message.FindInitializationErrors():
+        field = re.sub(r".*\blayers?\[\d+\]\.", "", path)
+        missing.append(f"{lines.where(path)}{field} is missing; it has no default, so write a value")
+    if missing:
+        raise PrototxtError(_listed(missing, lines.file))
+
+
+def _unknown_types(found: Scan, known_types: Collection[str]) -> list[tuple[int, str]]:
+    mistakes = []
+    for path, token in found.values.items():
+        match = _LAYER_TYPE.match(path) if known_types else None
+        if match is None or token.kind != "string" or token.text[1:-1] in known_types:
+            continue
+        ruled = any(f"{match['layer']}.{rule}[0]" in found.table for rule in ("include", "exclude"))
+        if not ruled:
+            mistakes.append((token.offset, unknown_type(token.text[1:-1], known_types)))
+    return mistakes
+
+
+def unknown_type(layer_type: str, known_types: Collection[str]) -> str:
+    """Return the error text for a layer type that nobody registered."""
+    hint = did_you_mean(layer_type, known_types) or f" (known types: {', '.join(sorted(known_types))})"
+    return f'unknown layer type "{layer_type}"{hint}'
+
+
+def _refuse_the_other_kind(found: Scan, message: Message, file: str) -> None:
+    """Say in one line that a solver was given as a net or a net as a solver, not one mistake for each of its fields."""
+    for other in (NetParameter, SolverParameter):
+        foreign = bool(found.unknown) and all(name in other.DESCRIPTOR.fields_by_name for name in found.unknown)
+        # one strange field among known ones is more likely misplaced
+        if foreign and (len(found.unknown) > 1 or not found.table):
+            raise PrototxtError(f"{file}: this describes a {_kind(other())}, not a {_kind(message)}")
+
+
+def _kind(message: Message) -> str:
+    kinds = {"NetParameter": "net", "SolverParameter": "solver"}
+    return kinds.get(message.DESCRIPTOR.name, message.DESCRIPTOR.name)
+
+
+def _listed(mistakes: list[str], file: str) -> str:
+    more = len(mistakes) - MOST_MISTAKES
+    return "\n".join([*mistakes[:MOST_MISTAKES], *([f"{file}: ... and {more} more"] if more > 0 else [])])

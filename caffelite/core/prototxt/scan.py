@@ -1,0 +1,194 @@
+"""Walk through a prototxt beside its schema: the line of every field, and every mistake at once.
+
+protobuf's own parser stops at the first mistake and forgets lines; it still makes the message (see parse.py).
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from caffelite.core.prototxt.suggest import any_of, did_you_mean
+from caffelite.core.prototxt.tokens import Source, Token
+from caffelite.core.prototxt.values import mistake_in
+
+_CLOSER = {"{": "}", "<": ">"}
+DEEPEST = 50  # messages within messages; Caffe's own schema has 5
+
+
+@dataclass
+class Scan:
+    """What the walk found.
+
+    mistakes: (offset, text) in the order of the file; the walk ends at bad syntax, and goes on after all others.
+    values: each field's last word, by path, such as `layer[3].type`.
+    unknown: names of fields of the outermost message that it does not have.
+    """
+
+    table: dict[str, int] = field(default_factory=dict)
+    values: dict[str, Token] = field(default_factory=dict)
+    mistakes: list[tuple[int, str]] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+class _BadSyntax(Exception):
+    """The walk cannot go on; the mistake is noted."""
+
+
+def scan(source: Source, descriptor: Descriptor) -> Scan:
+    """Walk through the text of a message of type `descriptor`; raises nothing."""
+    walk = _Walk(source)
+    with suppress(_BadSyntax):  # noted among the mistakes
+        walk.message(descriptor, "", Token("sign", "", 0))
+    return walk.found
+
+
+class _Walk:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.found = Scan()
+        self.depth = 0
+        self._tokens: Iterator[Token] = source.tokens()
+        self.token = next(self._tokens)
+
+    def advance(self) -> Token:
+        token = self.token
+        self.token = next(self._tokens, token)
+        return token
+
+    def accept(self, *signs: str) -> bool:
+        if self.token.kind == "sign" and self.token.text in signs:
+            self.advance()
+            return True
+        return False
+
+    def mistake(self, token: Token, text: str) -> None:
+        self.found.mistakes.append((token.offset, text))
+
+    def stop(self, token: Token, text: str) -> _BadSyntax:
+        self.mistake(token, text)
+        return _BadSyntax()
+
+    def message(self, descriptor: Descriptor | None, path: str, opener: Token) -> None:
+        """Walk to the end of a message; descriptor None: inside an unknown field, whose contents nobody can judge."""
+        closer = _CLOSER.get(opener.text, "")
+        counts: dict[str, int] = {}
+        while True:
+            if self.token.kind == "end":
+                if closer:
+                    raise self.stop(opener, f'"{opener.text}" is never closed; add "{closer}"')
+                return
+            if closer and self.accept(closer):
+                return
+            self.field(descriptor, path, counts)
+            if self.token.text != closer:
+                self.accept(",", ";")
+
+    def field(self, descriptor: Descriptor | None, path: str, counts: dict[str, int]) -> None:
+        name = self.token
+        if name.kind != "name":
+            raise self.stop(name, _unexpected(name))
+        self.advance()
+        known = None if descriptor is None else descriptor.fields_by_name.get(name.text)
+        if known is None and descriptor is not None:
+            self.mistake(name, _unknown_field(name.text, descriptor, path))
+            if not path:
+                self.found.unknown.append(name.text)
+        start = f"{path}.{name.text}" if path else name.text
+        if not self.accept(":") and self.token.kind in ("string", "number", "name"):
+            self.mistake(name, f'{name.text} needs a ":" before its value')
+        if self.accept("["):
+            self.entries(known, name, start, counts)
+        else:
+            self.entry(known, name, start, counts)
+
+    def entries(self, known: FieldDescriptor | None, name: Token, start: str, counts: dict[str, int]) -> None:
+        """Walk through `[1, 2]`."""
+        if known is not None and not _is_repeated(known):
+            self.mistake(name, f"{name.text} takes one value, not a list")
+            known = None
+        if self.accept("]"):
+            return
+        self.entry(known, self.token, start, counts)
+        while not self.accept("]"):
+            if not self.accept(","):
+                raise self.stop(self.token, f'the list of {name.text} needs "," or "]" here')
+            self.entry(known, self.token, start, counts)
+
+    def entry(self, known: FieldDescriptor | None, name: Token, start: str, counts: dict[str, int]) -> None:
+        """Walk over one value of a field, and note where it stands."""
+        path = start
+        if known is not None:
+            number = counts.get(known.name, 0)
+            counts[known.name] = number + 1
+            if _is_repeated(known):
+                path = f"{start}[{number}]"
+            elif number:
+                self.mistake(name, f"{known.name} is given twice; the first is on line {self.found.table[path]}")
+            self.found.table.setdefault(path, self.source.line(name.offset))
+        if self.token.text in _CLOSER and self.token.kind == "sign":
+            self.inner_message(known, name, path)
+        else:
+            self.scalar(known, path)
+
+    def inner_message(self, known: FieldDescriptor | None, name: Token, path: str) -> None:
+        opener = self.advance()
+        if known is not None and known.message_type is None:
+            self.mistake(name, f"{known.name} takes one value, not a message in braces")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.stop(opener, f"more than {DEEPEST} messages within each other")
+        self.message(None if known is None else known.message_type, path, opener)
+        self.depth -= 1
+
+    def scalar(self, known: FieldDescriptor | None, path: str) -> None:
+        token = self.token
+        if token.kind not in ("string", "number", "name"):
+            raise self.stop(token, _unexpected(token, value=True))
+        self.advance()
+        while token.kind == "string" and self.token.kind == "string":  # "a" "b" is one string, as in C
+            self.advance()
+        if known is None:
+            return
+        self.found.values[path] = token
+        if known.message_type is not None:
+            self.mistake(token, f"{known.name} is {token.text}, but is a message; write {known.name} {{ ... }}")
+            return
+        wrong = mistake_in(known, token)
+        if wrong:
+            self.mistake(token, wrong)
+
+
+def _is_repeated(known: FieldDescriptor) -> bool:
+    # new protobufs warn about `label`, old ones do not know `is_repeated`; the default value is a list in all of them
+    return isinstance(known.default_value, list)
+
+
+def _unexpected(token: Token, value: bool = False) -> str:
+    wanted = "a value" if value else "the name of a field"
+    if token.kind == "end":
+        return f"the file ends where {wanted} should stand"
+    if token.text == "=":
+        return '"=" stands where ":" should, as in kernel_size: 3'
+    if token.text == "/":
+        return 'comments begin with "#"'
+    if token.kind == "sign" and token.text in "\"'":
+        return "this string is not closed on its line"
+    if token.kind == "string":
+        return f"{token.text} stands where the name of a field should; names have no quotes"
+    return f'"{token.text}" stands where {wanted} should'
+
+
+def _unknown_field(name: str, descriptor: Descriptor, path: str) -> str:
+    place = path.rpartition(".")[2].partition("[")[0] or descriptor.name
+    text = f'unknown field "{name}" in {place}'
+    homes = list(_homes(name, descriptor.fields))
+    return f"{text}; it belongs in {any_of(homes)}" if homes else text + did_you_mean(name, descriptor.fields_by_name)
+
+
+def _homes(name: str, fields: Iterable[FieldDescriptor]) -> Iterator[str]:
+    """Yield the messages one level down that have a field of that name, such as stride's convolution_param."""
+    for known in fields:
+        if known.message_type is not None and name in known.message_type.fields_by_name:
+            yield known.name

@@ -1,0 +1,36 @@
+"""The nearest known name to a misspelt one."""
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+# Below this likeness a suggestion puzzles more than it helps ("Power" for "Fork" scores 0.44).
+LIKENESS = 0.6
+
+
+def _plain(word: str) -> str:
+    """Case, `_` and `-` are what people get wrong most, so they do not count as differences."""
+    return word.replace("_", "").replace("-", "").lower()
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known name most like `word` ("" if none is like it); of equally like ones the first in ASCII order."""
+    # two names that both end in _param are not alike for that
+    end = "_param" if word.endswith("_param") else ""
+    best, name = LIKENESS, ""
+    for candidate in sorted(known):
+        likeness = SequenceMatcher(None, _plain(word.removesuffix(end)), _plain(candidate.removesuffix(end))).ratio()
+        if likeness > best:
+            best, name = likeness, candidate
+    return name
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of an error text, `; did you mean "Pooling"?`, or "" where no known name is like `word`."""
+    name = nearest(word, known)
+    return f'; did you mean "{name}"?' if name else ""
+
+
+def any_of(names: Iterable[str]) -> str:
+    """Return the names as `MAX, AVE or STOCHASTIC`."""
+    *front, last = names
+    return f"{', '.join(front)} or {last}" if front else last

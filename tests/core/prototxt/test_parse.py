@@ -1,0 +1,153 @@
+import random
+from pathlib import Path
+
+import pytest
+
+from caffelite.core.errors import PrototxtError
+from caffelite.core.prototxt.parse import parse_net, parse_text, read_net, read_solver
+from caffelite.proto import caffe_pb2
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+NET = 'name: "n"\nlayer {\n  name: "pool1"\n  type: "Pooling"\n  pooling_param { stride: 2 }\n}\n'
+
+
+@pytest.fixture
+def net_file(tmp_path):
+    def write(data):
+        path = tmp_path / "net.prototxt"
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    return write
+
+
+def refusal(read, *arguments):
+    with pytest.raises(PrototxtError) as caught:
+        read(*arguments)
+    return str(caught.value)
+
+
+def test_read_net(net_file):
+    path = net_file(NET)
+    param, lines = read_net(path)
+    assert param.layer[0].pooling_param.stride == 2
+    assert lines.where("layer[0].pooling_param.stride") == f"{path}:5: "
+
+
+def test_read_solver(net_file):
+    param, lines = read_solver(net_file('base_lr: 0.5\nnet_param {\n  layer { name: "a" }\n}'))
+    assert param.base_lr == 0.5
+    assert lines.under("net_param").line("layer[0].name") == 3
+
+
+def test_parse_text_of_any_message():
+    message = caffe_pb2.LayerParameter()
+    assert parse_text('name: "a"', message, "f").line("name") == 1
+    assert message.name == "a"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        NET.replace("\n", "\r\n").encode(),
+        NET.replace("\n", "\r").encode(),
+        b"\xef\xbb\xbf" + NET.encode(),
+        NET.encode("utf-16"),
+        b"# caf\xe9 pr\xe8s\n" + NET.encode()[10:],
+    ],
+    ids=["CRLF", "CR", "byte-order mark", "UTF-16", "Latin-1 in a comment"],
+)
+def test_encodings_and_line_ends(net_file, data):
+    param, lines = read_net(net_file(data))
+    assert param.layer[0].name == "pool1"
+    assert lines.line("layer[0].name") == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_strings_are_utf8_or_latin1(net_file, encoding):
+    assert read_net(net_file('name: "café"'.encode(encoding)))[0].name == "café"
+
+
+def test_files_that_hold_no_net(net_file, tmp_path):
+    assert refusal(read_net, tmp_path) == f"{tmp_path}: this is a directory; give the prototxt file in it"
+    path = net_file(b"# nothing here\n\n")
+    assert refusal(read_net, path) == f"{path}: the file is empty; it should describe a net"
+    weights = GOLDEN / "cli" / "constant_iter_5.caffemodel"
+    assert "this looks like a caffemodel or another binary file, not a prototxt" in refusal(read_net, weights)
+
+
+def test_a_missing_file_has_its_sibling_suggested(net_file, tmp_path):
+    net_file(NET)
+    wrong = tmp_path / "nets.prototxt"
+    assert refusal(read_net, wrong) == f'{wrong}: no such file; did you mean "net.prototxt"?'
+    deep = tmp_path / "no" / "net.prototxt"
+    assert refusal(read_net, deep) == f"{deep}: no such file; nor is there a folder {tmp_path / 'no'}"
+
+
+def test_a_solver_is_not_a_net():
+    text = 'net: "n.prototxt" base_lr: 0.1 max_iter: 5'
+    assert refusal(parse_net, text, "s.prototxt") == "s.prototxt: this describes a solver, not a net"
+    assert refusal(parse_net, 'net: "n.prototxt"', "s") == "s: this describes a solver, not a net"
+    assert 'unknown field "net" in NetParameter' in refusal(parse_net, 'net: "n" ' + NET, "s")
+    assert refusal(parse_text, NET + NET[10:], caffe_pb2.SolverParameter(), "n").startswith("n: this describes a net")
+
+
+def test_all_mistakes_of_a_file_come_at_once():
+    text = NET.replace("stride", "strde").replace('"n"', "n") + "layer { pooling_param { pool: MIN } }"
+    assert refusal(parse_net, text, "f") == (
+        'f:1:7: name is n; write it in quotes: "n"\n'
+        'f:5:19: unknown field "strde" in pooling_param; did you mean "stride"?\n'
+        "f:7:31: pool is MIN; use MAX, AVE or STOCHASTIC"
+    )
+
+
+def test_a_file_of_many_mistakes_is_cut():
+    lines = refusal(parse_net, "layer { bogus_field: 1 }\n" * 40, "f").split("\n")
+    assert len(lines) == 31
+    assert lines[-1] == "f: ... and 10 more"
+
+
+def test_unknown_types_of_layers_without_rules():
+    text = 'layer { type: "Poolling" }\nlayer { type: "Fork" include { phase: TEST } }\nlayer { type: "ReLU" }'
+    known = ["Pooling", "ReLU"]
+    assert refusal(parse_net, text, "f", known) == 'f:1:15: unknown layer type "Poolling"; did you mean "Pooling"?'
+    assert refusal(parse_net, 'layer { type: "Zzz" }', "f", known) == (
+        'f:1:15: unknown layer type "Zzz" (known types: Pooling, ReLU)'
+    )
+    assert len(parse_net(text, "f")[0].layer) == 3  # without known types nothing is said
+
+
+def test_unknown_types_inside_a_solver(net_file):
+    path = net_file('net_param { layer { type: "Poolling" } }')
+    with pytest.raises(PrototxtError, match="did you mean"):
+        read_solver(path, ["Pooling"])
+
+
+def test_required_fields():
+    assert refusal(parse_net, "layer {\n clip_param { max: 1 }\n}", "f") == (
+        "f:2: clip_param.min is missing; it has no default, so write a value"
+    )
+
+
+def test_what_only_protobuf_refuses_has_its_place_too():
+    assert refusal(parse_net, '\nname: "\\xff"', "f").startswith("f:2:")
+
+
+def mutated(text, chance):
+    """Return the text with one piece taken out, doubled, or replaced by a sign."""
+    begin = chance.randrange(len(text))
+    end = min(len(text), begin + chance.randrange(1, 8))
+    piece = chance.choice(["", text[begin:end] * 2, "{", "}", ":", "[", "]", '"', "-", "9", "\\", "<", ",", "#"])
+    return text[:begin] + piece + text[end:]
+
+
+@pytest.mark.parametrize("name", ["v1_net", "v0_net", "input_shapes_upgraded"])
+def test_damaged_files_are_read_or_refused_with_a_place(name):
+    text = (GOLDEN / "cli" / "upgrade" / f"{name}.prototxt").read_text()
+    chance = random.Random(1)
+    for _ in range(60):
+        damaged = mutated(text, chance)
+        try:
+            parse_net(damaged, "f")
+        except PrototxtError as error:
+            assert str(error).startswith("f:")
