@@ -1,0 +1,1 @@
+"""What Caffe keeps in src/caffe/: blobs, layers, nets and solvers."""

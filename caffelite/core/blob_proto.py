@@ -1,0 +1,53 @@
+"""BlobProto, the stored form of a blob: values, shape and the old 4-axis form. Source: src/caffe/blob.cpp."""
+
+from math import prod
+
+import numpy as np
+
+from caffelite.core.blob import Array, Blob, Shape
+from caffelite.core.errors import WeightsError
+from caffelite.core.text import shape_string
+from caffelite.proto import caffe_pb2
+
+LEGACY_FIELDS = ("num", "channels", "height", "width")
+
+
+def stored_shape(proto: caffe_pb2.BlobProto) -> Shape:
+    """Return the shape a BlobProto states: num, channels, height, width if any of them is given, else `shape`."""
+    if any(proto.HasField(name) for name in LEGACY_FIELDS):
+        return (proto.num, proto.channels, proto.height, proto.width)
+    return tuple(proto.shape.dim)
+
+
+def read_blob(proto: caffe_pb2.BlobProto) -> Array:
+    """Return the values in their stored shape, float32 or float64; WeightsError if their number does not fit it."""
+    values: Array
+    if proto.double_data:
+        values = np.array(proto.double_data, np.float64)
+    else:
+        values = np.array(proto.data, np.float32)
+    shape = stored_shape(proto)
+    if min(shape, default=0) < 0 or values.size != prod(shape):
+        raise WeightsError(f"a stored blob of shape {shape_string(shape)} holds {values.size} values")
+    return values.reshape(shape)
+
+
+def write_blob(blob: Blob, write_diff: bool = False) -> caffe_pb2.BlobProto:
+    """Return the stored form: `shape` and `data` (`double_data` of a float64 blob), with the diff if asked."""
+    proto = caffe_pb2.BlobProto()
+    proto.shape.dim.extend(blob.shape)
+    double = blob.dtype == np.float64
+    (proto.double_data if double else proto.data).extend(blob.data.ravel())
+    if write_diff:
+        (proto.double_diff if double else proto.diff).extend(blob.diff.ravel())
+    return proto
+
+
+def shape_fits(shape: Shape, stored: Shape, legacy: bool) -> bool:
+    """Whether stored values of shape `stored` may be read into a blob of `shape`.
+
+    The old 4-axis form fits a blob of up to 4 axes that has its axes at the end and ones in front; else they are equal.
+    """
+    if not legacy:
+        return tuple(shape) == tuple(stored)
+    return len(shape) <= 4 and (1,) * (4 - len(shape)) + tuple(shape) == tuple(stored)

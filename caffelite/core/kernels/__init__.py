@@ -1,0 +1,1 @@
+"""Numba loops on arrays; they know nothing of layers, blobs or messages."""

@@ -1,0 +1,317 @@
+"""Layer: what every layer type is made of, and the register of types. Source: include/caffe/layer.hpp."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import numpy as np
+
+from caffelite.core import memory, random
+from caffelite.core.blob import Blob, Shape
+from caffelite.core.blob_proto import read_blob
+from caffelite.core.errors import LayerError, UnknownNameError
+from caffelite.core.fillers import fill
+from caffelite.core.registry import Registry
+from caffelite.core.text import shape_string
+from caffelite.proto import caffe_pb2
+
+Blobs = Sequence[Blob]
+# What a layer keeps between passes besides its blobs; arrays, numbers and strings, so that a snapshot can hold it.
+State = dict[str, Any]
+
+
+@dataclass
+class Context:
+    """What all layers of one net share.
+
+    `passes` counts forward passes and is set by the solver, so that random draws are a function of the iteration.
+    """
+
+    seed: int = 0
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
+    passes: int = 0
+    solver_rank: int = 0
+    solver_count: int = 1
+    folder: Path | None = None  # of the prototxt; None for a net from a message
+
+    def resolve(self, path: str) -> tuple[Path, list[Path]]:
+        """Find a file that a prototxt names: as written (Caffe's rule), else beside the prototxt.
+
+        Returns the first place where it exists (the first place, if none) and all places tried, for the error message.
+        """
+        tried = [Path(path)]
+        if self.folder is not None and not os.path.isabs(path):
+            tried.append(self.folder / path)
+        return next((place for place in tried if place.exists()), tried[0]), tried
+
+
+class BlobSpec(NamedTuple):
+    """A parameter blob that a layer wants: its shape and how it gets its first values."""
+
+    shape: Shape
+    filler: caffe_pb2.FillerParameter
+
+
+class Layer:
+    """One step of a net: reads its bottoms, fills its tops, and sends gradients back.
+
+    Subclasses give `setup` (once), `reshape` (shapes of the tops; may allocate), `forward` and `backward`, all called
+    with lists of blobs. `reshape` runs when a bottom's shape changed, or before every pass if `reshape_every_pass`.
+    `backward` overwrites the diff of each bottom whose `propagate_down` is true and adds to the diffs of `self.blobs`
+    whose `param_propagate_down` is true. An in-place layer gets the same blob as bottom and top.
+    """
+
+    type: ClassVar[str] = ""
+    exact_num_bottom_blobs: ClassVar[int | None] = None
+    min_bottom_blobs: ClassVar[int | None] = None
+    max_bottom_blobs: ClassVar[int | None] = None
+    exact_num_top_blobs: ClassVar[int | None] = None
+    min_top_blobs: ClassVar[int | None] = None
+    max_top_blobs: ClassVar[int | None] = None
+    equal_num_bottom_top_blobs: ClassVar[bool] = False
+    auto_top_blobs: ClassVar[bool] = False  # a layer written without tops gets anonymous ones
+    is_input: ClassVar[bool] = False  # its tops are the inputs of the net
+    has_backward: ClassVar[bool] = True
+    reshape_every_pass: ClassVar[bool] = False
+
+    def __init__(self, layer_param: caffe_pb2.LayerParameter, context: Context | None = None) -> None:
+        """`layer_param` is the layer's own copy; its `blobs` become parameters before set-up."""
+        self.layer_param = layer_param
+        self.context = context or Context()
+        self.phase = layer_param.phase
+        self.blobs: list[Blob] = []
+        for stored in layer_param.blobs:
+            values = read_blob(stored)
+            blob = self.new_blob(values.shape)
+            blob.data[...] = values
+            self.blobs.append(blob)
+        self.param_propagate_down: list[bool] = []
+
+    @classmethod
+    def default_loss_weights(cls, layer_param: caffe_pb2.LayerParameter) -> list[float]:
+        """Weights of the tops when `loss_weight` is not given, one a top; [] means none."""
+        return []
+
+    @property
+    def name(self) -> str:
+        """The layer's name in the prototxt."""
+        return self.layer_param.name
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Number type of all blobs: float32, or float64 for gradient checks."""
+        return self.context.dtype
+
+    def new_blob(self, shape: Shape | None = None) -> Blob:
+        """Return a blob of the net's number type."""
+        return Blob(shape, self.dtype)
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Read the layer's fields and make its parameters; runs once, before the first reshape."""
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Give the tops their shapes and make the buffers that depend on shapes."""
+        raise NotImplementedError(f"{type(self).__name__} has no reshape")
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Fill the tops' data from the bottoms' data."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Fill the diffs of the bottoms and add to the diffs of the parameters, from the tops' diffs."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        """Whether `force_backward` may ask for the gradient of this bottom; losses refuse it for labels."""
+        return True
+
+    def get_state(self) -> State:
+        """Return what the next pass depends on besides blobs, seed and pass number: positions, shuffles, ..."""
+        return {}
+
+    def set_state(self, state: State) -> None:
+        """Take up a state that `get_state` returned in another process."""
+        assert not state, f"{type(self).__name__} keeps no state"
+
+    def close(self) -> None:
+        """Give back files and threads; the layer is not used afterwards."""
+
+    def init_params(self, specs: list[BlobSpec]) -> None:
+        """Make the parameter blobs and fill them; blobs that came with the LayerParameter are kept and checked.
+
+        Raises LayerError if those are not as many as `specs`, or of other shapes.
+        """
+        if self.blobs:
+            have = [blob.shape for blob in self.blobs]
+            want = [spec.shape for spec in specs]
+            if have != want:
+                raise LayerError(
+                    "blobs",
+                    f"of shape {', '.join(map(shape_string, have))}",
+                    f"this layer has {len(want)} of shape {', '.join(map(shape_string, want))}",
+                )
+        else:
+            size = sum(prod(spec.shape) for spec in specs) * self.dtype.itemsize
+            memory.require(2 * size, "making its parameters and their gradients")
+            for index, spec in enumerate(specs):
+                blob = self.new_blob(spec.shape)
+                fill(blob, spec.filler, random.generator(self.context.seed, self.name, "param", index))
+                self.blobs.append(blob)
+        self.param_propagate_down = [True] * len(self.blobs)
+
+    def random_key(self, purpose: str = "") -> int:
+        """Return 64 bits for this pass of this layer, as seed of a counter hash in a kernel."""
+        return random.key(self.context.seed, self.name, purpose, self.context.passes)
+
+    def canonical_axis(self, blob: Blob, axis: int, field: str) -> int:
+        """Return `axis` counted from the front; LayerError naming `field` if the blob has no such axis."""
+        try:
+            return blob.canonical_axis(axis)
+        except IndexError:
+            legal = f"{-blob.num_axes} to {blob.num_axes - 1}"
+            raise LayerError(field, axis, f"a blob of shape {shape_string(blob.shape)} has axes {legal}") from None
+
+
+class LossLayer(Layer):
+    """Base of the losses: two bottoms (prediction, label), one scalar top with loss weight 1, none for the label."""
+
+    exact_num_bottom_blobs = 2
+    exact_num_top_blobs: ClassVar[int | None] = 1
+    auto_top_blobs = True
+
+    @classmethod
+    def default_loss_weights(cls, layer_param: caffe_pb2.LayerParameter) -> list[float]:
+        """Return 1 for the loss and 0 for further tops."""
+        return [1.0] + [0.0] * (len(layer_param.top) - 1)
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Check that prediction and label have the same batch size; the loss is a scalar."""
+        for index in (0, 1):
+            if bottom[index].num_axes == 0:
+                raise LayerError(f"bottom[{index}]", "a scalar", "predictions and labels need a batch axis")
+        if bottom[0].shape[0] != bottom[1].shape[0]:
+            raise LayerError(
+                "bottom[1]",
+                shape_string(bottom[1].shape),
+                f"predictions and labels must be equally many: bottom[0] is {shape_string(bottom[0].shape)}",
+            )
+        top[0].reshape()
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        """Labels get no gradient."""
+        return bottom_index != 1
+
+    def loss_weight(self, top: Blobs) -> Any:
+        """Return what the gradient is multiplied by: the loss top's diff, as the net or the user left it."""
+        return top[0].diff.flat[0]
+
+    def refuse_label_gradient(self, propagate_down: list[bool]) -> None:
+        """Raise LayerError if the gradient of the labels is asked for."""
+        if propagate_down[1]:
+            raise LayerError(
+                "propagate_down[1]",
+                "true",
+                f"{self.type} cannot backpropagate to labels; write propagate_down: false for bottom 1, "
+                "or feed labels from a layer without parameters",
+            )
+
+
+L = TypeVar("L", bound=type[Layer])
+Predicate = Callable[[caffe_pb2.LayerParameter], bool]
+
+
+class _Kind(NamedTuple):
+    when: Predicate | None
+    layer_class: type[Layer]
+
+
+LAYERS: Registry[list[_Kind]] = Registry("layer type")
+
+
+def register_layer(type_name: str, when: Predicate | None = None) -> Callable[[L], L]:
+    """Decorate the class of layers whose prototxt says `type: "<type_name>"`.
+
+    One name may stand for several classes (forks use one name for different layers): those with `when` are taken where
+    it holds for the LayerParameter, else the one without.
+    """
+
+    def add(layer_class: L) -> L:
+        layer_class.type = type_name
+        if type_name not in LAYERS:
+            LAYERS.register(type_name)([])
+        kinds = LAYERS[type_name]
+        assert all(kind.when is not when for kind in kinds), f"layer type {type_name} is registered twice"
+        kinds.append(_Kind(when, layer_class))
+        return layer_class
+
+    return add
+
+
+def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
+    """Return the class for this LayerParameter; LayerError with the nearest known type if there is none."""
+    _register_all()
+    try:
+        kinds = LAYERS[layer_param.type]
+    except UnknownNameError as err:
+        raise LayerError("type", f'"{layer_param.type}"', str(err)) from None
+    for kind in kinds:
+        if kind.when is not None and kind.when(layer_param):
+            return kind.layer_class
+    for kind in kinds:
+        if kind.when is None:
+            return kind.layer_class
+    raise LayerError("type", f'"{layer_param.type}"', "none of the layers of this type knows the fields given")
+
+
+def layer_type_list() -> list[str]:
+    """Names of all layer types, in ASCII order."""
+    _register_all()
+    return list(LAYERS)
+
+
+def _register_all() -> None:
+    """Register every layer type; the layers' modules load numba, so this happens when first needed."""
+    import caffelite.core.layers  # noqa: F401
+
+
+def make_layer(layer_param: caffe_pb2.LayerParameter, context: Context | None = None) -> Layer:
+    """Return a new layer of the type that `layer_param` names, not yet set up."""
+    return layer_class_for(layer_param)(layer_param, context)
+
+
+_COUNT_CHECKS: tuple[tuple[str, str, Callable[[int, int], bool]], ...] = (
+    ("exact_num", "", lambda have, want: have == want),
+    ("min", "at least ", lambda have, want: have >= want),
+    ("max", "at most ", lambda have, want: have <= want),
+)
+
+
+def check_blob_counts(layer: Layer, num_bottom: int, num_top: int) -> None:
+    """Raise LayerError if the layer type does not take this many bottoms or make this many tops."""
+    for side, have, verb, noun in (("bottom", num_bottom, "takes", "input"), ("top", num_top, "produces", "output")):
+        for prefix, words, holds in _COUNT_CHECKS:
+            want = getattr(layer, f"{prefix}_{side}_blobs")
+            if want is not None and not holds(have, want):
+                raise LayerError(
+                    side, f"given {have} times", f"{layer.type} Layer {verb} {words}{want} {side} blob(s) as {noun}."
+                )
+    if layer.equal_num_bottom_top_blobs and num_bottom != num_top:
+        raise LayerError(
+            "top",
+            f"given {num_top} times",
+            f"{layer.type} Layer produces one top blob as output for each of the {num_bottom} bottom blobs input.",
+        )
+
+
+def setup_layer(layer: Layer, bottom: Blobs, top: Blobs) -> None:
+    """Check the blob counts, then set the layer up and shape its tops."""
+    check_blob_counts(layer, len(bottom), len(top))
+    layer.setup(bottom, top)
+    if not layer.param_propagate_down:
+        layer.param_propagate_down = [True] * len(layer.blobs)
+    layer.reshape(bottom, top)

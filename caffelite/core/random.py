@@ -1,0 +1,33 @@
+"""Random numbers as a function of what they are for: seed, layer name, pass, record. There is no state to save."""
+
+import hashlib
+import secrets
+
+import numpy as np
+
+_process_seed: int | None = None
+
+
+def set_random_seed(seed: int) -> None:
+    """Let nets made from now on draw the same numbers in each run; `seed` is any integer >= 0."""
+    global _process_seed
+    _process_seed = int(seed)
+
+
+def process_seed() -> int:
+    """Return the seed set by `set_random_seed`, or a fresh one."""
+    return secrets.randbits(31) if _process_seed is None else _process_seed
+
+
+def key(seed: int, *labels: object) -> int:
+    """Return 64 bits that belong to these labels alone, as seed of a counter hash in a kernel."""
+    return int.from_bytes(_digest(seed, labels)[:8], "little")
+
+
+def generator(seed: int, *labels: object) -> np.random.Generator:
+    """Return numpy's counter-based generator for these labels, at its start."""
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(_digest(seed, labels)[:16], "little")))
+
+
+def _digest(seed: int, labels: tuple[object, ...]) -> bytes:
+    return hashlib.blake2b(repr((seed, *labels)).encode(), digest_size=16).digest()

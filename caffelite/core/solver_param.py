@@ -1,0 +1,79 @@
+"""A solver's prototxt: read, upgraded, with the rules for snapshot_prefix. Source: src/caffe/util/upgrade_proto.cpp."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from caffelite.core.errors import SolverError
+from caffelite.core.prototxt.lines import Lines
+from caffelite.core.prototxt.parse import read_solver
+from caffelite.core.prototxt.upgrade import upgrade_solver
+from caffelite.proto.caffe_pb2 import SolverParameter
+
+log = logging.getLogger("caffelite")
+
+
+@dataclass
+class SolverFile:
+    """The parameters of a solver, and the file and lines they come from (None: from memory)."""
+
+    param: SolverParameter
+    lines: Lines | None = None
+    path: Path | None = None
+
+    def where(self, field: str) -> str:
+        """Return `solver.prototxt:12: ` for a field, the file alone for one that is not given; "" from memory."""
+        return "" if self.lines is None else self.lines.where(field)
+
+    def refusal(self, field: str, value: object, fix: str) -> SolverError:
+        """Return the error to raise for a field that cannot be used."""
+        return SolverError(f"{self.where(field)}{field} is {value}; {fix}")
+
+    def find(self, field: str, name: str) -> Path:
+        """Return the file that `field` names: as written (Caffe's rule), else beside the solver file; SolverError."""
+        tried = [Path(name)]
+        if self.path is not None and not os.path.isabs(name):
+            tried.append(self.path.parent / name)
+        for place in tried:
+            if place.exists():
+                return place
+        places = " and ".join(os.path.abspath(place) for place in dict.fromkeys(tried))
+        raise SolverError(f'{self.where(field)}{field} is "{name}"; there is no such file (tried {places})')
+
+
+def read_solver_file(path: str | os.PathLike[str]) -> SolverFile:
+    """Read a solver's prototxt, old `solver_type` replaced by `type`; PrototxtError lists all mistakes."""
+    place = Path(path)
+    param, lines, notes = upgrade_solver(*read_solver(place))
+    for note in notes:
+        log.log(logging.getLevelName(note.severity), note.text)
+    file = SolverFile(param, lines, place)
+    _set_snapshot_prefix(file)
+    return file
+
+
+def solver_file(source: str | os.PathLike[str] | SolverParameter | SolverFile) -> SolverFile:
+    """Return what a solver is made from: a file is read, a message is copied so that the caller's stays as it is."""
+    if isinstance(source, SolverFile):
+        return source
+    if isinstance(source, SolverParameter):
+        param = SolverParameter()
+        param.CopyFrom(source)
+        upgraded, _, _ = upgrade_solver(param, Lines("solver", {}))
+        return SolverFile(upgraded)
+    return read_solver_file(source)
+
+
+def _set_snapshot_prefix(file: SolverFile) -> None:
+    """Snapshots of a solver file without snapshot_prefix, or with a folder there, are named after the file."""
+    assert file.path is not None
+    param = file.param
+    if not param.HasField("snapshot_prefix"):
+        param.snapshot_prefix = str(file.path.with_suffix(""))
+        log.info("snapshot_prefix was not specified and is set to %s", param.snapshot_prefix)
+    elif os.path.isdir(param.snapshot_prefix):
+        param.snapshot_prefix = os.path.join(param.snapshot_prefix, file.path.stem)
+        log.info("snapshot_prefix was a directory and is replaced to %s", param.snapshot_prefix)
