@@ -1,0 +1,27 @@
+"""`caffelite dataset`: public data sets as databases."""
+
+from __future__ import annotations
+
+from caffelite.cli.command import Arguments, command
+from caffelite.cli.flags import string
+
+SOURCE = string("source", "", "Folder with the original files; without it they are downloaded.", metavar="FOLDER")
+OUT = string("out", "data", "Folder to make the databases in.", metavar="FOLDER")
+URL = string("url", "", "Folder on a server to download the original files from.", metavar="ADDRESS")
+
+
+@command("dataset", "make databases of public data sets", flags=[SOURCE, OUT, URL], positionals="[NAME]")
+def dataset(arguments: Arguments) -> None:
+    """Make the LMDB databases of a data set (and CIFAR-10's mean) in --out; without NAME, list what there is.
+
+    Databases that are already there are left alone.
+    """
+    from caffelite.datasets import DATASETS, make
+
+    if not arguments.positionals:
+        for name in DATASETS:
+            print(f"{name:14} {DATASETS[name].summary}")
+        return
+    (name,) = arguments.positionals
+    for path in make(name, arguments[OUT], arguments[SOURCE] or None, arguments[URL] or None):
+        print(path)

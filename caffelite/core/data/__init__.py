@@ -1,0 +1,1 @@
+"""Where images come from: databases, records, transformation and reading ahead."""

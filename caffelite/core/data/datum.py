@@ -1,0 +1,112 @@
+"""Datum, the record of image databases, to pixels. Source: src/caffe/util/io.cpp, src/caffe/data_transformer.cpp."""
+
+from __future__ import annotations
+
+import logging
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from caffelite.core.blob import Array
+from caffelite.core.errors import DataError, LayerError
+from caffelite.proto import caffe_pb2
+
+log = logging.getLogger("caffelite")
+
+
+def raw_datum(pixels: Array, label: int) -> bytes:
+    """Return the record of `pixels`, (C, H, W) uint8, as Caffe's tools write it."""
+    channels, height, width = pixels.shape
+    datum = caffe_pb2.Datum(channels=channels, height=height, width=width, data=pixels.tobytes(), label=label)
+    return datum.SerializeToString(deterministic=True)
+
+
+class DatumReader:
+    """Turns the records of one database into pixels and labels.
+
+    Encoded images keep their channels unless `force_color` or `force_gray`. They are never turned by their EXIF
+    orientation: the OpenCV of Caffe's time did not know it.
+    """
+
+    def __init__(self, source: str, force_color: bool = False, force_gray: bool = False) -> None:
+        self.source = source
+        self._force_color, self._force_gray = force_color, force_gray
+        self._said_not_encoded = False
+
+    @property
+    def forces_channels(self) -> bool:
+        """Whether images are decoded as colour or grey whatever they are."""
+        return self._force_color or self._force_gray
+
+    def read(self, key: bytes, value: bytes) -> tuple[Array, int]:
+        """Return the pixels, (C, H, W) uint8 or float32 and read-only, and the label of a record.
+
+        Raises DataError, naming source and key, for what is not a Datum, is too short, or cannot be decoded.
+        """
+        try:
+            datum = caffe_pb2.Datum.FromString(value)
+        except DecodeError:
+            raise self._error(key, "it is not a Datum") from None
+        pixels = self._decoded(key, datum.data) if datum.encoded else self._raw(key, datum)
+        return pixels, datum.label
+
+    def _raw(self, key: bytes, datum: caffe_pb2.Datum) -> Array:
+        if self.forces_channels:
+            self._say_not_encoded()
+        shape = (datum.channels, datum.height, datum.width)
+        if min(shape) < 1:
+            raise self._error(key, f"a Datum of {shape[0]} channels, height {shape[1]}, width {shape[2]} has no pixels")
+        count = shape[0] * shape[1] * shape[2]
+        data = datum.data
+        values: Array = np.frombuffer(data, np.uint8) if data else np.array(datum.float_data, np.float32)
+        if values.size < count:
+            raise self._error(key, f"a Datum of {shape} needs {count} values of data or float_data, not {values.size}")
+        return values[:count].reshape(shape)
+
+    def _say_not_encoded(self) -> None:
+        if not self._said_not_encoded:
+            log.error("force_color and force_gray only for encoded datum")
+        self._said_not_encoded = True  # once, not once per image
+
+    def _decoded(self, key: bytes, data: bytes) -> Array:
+        cv2 = _opencv()
+        if self._force_color and self._force_gray:
+            raise LayerError(
+                "transform_param.force_gray", "true", "cannot set both force_color and force_gray; leave one out"
+            )
+        mode = cv2.IMREAD_UNCHANGED
+        if self.forces_channels:
+            mode = cv2.IMREAD_COLOR if self._force_color else cv2.IMREAD_GRAYSCALE
+            mode |= cv2.IMREAD_IGNORE_ORIENTATION  # "unchanged" never turns, and has no room for flags
+        image = _decode(cv2, data, mode)
+        if image is None:
+            raise self._error(key, f"Could not decode datum: its {len(data)} bytes are no image that OpenCV knows")
+        if image.dtype != np.uint8:
+            raise self._error(
+                key,
+                f"Image data type must be unsigned byte, not {image.dtype}; convert it, or force_color it to 8 bits",
+            )
+        return image[np.newaxis] if image.ndim == 2 else image.transpose(2, 0, 1)
+
+    def _error(self, key: bytes, problem: str) -> DataError:
+        return DataError(f'{self.source}: record "{key.decode(errors="backslashreplace")}": {problem}')
+
+
+def _opencv() -> ModuleType:
+    """OpenCV, imported when the first encoded image comes; DataError if it is not installed."""
+    try:
+        import cv2
+    except ImportError:
+        raise DataError("encoded images are decoded by OpenCV: pip install 'caffelite[image]'") from None
+    module: ModuleType = cv2
+    return module
+
+
+def _decode(cv2: Any, data: bytes, mode: int) -> Array | None:
+    try:
+        image: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    except cv2.error:  # no data at all, or more pixels than OpenCV allows
+        return None
+    return image

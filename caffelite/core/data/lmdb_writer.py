@@ -1,0 +1,59 @@
+"""Writing LMDB databases: complete or not at all. Source: src/caffe/util/db_lmdb.cpp."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from caffelite.core.errors import DataError
+
+Record = tuple[bytes, bytes]
+
+RECORDS_PER_TRANSACTION = 1000
+FIRST_MAP_SIZE = 1 << 24  # bytes; doubled when it is full
+
+
+def write_lmdb(folder: Path, records: Iterable[Record]) -> int:
+    """Make the database `folder` of (key, value) records and return their number; DataError if it cannot be made.
+
+    Written beside it under another name, and renamed when all is on disk; folders above it are made.
+    """
+    partial = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    try:
+        partial.mkdir(parents=True)
+        try:
+            count = _fill(partial, records)
+            os.rename(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except (OSError, lmdb.Error) as err:
+        raise DataError(f"cannot write the LMDB database {folder}: {err}") from err
+    return count
+
+
+def _fill(folder: Path, records: Iterable[Record]) -> int:
+    waiting = iter(records)
+    count = 0
+    with lmdb.open(str(folder), map_size=FIRST_MAP_SIZE) as environment:
+        while some := list(islice(waiting, RECORDS_PER_TRANSACTION)):
+            _commit(environment, some)
+            count += len(some)
+    return count
+
+
+def _commit(environment: Any, records: list[Record]) -> None:
+    while True:
+        try:
+            with environment.begin(write=True) as transaction:
+                for key, value in records:
+                    transaction.put(key, value)
+            return
+        except lmdb.MapFullError:
+            environment.set_mapsize(environment.info()["map_size"] * 2)

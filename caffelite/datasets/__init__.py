@@ -1,0 +1,5 @@
+"""Public data sets as databases: `caffelite dataset NAME`."""
+
+from caffelite.datasets.catalogue import DATASETS, command_for, make, make_if_included
+
+__all__ = ["DATASETS", "command_for", "make", "make_if_included"]

@@ -1,0 +1,97 @@
+"""Which data sets there are, and what each makes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from caffelite.core.errors import UsageError
+from caffelite.core.registry import Registry
+from caffelite.datasets import cifar10, digits, idx
+
+log = logging.getLogger("caffelite")
+
+FOLDER = "data"  # where the databases are, seen from where people run their nets
+
+
+class Dataset(NamedTuple):
+    """One data set: what it is, the names of what it makes, and how.
+
+    `make` gets the folder to write to, the folder of the original files (None: find or download them) and the address
+    to download from (None: the usual one).
+    """
+
+    summary: str
+    names: tuple[str, ...]
+    make: Callable[[Path, Path | None, str | None], None]
+    included: bool = False  # comes with caffelite, so that there is no source
+
+
+DATASETS: Registry[Dataset] = Registry("data set")
+
+DATASETS.register("digits")(
+    Dataset(
+        "1,797 handwritten digits, 28 x 28 grey, 10 classes; comes with caffelite (UCI, CC BY 4.0)",
+        digits.NAMES,
+        lambda out, source, url: digits.make(out),
+        included=True,
+    )
+)
+DATASETS.register("mnist")(
+    Dataset("70,000 handwritten digits, 28 x 28 grey, 10 classes; 11 MB to download", idx.MNIST.names, idx.MNIST.make)
+)
+DATASETS.register("fashion_mnist")(
+    Dataset(
+        "70,000 pictures of clothes, 28 x 28 grey, 10 classes; 30 MB to download, or Debian's dataset-fashion-mnist",
+        idx.FASHION_MNIST.names,
+        idx.FASHION_MNIST.make,
+    )
+)
+DATASETS.register("cifar10")(
+    Dataset(
+        "60,000 photographs, 32 x 32 colour (RGB), 10 classes, and their mean; 170 MB to download",
+        cifar10.CIFAR10.names,
+        cifar10.CIFAR10.make,
+    )
+)
+
+
+def make(name: str, out: Path | str = FOLDER, source: Path | str | None = None, url: str | None = None) -> list[Path]:
+    """Make the databases of data set `name` in folder `out` and return their paths; those that are there are kept.
+
+    source: a folder with the original files; without it they are downloaded, from `url` if given (the folder on a
+    server that holds them). Raises DataError for files that are not the right ones, UnknownNameError for a name that
+    is not in DATASETS, UsageError for source or url of a data set that comes with caffelite.
+    """
+    dataset = DATASETS[name]
+    if dataset.included and (source is not None or url is not None):
+        raise UsageError(f"the data set {name} comes with caffelite: leave --source and --url out")
+    if source is not None and url is not None:
+        raise UsageError("give --source (a folder) or --url (a server to download from), not both")
+    dataset.make(Path(out), None if source is None else Path(source), url)
+    return [Path(out) / made for made in dataset.names]
+
+
+def make_if_included(source: str) -> bool:
+    """Make the database at path `source` and return True, if it is one of a data set that comes with caffelite."""
+    found = _dataset_of(source)
+    if not found or not DATASETS[found].included:
+        return False
+    log.info("Making %s from the %s that come with caffelite", source, found)
+    make(found)
+    return True
+
+
+def command_for(source: str) -> str:
+    """Return the command that makes the file or database at path `source`; "" if none does."""
+    found = _dataset_of(source)
+    return f"caffelite dataset {found}" if found else ""
+
+
+def _dataset_of(source: str) -> str:
+    path = Path(source)
+    if path.parent != Path(FOLDER):
+        return ""
+    return next((name for name in DATASETS if path.name in DATASETS[name].names), "")

@@ -1,0 +1,41 @@
+"""Databases of data sets: made whole, and only if they are not there yet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+
+from caffelite.core.blob import Array
+from caffelite.core.data.datum import raw_datum
+from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.data.lmdb_writer import write_lmdb
+from caffelite.core.errors import DataError
+
+log = logging.getLogger("caffelite")
+
+
+def is_complete(folder: Path, records: int) -> bool:
+    """Whether the database `folder` is there with this many records; DataError if something else is there."""
+    if not folder.exists():
+        return False
+    found = LmdbReader(folder).entries
+    if found != records:
+        raise DataError(f"{folder} holds {found} records instead of {records}; delete it and make it again")
+    log.info("%s is already there (%d records); left alone", folder, found)
+    return True
+
+
+def write_images(folder: Path, images: Array, labels: Iterable[int], digits: int) -> None:
+    """Make the database `folder` of `images`, (N, C, H, W) uint8, in their order; keys are decimals of `digits` digits.
+
+    One that is already there, complete, is left alone.
+    """
+    if is_complete(folder, len(images)):
+        return
+    numbered = zip(count(), images, labels)
+    made = write_lmdb(
+        folder, ((b"%0*d" % (digits, index), raw_datum(image, int(label))) for index, image, label in numbered)
+    )
+    log.debug("%s: %d records", folder, made)

@@ -1,0 +1,167 @@
+"""MNIST and data sets in its form (IDX files). Source: examples/mnist/convert_mnist_data.cpp."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from caffelite.core.blob import Array
+from caffelite.core.errors import DataError
+from caffelite.datasets.databases import is_complete, write_images
+from caffelite.datasets.download import RemoteFile, download, find
+
+UNSIGNED_BYTE = 0x800  # in the magic number; the last digit is the number of axes
+SIDE = 28
+CLASSES = 10
+KEY_DIGITS = 8  # as convert_mnist_data
+
+
+@dataclass(frozen=True)
+class Part:
+    """The training or test part: name of its database, number of images, its two files."""
+
+    name: str
+    count: int
+    images: RemoteFile
+    labels: RemoteFile
+
+
+@dataclass(frozen=True)
+class IdxDataset:
+    """Grey 28 x 28 images with labels 0 to 9, in IDX files: plain or compressed, from a folder or a server.
+
+    `system_folder` is where a package of the system puts the files.
+    """
+
+    parts: tuple[Part, ...]
+    url: str
+    system_folder: Path | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the databases."""
+        return tuple(part.name for part in self.parts)
+
+    def make(self, out: Path, source: Path | None, url: str | None) -> None:
+        """Make the databases that are missing in folder `out`; see catalogue.make."""
+        missing = [part for part in self.parts if not is_complete(out / part.name, part.count)]
+        if source is None and url is None and self.system_folder is not None and self.system_folder.is_dir():
+            source = self.system_folder
+        for part in missing:
+            self._make_part(part, out, source, url or self.url)
+
+    def _make_part(self, part: Part, out: Path, source: Path | None, url: str) -> None:
+        place: AbstractContextManager[str | Path] = TemporaryDirectory() if source is None else nullcontext(source)
+        with place as folder:
+            get = _downloader(url) if source is None else _find_file
+            images = read_idx(get(part.images, Path(folder)), (part.count, SIDE, SIDE))
+            labels_file = get(part.labels, Path(folder))
+            labels = read_idx(labels_file, (part.count,))
+        if labels.max() >= CLASSES:
+            raise DataError(f"{labels_file} holds the label {labels.max()}; labels are 0 to {CLASSES - 1}")
+        write_images(out / part.name, images[:, np.newaxis], labels, KEY_DIGITS)
+
+
+def _downloader(url: str) -> Callable[[RemoteFile, Path], Path]:
+    return lambda file, folder: download(file, url, folder)
+
+
+def _find_file(file: RemoteFile, folder: Path) -> Path:
+    plain = file.name.removesuffix(".gz")
+    return find(folder, [file.name, plain, plain.replace("-idx", ".idx")])
+
+
+def read_idx(path: Path, shape: tuple[int, ...]) -> Array:
+    """Return the bytes of an IDX file, plain or compressed, which must have this shape; DataError if it has not."""
+    header = struct.Struct(f">{1 + len(shape)}I")
+    expected = header.size + int(np.prod(shape))
+    try:
+        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+        with opened as file:
+            content = file.read(expected + 1)
+    except (OSError, EOFError, zlib.error) as err:
+        raise DataError(f"cannot read {path}: {err}") from None
+    if len(content) < header.size:
+        raise DataError(f"{path} is cut short: {len(content)} bytes instead of {expected}")
+    magic, *sizes = header.unpack_from(content)
+    if magic != UNSIGNED_BYTE + len(shape):
+        raise DataError(
+            f"{path} is not the expected IDX file: its magic number is {magic} instead of {UNSIGNED_BYTE + len(shape)}"
+        )
+    if tuple(sizes) != shape:
+        raise DataError(f"{path} holds {_product(sizes)} values instead of {_product(shape)}")
+    if len(content) != expected:
+        found = "more" if len(content) > expected else str(len(content))
+        raise DataError(f"{path} has {found} bytes instead of {expected}")
+    values: Array = np.frombuffer(content, np.uint8, offset=header.size).reshape(shape)
+    return values
+
+
+def _product(sizes: tuple[int, ...] | list[int]) -> str:
+    return " x ".join(map(str, sizes))
+
+
+MNIST = IdxDataset(
+    parts=(
+        Part(
+            "mnist_train_lmdb",
+            60000,
+            RemoteFile(
+                "train-images-idx3-ubyte.gz",
+                9912422,
+                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            ),
+            RemoteFile(
+                "train-labels-idx1-ubyte.gz", 28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
+            ),
+        ),
+        Part(
+            "mnist_test_lmdb",
+            10000,
+            RemoteFile(
+                "t10k-images-idx3-ubyte.gz", 1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"
+            ),
+            RemoteFile(
+                "t10k-labels-idx1-ubyte.gz", 4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"
+            ),
+        ),
+    ),
+    url="https://storage.googleapis.com/cvdf-datasets/mnist",
+)
+
+FASHION_MNIST = IdxDataset(
+    parts=(
+        Part(
+            "fashion_mnist_train_lmdb",
+            60000,
+            RemoteFile(
+                "train-images-idx3-ubyte.gz",
+                26421880,
+                "08dc20ab1689590a0bcd66e874647b6ee8464e2d501b5a3f1f78831db19a3fdc",
+            ),
+            RemoteFile(
+                "train-labels-idx1-ubyte.gz", 29515, "b0197879cbda89f3dc7b894f9fd52b858e68ea4182b6947c9d8c2b67e5f18dcc"
+            ),
+        ),
+        Part(
+            "fashion_mnist_test_lmdb",
+            10000,
+            RemoteFile(
+                "t10k-images-idx3-ubyte.gz", 4422102, "78dcbbfb5a27efaf1b6c1d616caca68560be8766c5bffcb2791df9273a534229"
+            ),
+            RemoteFile(
+                "t10k-labels-idx1-ubyte.gz", 5148, "42bd18137a62d5998cdeae52bf3a0676ac6b706f5cf8439b47bb5b151ae3dccf"
+            ),
+        ),
+    ),
+    url="https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+    system_folder=Path("/usr/share/datasets/fashion-mnist"),  # of Debian's package dataset-fashion-mnist
+)

@@ -1,0 +1,144 @@
+import builtins
+
+import numpy as np
+import pytest
+
+from caffelite.core.data.datum import DatumReader, raw_datum
+from caffelite.core.errors import DataError, LayerError
+from caffelite.proto.caffe_pb2 import Datum
+
+cv2 = pytest.importorskip("cv2")
+
+
+def read(value, **flags):
+    return DatumReader("some_lmdb", **flags).read(b"00000007", value)
+
+
+def encoded(image, extension=".png", label=0):
+    return Datum(data=cv2.imencode(extension, image)[1].tobytes(), encoded=True, label=label).SerializeToString()
+
+
+def ramp_image(height=4, width=5, channels=3):
+    return np.arange(height * width * channels, dtype=np.uint8).reshape(height, width, channels)
+
+
+def test_writes_the_bytes_of_caffes_tools():
+    pixels = np.array([[[0x00, 0x7F], [0x80, 0xFF]]], np.uint8)
+    assert raw_datum(pixels, 7).hex() == "0801100218022204007f80ff2807"
+
+
+def test_raw_data_is_channels_height_width():
+    pixels, label = read(Datum(channels=2, height=1, width=3, data=bytes(range(6)), label=9).SerializeToString())
+    np.testing.assert_array_equal(pixels, [[[0, 1, 2]], [[3, 4, 5]]])
+    assert pixels.dtype == np.uint8
+    assert label == 9
+
+
+def test_float_data_counts_only_without_data():
+    datum = Datum(channels=2, height=1, width=1, float_data=[-1.5, 2.25])
+    assert read(datum.SerializeToString())[0].tolist() == [[[-1.5]], [[2.25]]]
+    datum.data = b"\x01\x02"
+    assert read(datum.SerializeToString())[0].tolist() == [[[1]], [[2]]]
+
+
+def test_packed_floats_are_read_too():
+    packed = bytes.fromhex("08021001180132080000803f000000bf")
+    assert read(packed)[0].ravel().tolist() == [1, -0.5]
+
+
+def test_bytes_behind_the_pixels_are_ignored():
+    assert read(Datum(channels=1, height=1, width=2, data=b"\1\2\3").SerializeToString())[0].tolist() == [[[1, 2]]]
+
+
+@pytest.mark.parametrize(
+    ("datum", "message"),
+    [
+        (Datum(channels=1, height=2, width=2, data=b"\1\2\3"), r"\(1, 2, 2\) needs 4 values of data .*, not 3"),
+        (Datum(channels=1, height=2, width=2, float_data=[1]), "needs 4 values of data or float_data, not 1"),
+        (Datum(label=3), "0 channels, height 0, width 0 has no pixels"),
+        (Datum(channels=-1, height=-1, width=1, data=b"\1"), "-1 channels"),
+        (Datum(channels=2**31 - 1, height=2**31 - 1, width=2**31 - 1, data=b"\1"), "not 1"),
+        (Datum(encoded=True), "Could not decode datum: its 0 bytes"),
+        (Datum(encoded=True, data=b"no image"), "Could not decode datum: its 8 bytes"),
+    ],
+)
+def test_refuses_a_record_without_all_its_pixels(datum, message):
+    with pytest.raises(DataError, match='^some_lmdb: record "00000007": .*' + message):
+        read(datum.SerializeToString())
+
+
+@pytest.mark.parametrize("value", [b"\xff\xff\xff", b"\x22\x05ab"])
+def test_refuses_what_is_not_a_datum(value):
+    with pytest.raises(DataError, match="it is not a Datum"):
+        read(value)
+
+
+def test_names_odd_keys():
+    with pytest.raises(DataError, match=r'record "\\xff": it is not a Datum'):
+        DatumReader("some_lmdb").read(b"\xff", b"\xff")
+
+
+def test_images_keep_their_channels():
+    colour, gray = ramp_image(), ramp_image(channels=1)
+    np.testing.assert_array_equal(read(encoded(colour, label=4))[0], colour.transpose(2, 0, 1))
+    assert read(encoded(colour, label=4))[1] == 4
+    np.testing.assert_array_equal(read(encoded(gray))[0], gray.transpose(2, 0, 1))
+    assert read(encoded(ramp_image(channels=4)))[0].shape == (4, 4, 5)
+
+
+def test_forced_colour_and_grey():
+    gray, transparent = ramp_image(channels=1), ramp_image(channels=4)
+    np.testing.assert_array_equal(read(encoded(gray), force_color=True)[0], np.repeat(gray, 3, 2).transpose(2, 0, 1))
+    np.testing.assert_array_equal(
+        read(encoded(transparent), force_color=True)[0], transparent[..., :3].transpose(2, 0, 1)
+    )
+    luma = ramp_image() @ [0.114, 0.587, 0.299]
+    np.testing.assert_allclose(read(encoded(ramp_image()), force_gray=True)[0], luma[np.newaxis], atol=1)
+
+
+def test_16_bits():
+    deep = (ramp_image().astype(np.uint16) << 8) + 77
+    np.testing.assert_array_equal(read(encoded(deep), force_color=True)[0], ramp_image().transpose(2, 0, 1))
+    with pytest.raises(DataError, match="Image data type must be unsigned byte, not uint16"):
+        read(encoded(deep))
+
+
+def exif_rotated(jpeg):
+    """Put an EXIF block that says "turn by 90 degrees" behind the start of a JPEG."""
+    entry = bytes.fromhex("011200030000000100060000")
+    exif = b"Exif\0\0" + b"MM\0*" + bytes.fromhex("000000080001") + entry + bytes(4)
+    return jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
+
+
+@pytest.mark.parametrize("flags", [{}, {"force_color": True}, {"force_gray": True}])
+def test_exif_orientation_is_ignored(flags):
+    jpeg = exif_rotated(cv2.imencode(".jpg", ramp_image())[1].tobytes())
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (5, 4, 3)  # turned: the block works
+    assert read(Datum(data=jpeg, encoded=True).SerializeToString(), **flags)[0].shape[1:] == (4, 5)
+
+
+def test_both_force_flags_are_refused_for_encoded_images_only():
+    raw = raw_datum(np.ones((1, 1, 1), np.uint8), 0)
+    assert read(raw, force_color=True, force_gray=True)[0].shape == (1, 1, 1)
+    with pytest.raises(LayerError, match=r"force_gray is true; cannot set both force_color and force_gray"):
+        read(encoded(ramp_image()), force_color=True, force_gray=True)
+
+
+def test_force_flags_on_raw_records_are_an_error_in_the_log_once(caplog):
+    reader = DatumReader("some_lmdb", force_gray=True)
+    for _ in range(3):
+        assert reader.read(b"0", raw_datum(np.ones((3, 1, 1), np.uint8), 0))[0].shape == (3, 1, 1)
+    assert [record.message for record in caplog.records] == ["force_color and force_gray only for encoded datum"]
+
+
+def test_says_what_to_install_for_encoded_images(monkeypatch):
+    importing = builtins.__import__
+
+    def without_cv2(name, *rest):
+        if name == "cv2":
+            raise ImportError(name)
+        return importing(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_cv2)
+    with pytest.raises(DataError, match=r"pip install 'caffelite\[image\]'"):
+        read(encoded(ramp_image()))

@@ -1,0 +1,160 @@
+import os
+import shutil
+import subprocess
+import sys
+
+import lmdb
+import pytest
+
+from caffelite.core.data.lmdb_reader import LmdbReader, check_data_file
+from caffelite.core.data.lmdb_writer import write_lmdb
+from caffelite.core.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A database of 40 records, some of them larger than a page."""
+    records = [(b"%08d" % index, b"%d " % index * (index * 100)) for index in range(40)]
+    write_lmdb(tmp_path / "some_lmdb", records)
+    return tmp_path / "some_lmdb"
+
+
+def keys(records):
+    return [int(key) for key, _ in records]
+
+
+def test_reads_in_order_of_keys(tmp_path):
+    write_lmdb(tmp_path / "db", [(key, b"value") for key in (b"10", b"9", b"2", b"1")])
+    assert keys(LmdbReader(tmp_path / "db").read(4)) == [1, 10, 2, 9]
+
+
+def test_wraps(folder, caplog):
+    caplog.set_level("INFO")
+    reader = LmdbReader(folder, log_restart=True)
+    assert keys(reader.read(39)) == list(range(39))
+    assert keys(reader.read(3)) == [39, 0, 1]
+    assert keys(reader.read(80)) == [*range(2, 40), *range(40), 0, 1]
+    assert [record.message for record in caplog.records] == ["Restarting data prefetching from start."] * 3
+
+
+@pytest.mark.parametrize("record", [0, 1, 17, 39, 40, 41, 4017])
+def test_seek(folder, record):
+    reader = LmdbReader(folder)
+    reader.read(5)
+    reader.seek(record)
+    assert keys(reader.read(2)) == [record % 40, (record + 1) % 40]
+    assert reader.entries == 40
+
+
+def test_several_readers_of_one_database(folder):
+    first, second = LmdbReader(folder), LmdbReader(folder)
+    first.read(7)
+    assert keys(second.read(2)) == [0, 1]
+    del second
+    assert keys(first.read(2)) == [7, 8]
+
+
+def test_any_map_size(tmp_path):
+    with lmdb.open(str(tmp_path / "db"), map_size=2**40) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"0", b"value")
+    assert LmdbReader(tmp_path / "db").read(1) == [(b"0", b"value")]
+
+
+def test_a_database_without_lock_file_that_nobody_may_write(folder, monkeypatch):
+    opening = lmdb.open
+
+    def refusing(*args, **options):
+        if options.get("lock", True):
+            raise lmdb.ReadonlyError("lock.mdb: Permission denied")
+        return opening(*args, **options)
+
+    monkeypatch.setattr(lmdb, "open", refusing)
+    assert keys(LmdbReader(folder).read(2)) == [0, 1]
+
+
+def test_missing(tmp_path):
+    with pytest.raises(DataError, match="cannot open the LMDB database .*nowhere: .*No such file or directory"):
+        LmdbReader(tmp_path / "nowhere")
+
+
+def test_a_folder_without_data(tmp_path):
+    with pytest.raises(DataError, match=r"is not an LMDB database: that is a folder with a file data\.mdb in it"):
+        LmdbReader(tmp_path)
+
+
+def test_a_file_instead_of_a_folder(folder):
+    with pytest.raises(DataError, match="is not an LMDB database"):
+        LmdbReader(folder / "data.mdb")
+
+
+def test_empty(tmp_path):
+    write_lmdb(tmp_path / "db", [])
+    with pytest.raises(DataError, match=r"the LMDB database .*db holds no records"):
+        LmdbReader(tmp_path / "db")
+
+
+@pytest.mark.parametrize("content", [b"no database" * 2000, bytes(50000)])
+def test_not_a_database(tmp_path, content):
+    (tmp_path / "data.mdb").write_bytes(content)
+    with pytest.raises(DataError, match="is not an LMDB database of this kind of machine"):
+        LmdbReader(tmp_path)
+
+
+def test_another_version(folder):
+    content = bytearray((folder / "data.mdb").read_bytes())
+    content[20] = 2
+    (folder / "data.mdb").write_bytes(content)
+    with pytest.raises(DataError, match="is not an LMDB database of this kind of machine"):
+        LmdbReader(folder)
+
+
+# In a process of its own: reading behind the end of a mapped file would end it by SIGBUS.
+READ_ALL = """
+import sys
+from pathlib import Path
+from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.errors import DataError
+for folder in sys.argv[1:]:
+    try:
+        LmdbReader(Path(folder)).read(100)
+        print("read")
+    except DataError as err:
+        print(err)
+"""
+
+
+def test_cut_short(folder, tmp_path):
+    size = (folder / "data.mdb").stat().st_size
+    lengths = [0, 1, 100, 4095, 4096, 5000, 8191, 8192, 8193, size // 2, size - 4096, size - 1, size]
+    copies = [tmp_path / str(length) for length in lengths]
+    for length, copy in zip(lengths, copies, strict=True):
+        shutil.copytree(folder, copy)
+        os.truncate(copy / "data.mdb", length)
+    run = subprocess.run([sys.executable, "-c", READ_ALL, *copies], capture_output=True, text=True, check=True)
+    *refused, whole = run.stdout.splitlines()
+    assert whole == "read"
+    assert len(refused) == len(lengths) - 1
+    for length, message in zip(lengths, refused, strict=False):
+        assert message.startswith(f"{tmp_path / str(length) / 'data.mdb'} is cut short: ")
+        if length > 8192:
+            assert f"it has {length} bytes, but its records take {size}; copy or make it again" in message
+
+
+def test_every_kind_of_change_keeps_the_file_as_long_as_its_pages(tmp_path):
+    """What check_data_file trusts, also after pages were given back in the transaction that took them."""
+    with lmdb.open(str(tmp_path), map_size=2**26) as environment:
+        for round_ in range(3):
+            with environment.begin(write=True) as transaction:
+                for index in range(300):
+                    transaction.put(b"%d %d" % (round_, index), b"x" * (index * 40))
+                for index in range(round_, 300, 2):
+                    transaction.delete(b"%d %d" % (round_, index))
+            check_data_file(tmp_path / "data.mdb")
+
+
+def test_damaged_pages(folder):
+    size = (folder / "data.mdb").stat().st_size
+    os.truncate(folder / "data.mdb", 8192)
+    os.truncate(folder / "data.mdb", size)
+    with pytest.raises(DataError, match=r"cannot read the LMDB database .*CORRUPTED.*; copy or make it again"):
+        LmdbReader(folder).read(1)

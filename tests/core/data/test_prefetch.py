@@ -1,0 +1,157 @@
+import gc
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+from caffelite.core.data.prefetch import Prefetcher
+
+
+class Counter:
+    """Loads 0, 1, 2, ... into buffers of one number."""
+
+    def __init__(self, fail_at=None):
+        self.loaded, self.fail_at = 0, fail_at
+
+    def load(self, buffer):
+        if self.loaded == self.fail_at:
+            raise ValueError(f"record {self.loaded}")
+        buffer[0] = self.loaded
+        self.loaded += 1
+
+
+def taken(prefetcher, count):
+    numbers = []
+    for _ in range(count):
+        with prefetcher.batch() as buffer:
+            numbers.append(buffer[0])
+    return numbers
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert condition()
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 5])
+def test_batches_come_in_order(ahead):
+    prefetcher = Prefetcher(Counter().load, [[None] for _ in range(ahead)])
+    assert taken(prefetcher, 50) == list(range(50))
+    prefetcher.close()
+
+
+def test_reads_no_further_ahead_than_it_has_buffers():
+    counter = Counter()
+    prefetcher = Prefetcher(counter.load, [[None] for _ in range(3)])
+    wait_until(lambda: counter.loaded == 3)
+    with prefetcher.batch():
+        time.sleep(0.02)
+        assert counter.loaded == 3  # the buffer is in use
+    wait_until(lambda: counter.loaded == 4)
+    prefetcher.close()
+
+
+def test_an_error_comes_when_its_batch_is_due_and_again():
+    counter = Counter(fail_at=2)
+    prefetcher = Prefetcher(counter.load, [[None] for _ in range(4)])
+    assert taken(prefetcher, 2) == [0, 1]
+    for _ in range(3):
+        with pytest.raises(ValueError, match="record 2"):
+            taken(prefetcher, 1)
+    prefetcher.close()
+
+
+def test_an_error_of_the_user_of_a_batch_gives_its_buffer_back():
+    prefetcher = Prefetcher(Counter().load, [[None]])
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt), prefetcher.batch():
+            raise KeyboardInterrupt
+    assert taken(prefetcher, 1) == [3]
+    prefetcher.close()
+
+
+def test_close_ends_the_thread():
+    prefetcher = Prefetcher(Counter().load, [[None] for _ in range(4)])
+    taken(prefetcher, 3)
+    prefetcher.close()
+    assert not prefetcher._thread.is_alive()
+    prefetcher.close()
+
+
+def test_after_close_there_are_no_more_batches():
+    prefetcher = Prefetcher(Counter().load, [[None]])
+    prefetcher.close()
+    with pytest.raises(RuntimeError, match="no more batches"):
+        for _ in range(2):
+            taken(prefetcher, 1)
+
+
+def test_the_thread_ends_when_nobody_has_the_prefetcher():
+    counter = Counter()
+    prefetcher = Prefetcher(counter.load, [[None]])
+    thread, source = prefetcher._thread, weakref.ref(counter)
+    del prefetcher, counter
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert source() is None
+
+
+def test_says_that_it_waits_but_not_for_the_first(caplog):
+    caplog.set_level("INFO")
+    gate = threading.Semaphore(1)
+    prefetcher = Prefetcher(lambda buffer: gate.acquire(), [[None]])
+    with prefetcher.batch():
+        assert not caplog.records
+    threading.Timer(0.05, gate.release).start()
+    with prefetcher.batch():
+        assert [record.message for record in caplog.records] == ["Waiting for data"]
+    gate.release()
+    prefetcher.close()
+
+
+def test_memory_does_not_grow():
+    seen = set()
+    buffers = [[None] for _ in range(3)]
+    prefetcher = Prefetcher(Counter().load, buffers)
+    for _ in range(100):
+        with prefetcher.batch() as buffer:
+            seen.add(id(buffer))
+    prefetcher.close()
+    assert seen == set(map(id, buffers))
+
+
+AT_EXIT = """
+import time
+from caffelite.core.data.prefetch import Prefetcher
+def load(buffer):
+    time.sleep({seconds})
+kept = Prefetcher(load, [[None] for _ in range(4)])
+with kept.batch():
+    print("one", flush=True)
+{after}
+"""
+
+
+@pytest.mark.parametrize("after", ["", "raise SystemExit(0)", "del kept"])
+def test_the_program_ends(after):
+    script = AT_EXIT.format(seconds=0.01, after=after)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout == "one\n"
+    assert run.stderr == ""
+
+
+def test_an_interrupt_ends_waiting():
+    script = AT_EXIT.format(seconds=0.3, after="while True:\n    with kept.batch():\n        print('more', flush=True)")
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"one\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert b"KeyboardInterrupt" in errors
+    assert b"Fatal" not in errors

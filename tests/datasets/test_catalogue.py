@@ -1,0 +1,55 @@
+import subprocess
+import sys
+
+import pytest
+
+from caffelite.core.errors import UnknownNameError, UsageError
+from caffelite.datasets import DATASETS, command_for, make, make_if_included
+
+
+def test_there_are():
+    assert list(DATASETS) == ["cifar10", "digits", "fashion_mnist", "mnist"]
+
+
+def test_make_returns_the_paths(tmp_path):
+    paths = make("digits", tmp_path)
+    assert paths == [tmp_path / "digits_train_lmdb", tmp_path / "digits_test_lmdb"]
+    assert all(path.is_dir() for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("source", "command"),
+    [
+        ("data/digits_train_lmdb", "caffelite dataset digits"),
+        ("./data/fashion_mnist_test_lmdb/", "caffelite dataset fashion_mnist"),
+        ("data/cifar10_mean.binaryproto", "caffelite dataset cifar10"),
+        ("data/other_lmdb", ""),
+        ("digits_train_lmdb", ""),
+        ("/data/digits_train_lmdb", ""),
+    ],
+)
+def test_command_for(source, command):
+    assert command_for(source) == command
+
+
+def test_make_if_included(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not make_if_included("data/mnist_train_lmdb")
+    assert not make_if_included("elsewhere/digits_train_lmdb")
+    assert list(tmp_path.iterdir()) == []
+    assert make_if_included("data/digits_test_lmdb")
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["digits_test_lmdb", "digits_train_lmdb"]
+
+
+def test_refuses(tmp_path):
+    with pytest.raises(UnknownNameError, match=r'Unknown data set: mnits; did you mean "mnist"\?'):
+        make("mnits", tmp_path)
+    with pytest.raises(UsageError, match="digits comes with caffelite: leave --source and --url out"):
+        make("digits", tmp_path, source=tmp_path)
+    with pytest.raises(UsageError, match="not both"):
+        make("mnist", tmp_path, source=tmp_path, url="http://127.0.0.1")
+
+
+def test_needs_no_kernels():
+    script = "import sys, caffelite.datasets; assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)

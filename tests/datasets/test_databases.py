@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.errors import DataError
+from caffelite.datasets.databases import is_complete, write_images
+
+IMAGES = np.zeros((3, 1, 2, 2), np.uint8)
+
+
+def test_writes_once(tmp_path):
+    folder = tmp_path / "db"
+    assert not is_complete(folder, 3)
+    write_images(folder, IMAGES, [1, 2, 3], 5)
+    assert is_complete(folder, 3)
+    assert [key for key, _ in LmdbReader(folder).read(3)] == [b"00000", b"00001", b"00002"]
+    inode = (folder / "data.mdb").stat().st_ino
+    write_images(folder, IMAGES, [1, 2, 3], 5)
+    assert (folder / "data.mdb").stat().st_ino == inode
+
+
+def test_refuses_something_else(tmp_path):
+    write_images(tmp_path / "db", IMAGES, [1, 2, 3], 5)
+    with pytest.raises(DataError, match="holds 3 records instead of 4; delete it"):
+        is_complete(tmp_path / "db", 4)
+    with pytest.raises(DataError, match="is not an LMDB database"):
+        is_complete(tmp_path, 4)
