@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caffelite.testing import run_golden
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def golden_folder():
+    return GOLDEN
+
+
+@pytest.fixture
+def golden():
+    """Run a case of golden/layers by its name: golden("conv_basic")."""
+    return lambda name, dtype=np.float32: run_golden(GOLDEN / "layers" / f"{name}.npz", dtype)
