@@ -1,0 +1,90 @@
+"""The command `caffelite`: Caffe's train, test, time and device_query, with its flags, log lines and exit statuses."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from caffelite.cli import glog, help
+from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
+from caffelite.cli.flags import Flag, FlagError, boolean, parse
+from caffelite.core.errors import CaffeliteError
+
+HELP = boolean("help", "Show what can be written here.")
+HELPSHORT = boolean("helpshort", "The same as --help.")
+VERSION = boolean("version", "Show the version.")
+COMMON: tuple[Flag[bool], ...] = (HELP, HELPSHORT, VERSION)
+
+LOGGER = logging.getLogger("caffelite")
+FAILED = 1
+INTERRUPTED = 130  # what shells show for a program ended by Ctrl-C
+NOBODY_READS = 141  # and for one whose pipe was closed
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (without the program's name) and return the exit status: 0, or 1 for what cannot work.
+
+    Exceptions that are not the user's affair are bugs and come through.
+    """
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return status
+    except FlagError as err:
+        glog.write_stderr(f"ERROR: {err}")
+    except CaffeliteError as err:
+        glog.write_stderr(f"caffelite: error: {err}")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        glog.write_nowhere(sys.stdout)
+        return NOBODY_READS
+    return FAILED
+
+
+def _run(words: Sequence[str]) -> int:
+    load_commands()
+    common = (*COMMON, *glog.FLAGS)
+    values, positionals = parse(words, flag_table(common))
+    arguments = Arguments(values, positionals[1:])
+    command = COMMANDS[positionals[0]] if positionals and not arguments[VERSION] else None
+    if arguments[VERSION]:
+        return _show(f"caffelite version {_version()}", 0)
+    if arguments[HELP] or arguments[HELPSHORT]:
+        # gflags' exit status for help
+        return _show(help.of_command(command, common) if command else help.overview(common), FAILED)
+    if command is None or (arguments.positionals and not command.positionals):
+        return _show(help.overview(common), 0)
+    command.check_positionals(arguments.positionals)
+    with glog.installed(arguments):
+        _warn_of_unused(command, arguments)
+        return _carry_out(command, arguments)
+
+
+def _carry_out(command: Command, arguments: Arguments) -> int:
+    """Run the command with its errors logged, so that they stand in log files too."""
+    try:
+        command.run(arguments)
+        return 0
+    except CaffeliteError as err:
+        LOGGER.critical("%s", err)
+    except MemoryError as err:
+        LOGGER.critical("out of memory: %s", str(err) or "a smaller batch_size, num_output or input may fit")
+    return FAILED
+
+
+def _warn_of_unused(command: Command, arguments: Arguments) -> None:
+    used = {*COMMON, *glog.FLAGS, *command.flags}
+    for flag in arguments.values:
+        if flag not in used:
+            LOGGER.warning("--%s does nothing in %s", flag.name, command.name)
+
+
+def _show(text: str, status: int) -> int:
+    print(text)
+    return status
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("caffelite")

@@ -1,0 +1,118 @@
+"""One live line under the log on a terminal: progress, loss, newest test accuracy, images a second, time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from caffelite.cli import glog
+from caffelite.core.events import Event, IterationFinished, NetTestFinished, NetTestStarted, Output
+from caffelite.core.text import number
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from caffelite.core.solver import Solver
+
+REDRAW = 0.125  # seconds: an eighth is smooth enough, and the terminal costs no training time
+SMOOTHING = 0.7  # share of the old speed in the new one
+
+
+@contextmanager
+def shown(solver: Solver) -> Iterator[None]:
+    """Draw the line while the solver runs, if log lines go to a terminal; they are printed above it."""
+    screen = glog.screen()
+    if screen is None or not glog.stderr_is_terminal():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    columns = BarColumn(bar_width=24), TextColumn("{task.description}", markup=False)
+    progress = Progress(
+        *columns, console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+
+    def write(text: str) -> None:
+        with glog.stderr_may_fail():
+            # rich moves the live line down for what it prints itself; soft_wrap: log lines stay whole, however long
+            console.print(Text(text), soft_wrap=True)
+
+    line = LiveLine(progress, solver)
+    before, screen.write = screen.write, write
+    solver.events.add(line)
+    with glog.stderr_may_fail():
+        progress.start()
+    try:
+        yield
+    finally:
+        solver.events.remove(line)
+        with glog.stderr_may_fail():
+            progress.stop()
+        screen.write = before
+
+
+class LiveLine:
+    """Listens to a solver and redraws the line, at most eight times a second."""
+
+    def __init__(self, progress: Progress, solver: Solver) -> None:
+        self._progress = progress
+        self._max_iter = solver.param.max_iter
+        self._images = solver.param.iter_size * batch_size(solver)
+        self._task = progress.add_task("first iteration", total=self._max_iter, completed=solver.iter)
+        self._test = ""
+        self._drawn = self._started = (time.perf_counter(), solver.iter)
+        self._running = False
+        self._speed = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Take up one event."""
+        if isinstance(event, IterationFinished):
+            if not self._running:  # the first iteration also compiled: the clock starts behind it
+                self._running = True
+                self._drawn = self._started = (time.perf_counter(), event.iter)
+            elif time.perf_counter() - self._drawn[0] >= REDRAW:
+                self._draw(event)
+        elif isinstance(event, NetTestFinished):
+            self._test = newest_result(event.outputs)
+        elif isinstance(event, NetTestStarted):
+            self._show(event.iter, f"iteration {event.iter}, testing net #{event.index}")
+
+    def _draw(self, event: IterationFinished) -> None:
+        now = time.perf_counter()
+        speed = (event.iter - self._drawn[1]) / (now - self._drawn[0])
+        self._speed = SMOOTHING * self._speed + (1 - SMOOTHING) * speed if self._speed else speed
+        self._drawn = now, event.iter
+        per_iteration = (now - self._started[0]) / (event.iter - self._started[1])  # with its share of the tests
+        parts = [
+            f"{event.iter}/{self._max_iter}",
+            f"loss {number(event.smoothed_loss)}",
+            self._test,
+            f"{self._speed * self._images:.0f} images/s" if self._images else f"{self._speed:.1f} iter/s",
+            f"{timedelta(seconds=round(per_iteration * (self._max_iter - event.iter)))} left",
+        ]
+        self._show(event.iter, "  ".join(filter(None, parts)))
+
+    def _show(self, completed: int, text: str) -> None:
+        self._progress.update(self._task, completed=completed, description=text)
+        with glog.stderr_may_fail():
+            self._progress.refresh()
+
+
+def newest_result(outputs: tuple[Output, ...]) -> str:
+    """Return the figure of a test that people look at: an accuracy, else the first loss, else nothing."""
+    for wanted in (lambda output: "acc" in output.name.lower(), lambda output: output.loss_weight != 0):
+        for output in filter(wanted, outputs):
+            return f"test {output.name} {number(output.value)}"
+    return ""
+
+
+def batch_size(solver: Solver) -> int:
+    """Return how many images one forward pass of the train net takes: the first axis of what its first layer makes."""
+    shapes = [blob.shape for _, blob in solver.net.tops(0)]
+    return shapes[0][0] if shapes and shapes[0] else 0

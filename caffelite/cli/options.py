@@ -1,0 +1,64 @@
+"""The flags that Caffe's own commands share, each defined once."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caffelite.cli.flags import Flag, int32, string
+from caffelite.core import mode
+from caffelite.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from caffelite.cli.command import Arguments
+
+LOGGER = logging.getLogger("caffelite")
+EFFECTS = ("stop", "snapshot", "none")
+
+SOLVER = string("solver", "", "The solver definition, a prototxt file.", metavar="FILE")
+MODEL = string("model", "", "The model definition, a prototxt file.", metavar="FILE")
+WEIGHTS = string(
+    "weights", "", "Trained weights, a caffemodel; to finetune from several, list them with commas.", metavar="FILE"
+)
+SNAPSHOT = string("snapshot", "", "The solverstate to resume training from.", metavar="FILE")
+GPU = string("gpu", "", "Accepted for Caffe's scripts; caffelite says once that it runs on the CPU.", metavar="IDS")
+ITERATIONS = int32("iterations", 50, "How many iterations to run; train without it runs to the file's max_iter.")
+PHASE = string("phase", "", "Phase of the net that is timed; TRAIN if not given.", choices=("TRAIN", "TEST"))
+LEVEL = int32("level", 0, "Level of the net's state, which include and exclude rules look at.")
+STAGE = string("stage", "", "Stages of the net's state, separated by commas.", metavar="NAMES")
+SIGINT_EFFECT = string("sigint_effect", "stop", "What Ctrl-C does; stop makes a snapshot first.", choices=EFFECTS)
+SIGHUP_EFFECT = string("sighup_effect", "snapshot", "What a hangup signal does.", choices=EFFECTS)
+
+
+def stages(arguments: "Arguments") -> list[str]:
+    """Return the stages as Caffe splits them: without the flag there is one, of no letters."""
+    return arguments[STAGE].split(",")
+
+
+def required(arguments: "Arguments", flag: Flag[str], need: str) -> str:
+    """Return the flag's value; UsageError, beginning with Caffe's words `need`, if it has none."""
+    value = arguments[flag]
+    if not value:
+        raise UsageError(f"{need}; give --{flag.name}={flag.metavar}")
+    return value
+
+
+def require_files(arguments: "Arguments", flag: Flag[str]) -> None:
+    """Raise UsageError unless every file that the flag lists, with commas between, is there."""
+    for name in filter(None, (name.strip() for name in arguments[flag].split(","))):
+        if not Path(name).is_file():
+            raise UsageError(f"--{flag.name}: File not found: {name} (looked in {Path.cwd()})")
+
+
+def at_least(arguments: "Arguments", flag: Flag[int], least: int) -> int:
+    """Return the flag's value; UsageError if it is below `least`."""
+    value = arguments[flag]
+    if value < least:
+        raise UsageError(f"--{flag.name} is {value}; use {least} or more")
+    return value
+
+
+def use_cpu(arguments: "Arguments", file_asks: bool = False) -> None:
+    """Log `Use CPU.`, after one warning if the command line or the solver's file asks for a GPU."""
+    if arguments[GPU] or file_asks:
+        mode.set_mode_gpu()
+    LOGGER.info("Use CPU.")

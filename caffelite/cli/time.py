@@ -1,0 +1,103 @@
+"""`caffelite time`: how long each layer takes. Source: tools/caffe.cpp, time()."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from caffelite.cli.command import Arguments, command
+from caffelite.cli.options import GPU, ITERATIONS, LEVEL, MODEL, PHASE, STAGE, at_least, required, stages, use_cpu
+from caffelite.core.text import number
+
+if TYPE_CHECKING:
+    from caffelite.core.net import Net
+
+LOGGER = logging.getLogger("caffelite")
+
+
+@command("time", "time a net, layer by layer", flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, GPU))
+def time(arguments: Arguments) -> None:
+    """Run each layer of a net forward and backward, with random weights, and print average times."""
+    model = required(arguments, MODEL, "Need a model definition to time")
+    iterations = at_least(arguments, ITERATIONS, 1)
+    use_cpu(arguments)
+    from caffelite.core.net import Net
+    from caffelite.proto import caffe_pb2
+
+    phase = caffe_pb2.TEST if arguments[PHASE] == "TEST" else caffe_pb2.TRAIN
+    net = Net(model, phase, level=arguments[LEVEL], stages=stages(arguments))
+    try:
+        benchmark = Benchmark(net)
+        benchmark.warm_up()
+        benchmark.run(iterations)
+    finally:
+        net.close()
+
+
+class Benchmark:
+    """Nanoseconds that each layer of a net took, forward and backward, in all iterations so far."""
+
+    def __init__(self, net: Net) -> None:
+        self.net = net
+        self.forward = [0] * len(net.core_layers)
+        self.backward = [0] * len(net.core_layers)
+
+    def warm_up(self) -> None:
+        """Run everything once: kernels are compiled and memory is taken before the clock starts."""
+        LOGGER.info("Performing Forward")
+        self._forward_layers()
+        LOGGER.info("Initial loss: %s", number(self.net.forward_pass()))
+        LOGGER.info("Performing Backward")
+        self._backward_layers()
+        self.forward = [0] * len(self.forward)
+        self.backward = [0] * len(self.backward)
+
+    def run(self, iterations: int) -> None:
+        """Time the layers and log the averages."""
+        LOGGER.info("*** Benchmark begins ***")
+        LOGGER.info("Testing for %d iterations.", iterations)
+        start = perf_counter_ns()
+        forward = backward = 0
+        for iteration in range(iterations):
+            self.net.context.passes = iteration + 1  # new random numbers, as in training
+            began = perf_counter_ns()
+            self._forward_layers()
+            between = perf_counter_ns()
+            self._backward_layers()
+            ended = perf_counter_ns()
+            forward += between - began
+            backward += ended - between
+            took = (ended - began) // 1_000_000
+            LOGGER.info("Iteration: %d forward-backward time: %d ms.", iteration + 1, took)
+        total = (perf_counter_ns() - start) // 1_000_000
+        self._log_layers(iterations)
+        LOGGER.info("Average Forward pass: %s ms.", _milliseconds(forward, iterations))
+        LOGGER.info("Average Backward pass: %s ms.", _milliseconds(backward, iterations))
+        LOGGER.info("Average Forward-Backward: %s ms.", number(total / iterations))
+        LOGGER.info("Total Time: %s ms.", number(total))
+        LOGGER.info("*** Benchmark ends ***")
+
+    def _forward_layers(self) -> None:
+        for index in range(len(self.forward)):
+            start = perf_counter_ns()
+            self.net.forward_from_to(index, index)
+            self.forward[index] += perf_counter_ns() - start
+
+    def _backward_layers(self) -> None:
+        for index in reversed(range(len(self.backward))):
+            start = perf_counter_ns()
+            self.net.run_backward(index)
+            self.backward[index] += perf_counter_ns() - start
+
+    def _log_layers(self, iterations: int) -> None:
+        LOGGER.info("Average time per layer: ")
+        for index, name in enumerate(self.net.layer_names):
+            LOGGER.info("%10s\tforward: %s ms.", name, _milliseconds(self.forward[index], iterations))
+            if self.net.core_layers[index].has_backward or not self.net.bottoms(index):  # a data layer's is empty
+                LOGGER.info("%10s\tbackward: %s ms.", name, _milliseconds(self.backward[index], iterations))
+
+
+def _milliseconds(nanoseconds: int, iterations: int) -> str:
+    """Return the average of so many iterations in milliseconds, to the microsecond, as Caffe measures."""
+    return number(nanoseconds // iterations // 1000 / 1000)

@@ -1,0 +1,90 @@
+import os
+import pty
+import re
+import select
+import signal
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from caffelite.cli import live
+from caffelite.core.events import Output
+
+CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "text"),
+    [
+        ([Output("loss", 0.25, 1), Output("accuracy", 0.5, 0)], "test accuracy 0.5"),
+        ([Output("label", 3, 0), Output("loss", 0.25, 1)], "test loss 0.25"),
+        ([Output("label", 3, 0)], ""),
+    ],
+)
+def test_newest_result(outputs, text):
+    assert live.newest_result(tuple(outputs)) == text
+
+
+@pytest.mark.parametrize(("shape", "size"), [((64, 1, 28, 28), 64), ((), 0)])
+def test_batch_size(shape, size):
+    solver = SimpleNamespace(net=SimpleNamespace(tops=lambda index: [("data", np.empty(shape))]))
+    assert live.batch_size(solver) == size
+
+
+def on_terminal(started_program, *words, term):
+    """Run the program with its stderr on a terminal; return what the terminal got."""
+    master, slave = pty.openpty()
+    process = started_program(*words, stderr=slave, env={**os.environ, "TERM": term, "COLUMNS": "150"})
+    os.close(slave)
+    pieces = []
+    while select.select([master], [], [], 60)[0]:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # Linux says EIO when nobody has the other end any more
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    os.close(master)
+    assert process.wait(60) == 0
+    return b"".join(pieces).decode()
+
+
+@pytest.fixture
+def long_solver(solver_with):
+    solver_with(max_iter="6000", display="2000", test_interval="2000", iter_size="2")
+
+
+TRAIN = ("train", "--solver=solver.prototxt")
+
+
+def test_the_live_line_stands_under_whole_log_lines(started_program, program, long_solver, texts):
+    shown = on_terminal(started_program, *TRAIN, term="xterm-256color")
+    drawn = re.findall(
+        r"(\d+)/6000  loss [\d.e-]+  test accuracy [\d.]+  \d+ images/s  \d:\d\d:\d\d left", CONTROLS.sub("", shown)
+    )
+    assert drawn
+    assert [int(iteration) for iteration in drawn] == sorted(map(int, drawn))
+    plain = CONTROLS.sub("\n", shown)
+    assert texts(plain) == program(*TRAIN).texts
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor is shown again
+
+
+def test_no_live_line_on_a_dumb_terminal_or_without_log_lines(started_program, long_solver, texts):
+    assert "\x1b" not in on_terminal(started_program, *TRAIN, term="dumb")
+    assert on_terminal(started_program, *TRAIN, "--minloglevel=1", term="xterm") == ""
+
+
+def test_a_terminal_that_was_closed_costs_no_snapshot(started_program, solver_with, folder):
+    solver_with(max_iter="100000000", test_iter=None, test_interval=None)
+    master, slave = pty.openpty()
+    process = started_program(*TRAIN, stderr=slave, env={**os.environ, "TERM": "xterm"})
+    os.close(slave)
+    shown = b""
+    while b"images/s" not in shown:
+        shown += os.read(master, 65536)
+    os.close(master)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert list(folder.glob("tiny_iter_*.solverstate"))

@@ -1,0 +1,55 @@
+import pytest
+
+SCORE = ("test", "-model", "net.prototxt", "-weights", "constant_iter_5.caffemodel")
+
+
+def test_the_log_is_caffes(program, golden_cli, golden_lines):
+    result = program(*SCORE, "-iterations", "3")
+    assert (result.status, result.out) == (0, "")
+    # Caffe's log is of weights trained longer than these, whose loss (by hand, in float64) is 0.3021436
+    assert result.texts == [line.replace("0.0834025", "0.302143") for line in golden_lines("test.log")]
+
+
+def test_50_iterations_if_none_are_given(caffelite, golden_cli):
+    result = caffelite(*SCORE)
+    assert result.status == 0
+    assert "Running for 50 iterations." in result.texts
+    assert "Batch 49, accuracy = 1" in result.texts
+
+
+def test_the_mean_of_nothing(caffelite, golden_cli):
+    result = caffelite(*SCORE, "-iterations", "0")
+    assert result.status == 0
+    assert result.texts[-2:] == ["Running for 0 iterations.", "Loss: -nan"]
+
+
+def test_elements_of_a_vector_are_told_one_by_one(caffelite, folder):
+    folder.joinpath("net.prototxt").write_text(
+        'layer { name: "d" type: "DummyData" top: "d"\n'
+        "  dummy_data_param { shape { dim: 2 dim: 2 } data_filler { value: 3 } } }\n"
+        'layer { name: "ip" type: "InnerProduct" bottom: "d" top: "y" inner_product_param { num_output: 1 } }\n'
+    )
+    from caffelite.core.net import Net
+    from caffelite.proto.caffe_pb2 import TEST
+
+    net = Net("net.prototxt", TEST)
+    net.params["ip"][0].data[...] = 0.5
+    net.save("weights.caffemodel")
+    result = caffelite("test", "--model=net.prototxt", "--weights=weights.caffemodel", "--iterations=2")
+    assert result.status == 0
+    assert result.texts[-7:] == [*["Batch 0, y = 3"] * 2, *["Batch 1, y = 3"] * 2, "Loss: 0", *["y = 3"] * 2]
+
+
+def test_stage_chooses_layers(caffelite, golden_cli):
+    text = (golden_cli / "net.prototxt").read_text()
+    (golden_cli / "net.prototxt").write_text(text.replace("include { phase: TEST } }", 'include { stage: "score" } }'))
+    assert not any("accuracy" in line for line in caffelite(*SCORE, "--iterations=1").texts[-3:])
+    assert "accuracy = 1" in caffelite(*SCORE, "--iterations=1", "--stage=score").texts
+
+
+@pytest.mark.parametrize("weights", ["double", "unpacked", "v1_legacy"])
+def test_old_weight_files(caffelite, golden_cli, golden_folder, weights):
+    file = golden_folder / "cli" / "weights" / f"weights_{weights}.caffemodel"
+    result = caffelite("test", "--model=net.prototxt", f"--weights={file}", "--iterations=1")
+    assert result.status == 0
+    assert result.texts[-2:] == ["accuracy = 0", "loss = 1.62447 (* 1 = 1.62447 loss)"]
