@@ -47,7 +47,7 @@ class Built:
 def build(draft: Draft, context: Context) -> Built:
     """Build the net whose state is `draft.param.state`; a CaffeliteError says what does not fit."""
     draft = filter_net(draft, log.info)
-    log.info("Initializing net from parameters: \n%s", text_format.MessageToString(draft.param))
+    log.info("Initializing net from parameters: \n%s", text_format.MessageToString(draft.param).rstrip())
     check_types(draft, layer_type_list())
     _note_engines(draft)
     draft = fill_phases(insert_splits(draft, _default_loss_weights))
@@ -132,6 +132,7 @@ def _set_up(
 ) -> Step:
     """Make the layer, set it up, and give its weighted tops their weights."""
     layer = make_layer(own, context)
+    layer.place = draft.places[index]
     bottom = [blobs[i] for i in wiring.bottom_ids[index]]
     top = [blobs[i] for i in wiring.top_ids[index]]
     step = Step(layer, draft.places[index], bottom, top)

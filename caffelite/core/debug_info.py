@@ -24,7 +24,7 @@ class DebugInfo:
 
     def forward(self, index: int) -> None:
         """Log the tops and parameters of a layer that ran forward."""
-        layer = self.net.layers[index]
+        layer = self.net.core_layers[index]
         start = f"    [Forward] Layer {layer.name}, "
         for name, blob in self.net.tops(index):
             log.info("%stop blob %s data: %s", start, name, mean_abs(blob.data))
@@ -33,7 +33,7 @@ class DebugInfo:
 
     def backward(self, index: int) -> None:
         """Log the gradients of a layer that ran backward, those it computed."""
-        layer = self.net.layers[index]
+        layer = self.net.core_layers[index]
         start = f"    [Backward] Layer {layer.name}, "
         flags = self.net.bottom_need_backward[index]
         for (name, blob), flag in zip(self.net.bottoms(index), flags, strict=True):

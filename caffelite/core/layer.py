@@ -18,6 +18,7 @@ from caffelite.core.errors import LayerError, UnknownNameError
 from caffelite.core.fillers import fill
 from caffelite.core.registry import Registry
 from caffelite.core.text import shape_string
+from caffelite.core.wiring.places import Place
 from caffelite.proto import caffe_pb2
 
 Blobs = Sequence[Blob]
@@ -38,6 +39,7 @@ class Context:
     solver_rank: int = 0
     solver_count: int = 1
     folder: Path | None = None  # of the prototxt; None for a net from a message
+    python_layers: bool = True  # whether code of the user's may be loaded
 
     def resolve(self, path: str) -> tuple[Path, list[Path]]:
         """Find a file that a prototxt names: as written (Caffe's rule), else beside the prototxt.
@@ -78,6 +80,7 @@ class Layer:
     is_input: ClassVar[bool] = False  # its tops are the inputs of the net
     has_backward: ClassVar[bool] = True
     reshape_every_pass: ClassVar[bool] = False
+    place: Place | None = None  # in the user's file; the net sets it
 
     def __init__(self, layer_param: caffe_pb2.LayerParameter, context: Context | None = None) -> None:
         """`layer_param` is the layer's own copy; its `blobs` become parameters before set-up."""
@@ -106,6 +109,11 @@ class Layer:
     def dtype(self) -> np.dtype[Any]:
         """Number type of all blobs: float32, or float64 for gradient checks."""
         return self.context.dtype
+
+    @property
+    def exposed(self) -> Any:
+        """What `net.layers` shows of this layer."""
+        return self
 
     def new_blob(self, shape: Shape | None = None) -> Blob:
         """Return a blob of the net's number type."""

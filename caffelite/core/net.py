@@ -17,13 +17,14 @@ from caffelite.core import random
 from caffelite.core.blob import Array, Blob
 from caffelite.core.build import Built, build
 from caffelite.core.debug_info import DebugInfo
-from caffelite.core.errors import NetError, UnknownNameError, UsageError
+from caffelite.core.errors import CaffeliteError, NetError, UnknownNameError, UsageError
 from caffelite.core.layer import Context, Layer, State, layer_type_list
 from caffelite.core.looking import PinningBlobs
+from caffelite.core.plan import located
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.prototxt.upgrade import load_net
 from caffelite.core.share_layers import share_trained_layers
-from caffelite.core.weights import caffemodel
+from caffelite.core.weights import caffemodel, hdf5_caffemodel
 from caffelite.core.wiring.places import Draft
 from caffelite.core.wiring.state import with_caller_state
 from caffelite.proto import caffe_pb2
@@ -40,7 +41,8 @@ class Net:
 
     `network` is the path of a prototxt or a NetParameter; `phase` is TRAIN or TEST; `level` and `stages` are what the
     layers' include and exclude rules are tested against; `weights` is a caffemodel to start from. Blobs are float32,
-    float64 on request. `Net(file, weights_file, phase)`, the old form, works too.
+    float64 on request. With `python_layers=False` a net that would load code, in layers of type Python, is refused.
+    `Net(file, weights_file, phase)`, the old form, works too.
 
     Raises PrototxtError, NetError or LayerError with file and line for a net that cannot work.
     """
@@ -55,15 +57,21 @@ class Net:
         *,
         dtype: npt.DTypeLike = np.float32,
         seed: int | None = None,
+        python_layers: bool = True,
     ) -> None:
         if not isinstance(phase, int):  # Net(file, weights_file, phase)
-            phase, level, weights = level, 0, phase
+            weights, phase, level = phase, level, 0
         if phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST):
             raise TypeError(f"phase is caffelite.TRAIN or caffelite.TEST, not {phase!r}")
         draft, folder = _read(network)
         state_phase = caffe_pb2.TRAIN if phase == caffe_pb2.TRAIN else caffe_pb2.TEST
         param = with_caller_state(draft.param, state_phase, level, stages or ())
-        context = Context(random.process_seed() if seed is None else seed, np.dtype(dtype), folder=folder)
+        context = Context(
+            random.process_seed() if seed is None else seed,
+            np.dtype(dtype),
+            folder=folder,
+            python_layers=python_layers,
+        )
         self._take(build(Draft(param, draft.places, draft.left_out), context), context)
         if weights is not None:
             self.copy_from(weights)
@@ -91,19 +99,24 @@ class Net:
     # What the net is made of
 
     @cached_property
-    def layers(self) -> list[Layer]:
-        """All layers in order, inserted Split layers among them."""
+    def core_layers(self) -> list[Layer]:
+        """All layers in order, inserted Split layers among them, as the net runs them."""
         return [step.layer for step in self._steps]
+
+    @cached_property
+    def layers(self) -> list[Any]:
+        """The same for users: of a Python layer the object of the user's own class."""
+        return [layer.exposed for layer in self.core_layers]
 
     @cached_property
     def layer_names(self) -> list[str]:
         """Names of the layers, in order."""
-        return [layer.name for layer in self.layers]
+        return [layer.name for layer in self.core_layers]
 
     @cached_property
-    def layer_dict(self) -> OrderedDict[str, Layer]:
-        """Layer of each name; of equal names the last."""
-        return OrderedDict((layer.name, layer) for layer in self.layers)
+    def layer_dict(self) -> OrderedDict[str, Any]:
+        """Of `layers` the one of each name; of equal names the last."""
+        return OrderedDict(zip(self.layer_names, self.layers, strict=True))
 
     @cached_property
     def blobs(self) -> OrderedDict[str, Blob]:
@@ -118,7 +131,7 @@ class Net:
     @cached_property
     def params(self) -> OrderedDict[str, list[Blob]]:
         """Parameter blobs of each layer that has some: [0] weights, [1] bias."""
-        return OrderedDict((layer.name, layer.blobs) for layer in self.layers if layer.blobs)
+        return OrderedDict((layer.name, layer.blobs) for layer in self.core_layers if layer.blobs)
 
     @cached_property
     def inputs(self) -> list[str]:
@@ -180,6 +193,11 @@ class Net:
         """Return the name of each parameter of layer `index`, or its number where it has none."""
         names = zip(self._sharing.positions, self._sharing.display_names, strict=True)
         return [name for (layer, _), name in names if layer == index]
+
+    def owns_param(self, index: int, number: int) -> bool:
+        """Return whether parameter `number` of layer `index` has values of its own, shared with no earlier layer."""
+        place = self._sharing.positions.index((index, number))
+        return self._sharing.owners[place] == place
 
     def output_values(self) -> list[tuple[str, float, Array]]:
         """Return name, loss weight and flat values (a view) of each output, in the order of `outputs`."""
@@ -326,6 +344,19 @@ class Net:
                 )
             getattr(blob, part)[...] = values
 
+    def set_input_arrays(self, data: Array, labels: Array) -> None:
+        """Let the MemoryData layer that begins the net read these arrays, (N, C, H, W) and (N), without copying them.
+
+        Raises UsageError unless there is such a layer, LayerError naming the array for one that does not fit.
+        """
+        first = self._steps[0] if self._steps else None
+        if first is None or first.layer.type != "MemoryData":
+            raise UsageError(f'set_input_arrays: the first layer of net "{self.name}" must be of type MemoryData')
+        try:
+            first.layer.reset(data, labels)  # type: ignore[attr-defined]
+        except CaffeliteError as err:
+            raise located(err, first.layer, first.place) from None
+
     def _layer_index(self, name: str) -> int:
         if name not in self.layer_dict:
             raise UsageError(f'no layer "{name}"{did_you_mean(name, self.layer_names)}')
@@ -339,12 +370,20 @@ class Net:
     # Weights and state
 
     def copy_from(self, path: str | os.PathLike[str]) -> None:
-        """Read weights from a caffemodel by layer name; WeightsError, both shapes named, if they do not fit."""
+        """Read weights from a caffemodel, HDF5 or not, by layer name; WeightsError, shapes named, if they do not fit."""
         caffemodel.copy_trained_layers(self, path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the weights to a caffemodel; an older file of that name is replaced only by a complete one."""
         caffemodel.save(self, path)
+
+    def load_hdf5(self, path: str | os.PathLike[str]) -> None:
+        """Read weights that `save_hdf5` wrote, by layer name; WeightsError, both shapes named, if they do not fit."""
+        hdf5_caffemodel.copy_trained_layers(self, path)
+
+    def save_hdf5(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights to an HDF5 file; an older file of that name is replaced only by a complete one."""
+        hdf5_caffemodel.save(self, path)
 
     def to_proto(self, write_diff: bool = False) -> caffe_pb2.NetParameter:
         """Return name and layers with their parameters, as a caffemodel holds them."""
@@ -352,25 +391,26 @@ class Net:
 
     def share_trained_layers_with(self, other: Net) -> None:
         """Let the parameters' values be those of `other`'s layers of the same names; gradients stay separate."""
-        share_trained_layers(self.layers, other.layers)
+        share_trained_layers(self.core_layers, other.core_layers)
 
     share_with = share_trained_layers_with  # pycaffe's name
 
     def get_state(self) -> dict[str, State]:
         """Return, by layer name, what layers keep between passes besides their blobs: positions, recurrent state."""
-        states = {layer.name: layer.get_state() for layer in self.layers}
+        states = {layer.name: layer.get_state() for layer in self.core_layers}
         return {name: state for name, state in states.items() if state}
 
     def set_state(self, states: dict[str, State]) -> None:
         """Take up the states that `get_state` of a net with these layers returned."""
+        by_name = dict(zip(self.layer_names, self.core_layers, strict=True))
         for name, state in states.items():
-            if name not in self.layer_dict:
+            if name not in by_name:
                 raise NetError(f'the state is of another net: this one has no layer "{name}"')
-            self.layer_dict[name].set_state(state)
+            by_name[name].set_state(state)
 
     def close(self) -> None:
         """Stop reading ahead and give back files; the net is not used afterwards."""
-        for layer in self.layers:
+        for layer in self.core_layers:
             layer.close()
 
 

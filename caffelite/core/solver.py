@@ -1,9 +1,8 @@
-"""Solver: trains a net by Caffe's loop. Source: src/caffe/solver.cpp, src/caffe/solvers/sgd_solver.cpp."""
+"""Solver: trains a net by Caffe's loop. Source: src/caffe/solver.cpp."""
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,13 +13,10 @@ import numpy.typing as npt
 from google.protobuf import text_format
 
 from caffelite.core import events, random
-from caffelite.core.blob import Array, aligned_zeros
+from caffelite.core.blob import Array
 from caffelite.core.display import Display
 from caffelite.core.errors import UnknownNameError
 from caffelite.core.events import Action
-from caffelite.core.kernels import update as kernels
-from caffelite.core.kernels._jit import ParallelKernel
-from caffelite.core.lr_policies import LR_POLICIES
 from caffelite.core.net import Net
 from caffelite.core.registry import Registry
 from caffelite.core.solver_checks import check_solver, require_lr_policy, require_max_iter
@@ -36,8 +32,6 @@ log = logging.getLogger("caffelite")
 SolverSource = str | os.PathLike[str] | SolverParameter | SolverFile
 Callback = Callable[[], object]
 
-SMALL = 30_000  # elements of an arena below which sharing the update out costs more than it saves
-
 
 class Solver(ABC):
     """Trains `net` as its parameters say, and tests it with `test_nets`.
@@ -49,7 +43,7 @@ class Solver(ABC):
     """
 
     type: ClassVar[str] = ""
-    num_histories: ClassVar[int] = 1  # blobs that the update rule remembers for each parameter
+    histories: list[Array]  # what the update rule remembers, each laid out as the net's arena
 
     def __init__(
         self,
@@ -62,22 +56,23 @@ class Solver(ABC):
         file = self.file = solver_file(source)
         self.param = file.param
         self.dtype = np.dtype(dtype)
-        self.as_number: Any = self.dtype.type  # numbers of another type would make kernels compute in float64
         self.solver_rank = solver_rank
         self.events = events.Events()
         self.log = SolverLog()
         self.events.add(self.log)
         self.action_source: events.ActionSource = _no_action
         self.stopped = False
-        self._iter = self._step = 0
+        self._iter = 0
+        self.current_step = 0  # that the learning rate policy has reached
         self._callbacks: list[tuple[Callback, Callback]] = []
         self._display = Display(self.events)
         log.info("Initializing solver from parameters: \n%s", text_format.MessageToString(self.param).rstrip())
         check_solver(file)
+        self.check()
         if self.param.snapshot and self.is_root:
             check_prefix(self)
         self._make_nets(solver_count)
-        self._make_history()
+        self.histories = self.make_histories()
         log.info("Solver scaffolding done.")
 
     def _make_nets(self, solver_count: int) -> None:
@@ -86,21 +81,14 @@ class Solver(ABC):
         maker = NetMaker(self.file, self.seed, self.dtype, self.solver_rank, solver_count)
         self.net: Net = maker.train_net()
         self.test_nets: list[Net] = maker.test_nets()
-        for name in (name.strip() for entry in self.param.weights for name in entry.split(",")):
+        for name in filter(None, (name.strip() for entry in self.param.weights for name in entry.split(","))):
             path = self.file.find("weights", name)
             log.info("Finetuning from %s", path)
             for net in self.nets:
                 net.copy_from(path)
 
-    def _make_history(self) -> None:
-        params = self.net.learnable_params
-        self._pieces = kernels.cut([p.offset for p in params], [p.count for p in params])
-        self._piece_sums = np.zeros(len(self._pieces))
-        self._lr_mults = np.array([p.lr_mult for p in params], self.dtype)
-        self._decay_mults = np.array([p.decay_mult for p in params], self.dtype)
-        size = self.net.arena.data.size
-        # Each laid out as the arena, so that one index serves values, gradients and history.
-        self.histories: list[Array] = [aligned_zeros(size, self.dtype) for _ in range(self.num_histories)]
+    def check(self) -> None:
+        """Raise SolverError for fields that this update rule cannot work with; called before the nets are made."""
 
     @property
     def nets(self) -> list[Net]:
@@ -118,24 +106,24 @@ class Solver(ABC):
         return self._iter
 
     @property
-    def current_step(self) -> int:
-        """Step that the policies step and multistep have reached."""
-        return self._step
-
-    @property
-    def l1(self) -> bool:
-        """Whether weight decay is the L1 norm's, a constant pull towards 0."""
-        return self.param.regularization_type == "L1"
-
-    @property
+    @abstractmethod
     def lr(self) -> float:
-        """Learning rate of the present iteration; reading it may advance the multistep policy, as in Caffe."""
-        require_lr_policy(self.file)
-        rate, step = LR_POLICIES[self.param.lr_policy].rate(self.param, self._iter, self._step)
-        if step != self._step and self.param.lr_policy == "multistep":
-            self.events.send(events.StepTaken(self._iter, step))
-        self._step = step
-        return float(self.as_number(rate))
+        """Learning rate of the present iteration."""
+
+    @abstractmethod
+    def make_histories(self) -> list[Array]:
+        """Return `histories` for the net, all zero."""
+
+    @abstractmethod
+    def apply_update(self) -> float:
+        """Update the parameters from their gradients, which become the update; return the learning rate used.
+
+        Calls `count_iteration` at the end. Users may call this after filling the gradients by themselves.
+        """
+
+    def count_iteration(self) -> None:
+        """Note that an update was made."""
+        self._iter += 1
 
     def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
         """Call `on_start()` before the passes of each iteration, `on_gradients_ready()` between them and the update."""
@@ -149,22 +137,23 @@ class Solver(ABC):
         """Train to max_iter, from a solverstate if one is given; then snapshot, display and test as the fields say."""
         param = self.param
         require_max_iter(self.file)
-        if param.snapshot_after_train and self.is_root:
+        snapshot_after = param.snapshot_after_train and self.is_root
+        if snapshot_after:
             check_prefix(self)  # rather than after all the work
         self.events.send(events.SolvingStarted(self._iter, self.net.name, param.lr_policy, param.max_iter))
         if state_file is not None:
             self.events.send(events.RestoreStarted(self._iter, os.fspath(state_file)))
             self.restore(state_file)
         self.step(param.max_iter - self._iter)
-        if param.snapshot_after_train and not (param.snapshot and self._iter % param.snapshot == 0):
+        if snapshot_after and not self.is_due(param.snapshot):
             self.snapshot()
         if self.stopped:
             self.events.send(events.OptimizationStopped(self._iter))
             return
-        if self._is_due(param.display):
+        if self.is_due(param.display):
             loss = self._display.smooth(self._forward(self._iter * param.iter_size))
             self.events.send(events.FinalLossDisplayed(self._iter, loss))
-        if self._is_due(param.test_interval):
+        if self.is_due(param.test_interval):
             self.test_all()
         self.events.send(events.OptimizationDone(self._iter))
 
@@ -179,13 +168,13 @@ class Solver(ABC):
 
     def _iterate(self) -> None:
         self.net.clear_param_diffs()
-        if self._is_due(self.param.test_interval) and (self._iter > 0 or self.param.test_initialization):
+        if self.is_due(self.param.test_interval) and (self._iter > 0 or self.param.test_initialization):
             self.test_all()
             if self.stopped:
                 return
         for on_start, _ in self._callbacks:
             on_start()
-        displayed = self._is_due(self.param.display)
+        displayed = self.is_due(self.param.display)
         self.net.debug_info = displayed and self.param.debug_info
         loss = self._forward_backward()
         smoothed_loss = self._display.smooth(loss)
@@ -197,7 +186,8 @@ class Solver(ABC):
         self.events.send(events.IterationFinished(self._iter, loss, smoothed_loss, lr))
         self._act()
 
-    def _is_due(self, interval: int) -> bool:
+    def is_due(self, interval: int) -> bool:
+        """Return whether what happens every `interval` iterations (0: never) happens in this one."""
         return interval > 0 and self._iter % interval == 0
 
     def _forward_backward(self) -> float:
@@ -213,48 +203,9 @@ class Solver(ABC):
         self.net.context.passes = number  # random numbers are a function of it, so a resumed run draws the same
         return self.net.forward_pass()
 
-    def apply_update(self) -> float:
-        """Update the parameters from their gradients, which become the update; count the iteration. Return the rate."""
-        lr = self.lr
-        if self._is_due(self.param.display):
-            self.events.send(events.LearningRateDisplayed(self._iter, lr))
-        scale = self._clip() / self.param.iter_size
-        rates = self._lr_mults * self.as_number(lr)
-        decays = self._decay_mults * self.as_number(self.param.weight_decay)
-        self.update(rates, decays, self.as_number(scale))
-        self._iter += 1
-        return lr
-
-    @abstractmethod
-    def update(self, rates: Array, decays: Array, scale: Any) -> None:
-        """Turn gradients into the update and subtract it: gradient = scale * diff + decay * data (or its sign: l1).
-
-        `rates` and `decays` have one entry a learnable parameter.
-        """
-
-    def run_kernel(self, kernel: ParallelKernel, *args: Any) -> None:
-        """Run an update rule's kernel over the arena, on all threads if it is large."""
-        arena = self.net.arena
-        run = kernel if arena.data.size > SMALL else kernel.serial
-        run(arena.data, arena.diff, *self.histories, self._pieces, *args)
-
-    def _clip(self) -> float:
-        """Return what to multiply gradients by so that the norm of all together is at most clip_gradients."""
-        limit = self.param.clip_gradients
-        if limit < 0:
-            return 1.0
-        diff = self.net.arena.diff
-        run = kernels.sums_of_squares if diff.size > SMALL else kernels.sums_of_squares.serial
-        run(diff, self._pieces, self._piece_sums)
-        norm = math.sqrt(self._piece_sums.sum())
-        if not norm > limit:
-            return 1.0
-        self.events.send(events.GradientsClipped(self._iter, norm, limit, limit / norm))
-        return limit / norm
-
     def _act(self) -> None:
         action = self.action_source()
-        due = self._is_due(self.param.snapshot) and self.is_root
+        due = self.is_due(self.param.snapshot) and self.is_root
         if due or action is Action.SNAPSHOT:
             self.snapshot()
         if action is Action.STOP:
@@ -275,7 +226,7 @@ class Solver(ABC):
     def restore(self, state_file: str | os.PathLike[str]) -> None:
         """Go on where the solver stood that wrote this file, with its weights; WeightsError if they do not fit."""
         state = read_snapshot(self, state_file)
-        self._iter, self._step = state.iter, state.current_step
+        self._iter, self.current_step = state.iter, state.current_step
 
     def close(self) -> None:
         """Stop reading ahead and give back files; the solver is not used afterwards."""

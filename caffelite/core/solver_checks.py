@@ -65,6 +65,20 @@ def require_max_iter(file: SolverFile) -> None:
         raise file.refusal("max_iter", "missing", "write how many iterations to train")
 
 
+def refuse_momentum(file: SolverFile, solver_type: str) -> None:
+    """Raise SolverError if momentum is given to a rule that has none."""
+    if file.param.momentum:
+        value = f"{file.param.momentum:g}"
+        raise file.refusal("momentum", value, f"Momentum cannot be used with {solver_type}; remove the field")
+
+
+def require_share(file: SolverFile, field: str) -> None:
+    """Raise SolverError unless 0 <= field < 1: what each iteration keeps of a running mean."""
+    value = getattr(file.param, field)
+    if not 0 <= value < 1:
+        raise file.refusal(field, f"{value:g}", "use a share from 0 to less than 1, such as 0.9")
+
+
 def check_test_fields(file: SolverFile) -> int:
     """Return how many test nets are copies of the net that is also trained; SolverError if the fields do not fit.
 

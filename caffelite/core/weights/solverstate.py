@@ -1,0 +1,76 @@
+"""Solverstates: what a solver needs besides the weights to go on. Source: src/caffe/solvers/sgd_solver.cpp.
+
+Caffe's four fields, and in a field that Caffe steps over the rest: positions in data sets, the seed, and on what
+kind of machine the numbers were computed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from caffelite.core.blob import Array, Shape
+from caffelite.core.weights.atomic import replacing
+from caffelite.core.weights.stored import StoredBlob, stored_blob
+from caffelite.core.weights.wire import LENGTH, VARINT, Field, WireFile
+from caffelite.core.weights.wire_write import Chunk, blob_chunks, nested
+from caffelite.proto.caffe_pb2 import ResumeState, SolverState
+
+ITER, LEARNED_NET, HISTORY, CURRENT_STEP, RESUME = 1, 2, 3, 4, 10000
+
+
+@dataclass(frozen=True)
+class StoredState:
+    """A solverstate; `learned_net` is the caffemodel's name as written, "" if there is none.
+
+    `history` holds views of the file. `resume` is None in states that Caffe wrote.
+    """
+
+    iter: int
+    current_step: int
+    learned_net: str
+    history: list[StoredBlob]
+    resume: ResumeState | None
+
+
+def read_state(path: str | os.PathLike[str]) -> StoredState:
+    """Read a solverstate; WeightsError if the file is none or is damaged."""
+    file = WireFile(Path(path), "solverstate")
+    numbers = {ITER: 0, CURRENT_STEP: 0}
+    learned_net, resume = "", None
+    history: list[StoredBlob] = []
+    for field in file.fields():
+        if field.number in numbers and field.kind == VARINT:
+            numbers[field.number] = file.integers(field)[0]
+        elif field.kind != LENGTH:
+            continue
+        elif field.number == LEARNED_NET:
+            learned_net = file.text(field)
+        elif field.number == HISTORY:
+            history.append(stored_blob(file, field, f"history blob {len(history)}"))
+        elif field.number == RESUME:
+            resume = _resume(file, field)
+    if not history and not learned_net:
+        raise file.damaged("it holds neither a history nor the name of a caffemodel")
+    return StoredState(numbers[ITER], numbers[CURRENT_STEP], learned_net, history, resume)
+
+
+def _resume(file: WireFile, field: Field) -> ResumeState:
+    try:
+        return ResumeState.FromString(bytes(file.buffer[field.start : field.end]))
+    except DecodeError as err:
+        raise file.damaged(f"what layers kept cannot be read ({err})") from None
+
+
+def write_state(path: str | os.PathLike[str], state: SolverState, history: Sequence[tuple[Shape, Array]]) -> None:
+    """Write a solverstate: all of `state`, and the history blobs; the file appears complete or not at all."""
+    chunks: list[Chunk] = [state.SerializeToString()]
+    for shape, values in history:
+        chunks += nested(HISTORY, blob_chunks(shape, values))
+    with replacing(Path(path)) as file:
+        for chunk in chunks:
+            file.write(chunk)

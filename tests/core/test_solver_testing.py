@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from caffelite.core.events import Action, NetTestFinished, NetTestInterrupted, NetTestStarted
+
+FIXED = 'base_lr: 0.1 lr_policy: "fixed" max_iter: 5 snapshot_after_train: false test_interval: 1 '
+
+TWO_OUTPUTS = """
+layer { name: "data" type: "DummyData" top: "x" top: "t" dummy_data_param {
+    shape { dim: 2 dim: 3 } shape { dim: 2 dim: 2 } data_filler { type: "gaussian" std: 1 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2
+    weight_filler { type: "gaussian" std: 1 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" loss_weight: 0.5 }
+layer { name: "out" type: "InnerProduct" bottom: "y" top: "out" inner_product_param { num_output: 1
+    weight_filler { type: "gaussian" std: 1 } } }
+"""
+
+
+def events_of(solver):
+    seen = []
+    solver.events.add(seen.append)
+    return seen
+
+
+def test_outputs_are_means_over_the_batches(solvers):
+    solver = solvers.of(FIXED + "test_iter: 3 test_compute_loss: true random_seed: 5", TWO_OUTPUTS)
+    net = solver.test_nets[0]
+    batches = []
+    net.add_callback(
+        "after_forward",
+        lambda i: i == len(net.layers) - 1 and batches.append([v.copy() for _, _, v in net.output_values()]),
+    )
+    seen = events_of(solver)
+    solver.test_all()
+    started, finished = seen
+    assert (started.index, started.batches) == (0, 3)
+    assert [(output.name, output.loss_weight) for output in finished.outputs] == [("loss", 0.5), ("out", 0), ("out", 0)]
+    losses = [batch[0][0] for batch in batches]
+    assert finished.outputs[0].value == pytest.approx(np.mean(losses), rel=1e-6)
+    assert finished.loss == pytest.approx(np.mean(losses) / 2, rel=1e-6)
+    assert finished.outputs[2].value == pytest.approx(np.mean([batch[1][1] for batch in batches]), rel=1e-6)
+    assert len({float(loss) for loss in losses}) == 3  # each batch draws its own numbers
+
+
+def test_the_test_net_uses_the_trained_weights(solvers):
+    solver = solvers.of(FIXED + "test_iter: 1")
+    solver.step(2)
+    solver.test_all()
+    np.testing.assert_array_equal(solver.test_nets[0].params["ip"][0].data, solver.net.params["ip"][0].data)
+    assert np.shares_memory(solver.test_nets[0].params["ip"][0].data, solver.net.arena.data)
+
+
+def test_no_batches_give_no_outputs(solvers):
+    solver = solvers.of(FIXED + "test_iter: 0 test_compute_loss: true")
+    seen = events_of(solver)
+    solver.test_all()
+    assert (seen[1].outputs, seen[1].loss) == ((), None)
+
+
+def test_a_stop_interrupts_the_test_after_what_else_was_asked(solvers, tmp_path):
+    solver = solvers.of(FIXED + f"test_iter: 4 test_iter: 4 snapshot_prefix: '{tmp_path}/a'")
+    asked = iter([Action.NONE, Action.SNAPSHOT, Action.STOP, Action.NONE])
+    solver.action_source = lambda: next(asked)
+    seen = events_of(solver)
+    solver.step(1)
+    kinds = [type(event) for event in seen]
+    assert kinds[0] is NetTestStarted
+    assert kinds[-1] is NetTestInterrupted
+    assert NetTestFinished not in kinds
+    assert (solver.iter, solver.stopped) == (0, True)
+    assert (tmp_path / "a_iter_0.solverstate").exists()
+
+
+def test_only_the_root_solver_tests(solvers):
+    solver = solvers.of(FIXED + "test_iter: 1", solver_rank=1, solver_count=2)
+    seen = events_of(solver)
+    solver.test_all()
+    assert seen == []

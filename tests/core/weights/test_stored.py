@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+
+from caffelite.core.errors import WeightsError
+from caffelite.core.weights.caffemodel import read_layers
+from caffelite.core.weights.stored import stored_layers
+from caffelite.core.weights.wire import WireFile
+from caffelite.core.weights.wire_write import joined, nested
+from caffelite.proto.caffe_pb2 import (
+    BlobProto,
+    BlobShape,
+    LayerParameter,
+    NetParameter,
+    V0LayerParameter,
+    V1LayerParameter,
+)
+
+VALUES = np.arange(6, dtype=np.float32) - 2
+
+
+def blob(shape=(2, 3), **fields):
+    return BlobProto(shape=BlobShape(dim=shape), **(fields or {"data": VALUES}))
+
+
+def net_of(blob_bytes, name="conv1"):
+    layer = LayerParameter(name=name, type="Convolution").SerializeToString()
+    return joined(nested(100, [layer, *nested(7, [blob_bytes])]))
+
+
+@pytest.fixture
+def layers(tmp_path):
+    def read(message):
+        path = tmp_path / "net.caffemodel"
+        path.write_bytes(message if isinstance(message, bytes) else message.SerializeToString())
+        return list(stored_layers(WireFile(path, "caffemodel")))
+
+    return read
+
+
+def test_layers_of_today_and_of_2014_and_2013(layers):
+    legacy = BlobProto(num=1, channels=1, height=2, width=3, data=VALUES)
+    net = NetParameter(
+        name="net",
+        layer=[LayerParameter(name="new", blobs=[blob(), blob()]), LayerParameter(name="relu")],
+        layers=[
+            V1LayerParameter(name="v1", type=V1LayerParameter.CONVOLUTION, blobs=[legacy]),
+            V1LayerParameter(bottom=["x"], layer=V0LayerParameter(name="v0", type="conv", blobs=[legacy, legacy])),
+        ],
+    )
+    found = {layer.name: layer.blobs for layer in layers(net)}
+    assert {name: len(blobs) for name, blobs in found.items()} == {"new": 2, "relu": 0, "v1": 1, "v0": 2}
+    assert [(b.shape, b.legacy) for b in found["new"]] == [((2, 3), False)] * 2
+    assert [(b.shape, b.legacy) for b in found["v0"]] == [((1, 1, 2, 3), True)] * 2
+    for blobs in found.values():
+        for stored in blobs:
+            np.testing.assert_array_equal(stored.data, VALUES)
+            assert stored.diff is None
+
+
+def test_values_are_views_of_the_file(layers):
+    ((_, (stored,)),) = layers(net_of(blob().SerializeToString()))
+    assert stored.data.base is not None
+    assert not stored.data.flags.writeable
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(("number", "dtype"), [(5, "<f4"), (8, "<f8")])
+def test_both_number_types_packed_or_not(layers, number, dtype, packed):
+    values = VALUES.astype(dtype)
+    if packed:
+        data = joined(nested(number, [values.tobytes()]))
+    else:
+        tag = bytes([number << 3 | (5 if dtype == "<f4" else 1)])
+        data = b"".join(tag + value.tobytes() for value in values)
+    ((_, (stored,)),) = layers(net_of(BlobProto(shape=BlobShape(dim=[6])).SerializeToString() + data))
+    assert stored.data.dtype == dtype
+    np.testing.assert_array_equal(stored.data, VALUES)
+
+
+def test_values_in_several_pieces_are_joined_and_doubles_win(layers):
+    pieces = blob(data=VALUES[:4]).SerializeToString() + BlobProto(data=VALUES[4:]).SerializeToString()
+    ((_, (stored,)),) = layers(net_of(pieces))
+    np.testing.assert_array_equal(stored.data, VALUES)
+    ((_, (stored,)),) = layers(net_of(blob(data=VALUES, double_data=VALUES + 1).SerializeToString()))
+    np.testing.assert_array_equal(stored.data, VALUES + 1)
+
+
+def test_gradients_are_found(layers):
+    ((_, (stored,)),) = layers(net_of(blob(data=VALUES, diff=VALUES * 2).SerializeToString()))
+    np.testing.assert_array_equal(stored.diff, VALUES * 2)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(None, "<f8"), (0, "<f8"), (1, "<f4"), (2, "<f2"), (3, "<i4")])
+def test_raw_values_of_a_fork(layers, kind, dtype):
+    shape = BlobProto(shape=BlobShape(dim=[6])).SerializeToString()
+    kind_field = b"" if kind is None else bytes([10 << 3, kind])
+    raw = joined(nested(12, [VALUES.astype(dtype).tobytes()]))
+    ((_, (stored,)),) = layers(net_of(shape + kind_field + raw))
+    np.testing.assert_array_equal(stored.data, VALUES)
+
+
+@pytest.mark.parametrize(
+    ("blob_bytes", "text"),
+    [
+        (blob((2, 4)).SerializeToString(), r"blob 0 of layer 'conv1' has the shape 2 4 \(8\) but 6 values"),
+        (BlobProto().SerializeToString(), r"blob 0 of layer 'conv1' has the shape \(1\) but 0 values"),
+        (blob((-2, -3)).SerializeToString(), r"has the shape -2 -3 \(6\) but 6 values"),
+        (blob((2**40, 2**40)).SerializeToString(), "but 6 values"),
+        (blob([1] * 33).SerializeToString(), "blob 0 of layer 'conv1' has more than 32 axes"),
+        (blob(data=VALUES, diff=VALUES[:3]).SerializeToString(), r"has the shape 2 3 \(6\) but 3 values"),
+        (b"\x2a\x03abc", "a field of 3 bytes at byte .* does not hold 4-byte numbers"),
+        (b"\x28\x03", "does not hold 4-byte numbers"),
+        (b"\x50\x09\x62\x01a", "raw values of an unknown type 9"),
+    ],
+)
+def test_values_that_do_not_fit_their_shape(layers, blob_bytes, text):
+    with pytest.raises(WeightsError, match=text):
+        layers(net_of(blob_bytes))
+
+
+def test_every_truncation_and_many_damages_end_in_a_clear_error(tmp_path, layers):
+    net = NetParameter(
+        name="net",
+        layer=[LayerParameter(name="a", type="InnerProduct", blobs=[blob(), blob((6,))])],
+        layers=[V1LayerParameter(name="b", blobs=[BlobProto(num=1, channels=1, height=1, width=6, data=VALUES)])],
+    )
+    whole = net.SerializeToString()
+    path = tmp_path / "damaged"
+    damages = [whole[:end] for end in range(len(whole))]
+    rng = np.random.Generator(np.random.Philox(key=1701))
+    for _ in range(2000):
+        changed = bytearray(whole)
+        for place in rng.integers(len(whole), size=rng.integers(1, 4)):
+            changed[place] = rng.integers(256)
+        damages.append(bytes(changed))
+    for data in damages:
+        path.write_bytes(data)
+        try:
+            for layer in read_layers(path):
+                assert all(stored.data.size <= len(data) for stored in layer.blobs)
+        except WeightsError as err:
+            assert str(path) in str(err)
