@@ -1,0 +1,74 @@
+"""InnerProduct: a fully connected layer. Source: src/caffe/layers/inner_product_layer.cpp."""
+
+from __future__ import annotations
+
+from caffelite.core.errors import LayerError
+from caffelite.core.kernels.inner_product import PRODUCTS
+from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
+from caffelite.core.text import shape_string
+
+
+@register_layer("InnerProduct")
+class InnerProductLayer(Layer):
+    """Multiply each item of the bottom by a weight matrix and add a bias.
+
+    bottom[0]: any shape; the axes from `axis` on are one item of K values, those before it number the items.
+    top[0]:    the bottom's axes before `axis`, then num_output.
+    blobs[0]:  weight (num_output, K), or (K, num_output) if `transpose`; blobs[1]: bias (num_output).
+
+    Raises LayerError if num_output is 0, or if K is another than at set-up.
+    """
+
+    exact_num_bottom_blobs = 1
+    exact_num_top_blobs = 1
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Make weight and bias."""
+        param = self.layer_param.inner_product_param
+        if param.num_output == 0:
+            raise LayerError("inner_product_param.num_output", 0, "use 1 or more")
+        self.num_output, self.transpose, self.bias_term = param.num_output, param.transpose, param.bias_term
+        self.axis = self.canonical_axis(bottom[0], param.axis, "inner_product_param.axis")
+        self.item_count = bottom[0].count_between(self.axis)
+        shape = (self.num_output, self.item_count)
+        specs = [BlobSpec(shape[::-1] if self.transpose else shape, param.weight_filler)]
+        if self.bias_term:
+            specs.append(BlobSpec((self.num_output,), param.bias_filler))
+        self.init_params(specs)
+        self.products = PRODUCTS[self.dtype]
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Shape the top; the number of items may change, their size may not."""
+        if bottom[0].num_axes <= self.axis or bottom[0].count_between(self.axis) != self.item_count:
+            raise LayerError(
+                "bottom[0]",
+                shape_string(bottom[0].shape),
+                f"the weights are for items of {self.item_count} values from axis {self.axis} on; "
+                "Input size incompatible with inner product parameters",
+            )
+        top[0].reshape(*bottom[0].shape[: self.axis], self.num_output)
+        items = bottom[0].count_between(0, self.axis)
+        self._bottom_shape = (items, self.item_count)
+        self._top_shape = (items, self.num_output)
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Compute top = bottom x weight + bias."""
+        self.products.forward(
+            bottom[0].data.reshape(self._bottom_shape),
+            self.blobs[0].data,
+            self.blobs[1].data if self.bias_term else None,
+            self.transpose,
+            top[0].data.reshape(self._top_shape),
+        )
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Add to the gradients of weight and bias; overwrite the bottom's."""
+        top_diff = top[0].diff.reshape(self._top_shape)
+        if self.param_propagate_down[0]:
+            data = bottom[0].data.reshape(self._bottom_shape)
+            self.products.weight_diff(data, top_diff, self.transpose, self.blobs[0].diff)
+        if self.bias_term and self.param_propagate_down[1]:
+            self.products.bias_diff(top_diff, self.blobs[1].diff)
+        if propagate_down[0]:
+            diff = bottom[0].diff.reshape(self._bottom_shape)
+            self.products.bottom_diff(top_diff, self.blobs[0].data, self.transpose, diff)

@@ -1,0 +1,90 @@
+"""Pooling: one number per window. Source: src/caffe/layers/pooling_layer.cpp."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffelite.core.errors import LayerError
+from caffelite.core.kernels import pooling as kernels
+from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layers._pooling_window import pooled_shape, window_from_param
+from caffelite.core.text import shape_string
+from caffelite.proto import caffe_pb2
+
+Param = caffe_pb2.PoolingParameter
+
+
+@register_layer("Pooling", when=lambda layer: layer.pooling_param.pool == Param.MAX)
+class MaxPoolingLayer(Layer):
+    """Keep the largest value of each window of each channel, the first of equal ones.
+
+    bottom[0]: (N, C, H, W).
+    top[0]:    (N, C, PH, PW), PH = ceil((H + 2 * pad_h - kernel_h) / stride_h) + 1; PW alike.
+    top[1]:    optional, the same shape: where in the plane each value was found, h * W + w.
+
+    A window without pixels (kernel smaller than stride, no padding) gives -FLT_MAX and place -1, and gets no gradient.
+    Raises LayerError for a bottom of other than 4 axes, and for windows that do not fit.
+    """
+
+    exact_num_bottom_blobs = 1
+    min_top_blobs = 1
+    max_top_blobs = 2
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Shape the tops; make room for the places."""
+        self.window, shape = windows_of(self.layer_param.pooling_param, bottom)
+        for blob in top:
+            blob.reshape(*shape)
+        self.argmax = np.empty(shape, np.int32)
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Fill the tops."""
+        kernels.max_pool_forward(bottom[0].data, self.window, top[0].data, self.argmax)
+        if len(top) == 2:
+            top[1].data[...] = self.argmax
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Send each gradient to the pixel that was largest; overlapping windows add up."""
+        if propagate_down[0]:
+            if len(top) == 2:  # as Caffe: the user may have changed the places
+                self.argmax[...] = top[1].data
+            kernels.max_pool_backward(top[0].diff, self.argmax, bottom[0].diff)
+
+
+@register_layer("Pooling", when=lambda layer: layer.pooling_param.pool == Param.AVE)
+class AvePoolingLayer(Layer):
+    """Take the mean of each window of each channel; zeros of the padding count, what lies beyond it does not.
+
+    bottom[0]: (N, C, H, W).
+    top[0]:    (N, C, PH, PW) as of MAX pooling.
+
+    Raises LayerError for a bottom of other than 4 axes, and for windows that do not fit.
+    """
+
+    exact_num_bottom_blobs = 1
+    exact_num_top_blobs = 1
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Shape the top."""
+        self.window, shape = windows_of(self.layer_param.pooling_param, bottom)
+        top[0].reshape(*shape)
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Fill the top."""
+        kernels.ave_pool_forward(bottom[0].data, self.window, top[0].data)
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Spread each gradient evenly over its window."""
+        if propagate_down[0]:
+            kernels.ave_pool_backward(top[0].diff, self.window, bottom[0].diff)
+
+
+def windows_of(param: Param, bottom: Blobs) -> tuple[kernels.Window, tuple[int, ...]]:
+    """Return the window and the shape of the top; LayerError for other than 4 axes and for windows that do not fit."""
+    if bottom[0].num_axes != 4:
+        raise LayerError(
+            "bottom[0]", shape_string(bottom[0].shape), "Input must have 4 axes, (num, channels, height, width)"
+        )
+    num, channels, height, width = bottom[0].shape
+    window = window_from_param(param, height, width)
+    return window, (num, channels, *pooled_shape(param, window, height, width))

@@ -1,0 +1,80 @@
+"""SoftmaxWithLoss: softmax and the logistic loss of the label. Source: src/caffe/layers/softmax_loss_layer.cpp."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import ClassVar
+
+from caffelite.core.errors import LayerError
+from caffelite.core.kernels import softmax as kernels
+from caffelite.core.layer import Blobs, LossLayer, register_layer
+from caffelite.core.layers._normalizer import LossParameter, normalization_mode, normalizer
+from caffelite.core.text import shape_string
+
+
+@register_layer("SoftmaxWithLoss")
+class SoftmaxWithLossLayer(LossLayer):
+    """Take the softmax of scores and add up -log of the labels' probabilities.
+
+    bottom[0]: scores, C classes along softmax_param.axis, outer x inner positions around it.
+    bottom[1]: labels, outer x inner integers from 0 to C - 1 in any shape, or loss_param.ignore_label.
+    top[0]: (), the sum over the positions divided as loss_param.normalization says (VALID: by those not ignored).
+    top[1]: optional, the probabilities, shaped as the scores. Caffe refuses it; here its loss weight is 0 unless given.
+
+    Probabilities below FLT_MIN count as FLT_MIN. Raises LayerError for another number of labels, a label out of range,
+    and when asked for the gradient of the labels.
+    """
+
+    exact_num_top_blobs: ClassVar[int | None] = None
+    min_top_blobs = 1
+    max_top_blobs = 2
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Read loss_param."""
+        param = self.layer_param.loss_param
+        self.ignore_label = param.ignore_label if param.HasField("ignore_label") else None
+        self.normalization = normalization_mode(param, default=LossParameter.VALID)
+        self.prob = self.new_blob()
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Check the labels' number; make room for the probabilities."""
+        super().reshape(bottom, top)
+        axis = self.canonical_axis(bottom[0], self.layer_param.softmax_param.axis, "softmax_param.axis")
+        shape = bottom[0].shape
+        self.outer, self.classes, self.inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+        if bottom[1].count != self.outer * self.inner:
+            raise LayerError(
+                "bottom[1]",
+                shape_string(bottom[1].shape),
+                f"Number of labels must match number of predictions: scores of {shape_string(shape)} with classes on "
+                f"axis {axis} need {self.outer * self.inner} labels, integers from 0 to {self.classes - 1}",
+            )
+        self.prob.reshape(self.outer, self.classes, self.inner)
+        if len(top) == 2:
+            top[1].reshape_like(bottom[0])
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Compute probabilities and loss."""
+        prob = self.prob.data
+        kernels.softmax_forward(bottom[0].data.reshape(prob.shape), prob)
+        total, valid, wrong = kernels.softmax_loss_forward(prob, bottom[1].data, self.ignore_label)
+        if wrong >= 0:
+            raise LayerError(
+                f"label {wrong} of bottom[1]",
+                f"{bottom[1].data.flat[wrong]:g}",
+                f"there are {self.classes} classes, so labels are 0 to {self.classes - 1}; raise num_output of the layer"
+                " that makes the scores, or set loss_param.ignore_label",
+            )
+        self.divisor = normalizer(self.normalization, self.outer, self.inner, valid)
+        top[0].data[...] = total / self.divisor
+        if len(top) == 2:
+            top[1].share_data(self.prob)
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Overwrite the scores' gradient with probabilities minus 1 at the label."""
+        self.refuse_label_gradient(propagate_down)
+        if propagate_down[0]:
+            prob = self.prob.data
+            diff = bottom[0].diff.reshape(prob.shape)
+            scale = self.loss_weight(top) / self.divisor
+            kernels.softmax_loss_backward(prob, bottom[1].data, self.ignore_label, scale, diff)
