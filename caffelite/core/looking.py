@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import ItemsView, ValuesView
+from typing import Any
 
 from caffelite.core.blob import Blob
 
@@ -15,6 +16,14 @@ class PinningBlobs(OrderedDict[str, Blob]):
         blob = super().__getitem__(name)
         blob.pinned = True
         return blob
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a blob, pinned, or the default."""
+        return self[name] if name in self else default
+
+    def peek(self, name: str) -> Blob:
+        """Return a blob without pinning it."""
+        return super().__getitem__(name)
 
     def values(self) -> ValuesView[Blob]:  # type: ignore[override]
         """Return all blobs, pinned."""
