@@ -1,0 +1,64 @@
+"""The table of kernels: which class computes an operation, by number type, geometry and CPU.
+
+A row is a predicate on the geometry and a class, `Class(geometry)` allocates scratch and the object is called with the
+arrays of its operation:
+
+- convolution_forward(weight, bias or None, bottom, top): top is overwritten
+- convolution_weight_gradient(top_diff, bottom, weight_diff): weight_diff is added to
+- convolution_bottom_gradient(weight, top_diff, bottom_diff): bottom_diff is overwritten
+
+Arrays are float32 and C-contiguous; those on 64-byte boundaries are faster. An object serves one geometry and, since it
+owns its scratch, one thread at a time.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from caffelite.core.kernels.convolution_bottom_gradient import FoldedBottomGradient, TurnedBottomGradient
+from caffelite.core.kernels.convolution_forward import DirectForward
+from caffelite.core.kernels.convolution_weight_gradient import DirectWeightGradient
+from caffelite.core.kernels.geometry import Geometry
+
+
+class Row(NamedTuple):
+    """One way to compute an operation and the geometries that it is for."""
+
+    suits: Callable[[Geometry], bool]
+    method: Callable[[Geometry], Any]
+
+
+def always(geometry: Geometry) -> bool:
+    """Any geometry."""
+    return True
+
+
+def fills_its_bottom(geometry: Geometry) -> bool:
+    """Stride 1 and so much padding that the top is about as large as the bottom: few products are with zeros."""
+    if geometry.stride_h > 1 or geometry.stride_w > 1:
+        return False
+    return geometry.out_height * geometry.out_width >= 0.9 * geometry.height * geometry.width
+
+
+# The first row that suits is taken.
+TABLE: dict[str, tuple[Row, ...]] = {
+    "convolution_forward": (Row(always, DirectForward),),
+    "convolution_weight_gradient": (Row(always, DirectWeightGradient),),
+    "convolution_bottom_gradient": (
+        Row(fills_its_bottom, TurnedBottomGradient),
+        Row(always, FoldedBottomGradient),
+    ),
+}
+
+
+def choose(operation: str, dtype: DTypeLike, geometry: Geometry) -> Any:
+    """Return a new object for the operation, or None where the caller's plain method is to be used (not float32).
+
+    Raises KeyError for an unknown operation.
+    """
+    rows = TABLE[operation]
+    if np.dtype(dtype) != np.float32:
+        return None
+    return next(row.method(geometry) for row in rows if row.suits(geometry))
