@@ -135,8 +135,8 @@ def _relu(layer: LayerParameter, params: list[Tensor]) -> Run:
 
 @torch_layer("Dropout")
 def _dropout(layer: LayerParameter, params: list[Tensor]) -> Run:
-    ratio, inplace = layer.dropout_param.dropout_ratio, layer.bottom[0] == layer.top[0]
-    return lambda x: F.dropout(x, ratio, True, inplace)
+    ratio = layer.dropout_param.dropout_ratio
+    return lambda x: F.dropout(x, ratio, True)  # not in place: the gradient of a ReLU before it needs the ReLU's result
 
 
 @torch_layer("Power")
