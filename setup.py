@@ -14,12 +14,13 @@ class BuildWithProto(build_py):
     """build_py that first writes caffelite/proto/caffe.desc."""
 
     def run(self) -> None:
-        """Generate into the build folder, or beside the sources when they are installed in place."""
+        """Generate beside the sources, since a Python started in the checkout imports those, and into the build."""
         from generate_proto import generate
 
         super().run()
-        base = ROOT if self.editable_mode else Path(self.build_lib)
-        generate(base / "caffelite" / "proto")
+        generate(ROOT / "caffelite" / "proto")
+        if not self.editable_mode:
+            generate(Path(self.build_lib) / "caffelite" / "proto")
 
 
 setup(cmdclass={"build_py": BuildWithProto})

@@ -44,6 +44,20 @@ OPTIONS = {
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
+
+def _cpu_quota() -> int | None:
+    """Cores that the container may keep busy, rounded down to at least 1; None where there is no limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else max(1, int(quota) // int(period))
+
+
+# numba counts the machine's cores. Threads beyond the quota only wait for each other to be let run.
+if (_quota := _cpu_quota()) is not None and "NUMBA_NUM_THREADS" not in os.environ:
+    numba.set_num_threads(min(_quota, numba.get_num_threads()))
+
 KERNEL_FOLDER = Path(__file__).parent
 PACKAGE = "caffelite.core.kernels"
 
