@@ -10,23 +10,36 @@ from typing import TYPE_CHECKING, Any
 from caffelite.proto.caffe_pb2 import TEST, TRAIN
 
 if TYPE_CHECKING:
+    from caffelite.as_caffe import install_as_caffe
     from caffelite.core.blob import Blob
     from caffelite.core.errors import CaffeliteError
-    from caffelite.core.layer import Layer, layer_type_list
+    from caffelite.core.layer import layer_type_list
     from caffelite.core.mode import set_mode_cpu, set_mode_gpu
     from caffelite.core.net import Net
     from caffelite.core.random import set_random_seed
     from caffelite.core.solver import Solver, get_solver
+    from caffelite.core.solvers.ada_delta import AdaDeltaSolver
+    from caffelite.core.solvers.ada_grad import AdaGradSolver
+    from caffelite.core.solvers.adam import AdamSolver
+    from caffelite.core.solvers.nesterov import NesterovSolver
+    from caffelite.core.solvers.rms_prop import RMSPropSolver
     from caffelite.core.solvers.sgd import SGDSolver
+    from caffelite.python_layer import Layer
 
 _HOMES = {
+    "AdaDeltaSolver": "caffelite.core.solvers.ada_delta",
+    "AdaGradSolver": "caffelite.core.solvers.ada_grad",
+    "AdamSolver": "caffelite.core.solvers.adam",
     "Blob": "caffelite.core.blob",
     "CaffeliteError": "caffelite.core.errors",
-    "Layer": "caffelite.core.layer",
+    "Layer": "caffelite.python_layer",
     "Net": "caffelite.core.net",
+    "NesterovSolver": "caffelite.core.solvers.nesterov",
+    "RMSPropSolver": "caffelite.core.solvers.rms_prop",
     "SGDSolver": "caffelite.core.solvers.sgd",
     "Solver": "caffelite.core.solver",
     "get_solver": "caffelite.core.solver",
+    "install_as_caffe": "caffelite.as_caffe",
     "layer_type_list": "caffelite.core.layer",
     "set_mode_cpu": "caffelite.core.mode",
     "set_mode_gpu": "caffelite.core.mode",
@@ -36,13 +49,19 @@ _HOMES = {
 __all__ = [
     "TEST",
     "TRAIN",
+    "AdaDeltaSolver",
+    "AdaGradSolver",
+    "AdamSolver",
     "Blob",
     "CaffeliteError",
     "Layer",
     "Net",
+    "NesterovSolver",
+    "RMSPropSolver",
     "SGDSolver",
     "Solver",
     "get_solver",
+    "install_as_caffe",
     "layer_type_list",
     "set_mode_cpu",
     "set_mode_gpu",

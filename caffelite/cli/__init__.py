@@ -63,8 +63,7 @@ def _run(words: Sequence[str]) -> int:
 def _carry_out(command: Command, arguments: Arguments) -> int:
     """Run the command with its errors logged, so that they stand in log files too."""
     try:
-        command.run(arguments)
-        return 0
+        return command.run(arguments) or 0
     except CaffeliteError as err:
         LOGGER.critical("%s", err)
     except MemoryError as err:

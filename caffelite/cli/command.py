@@ -31,15 +31,22 @@ class Arguments:
         return flag in self.values
 
 
+Run = Callable[[Arguments], int | None]
+R = TypeVar("R", bound=Run)
+
+
 @dataclass(frozen=True)
 class Command:
-    """One action of `caffelite`: its line in the list of commands, its flags, and the function that runs it."""
+    """One action of `caffelite`: its line in the list of commands, its flags, and the function that runs it.
+
+    `run` returns the exit status; None is 0.
+    """
 
     name: str
     summary: str
     flags: tuple[Flag[Any], ...]
     positionals: str
-    run: Callable[[Arguments], None]
+    run: Run
 
     def check_positionals(self, given: list[str]) -> None:
         """Raise UsageError unless `given` are as many words as e.g. "NAME [FOLDER]" or "FILE..." ask for."""
@@ -57,12 +64,10 @@ class Command:
 COMMANDS: Registry[Command] = Registry("action")
 
 
-def command(
-    name: str, summary: str, *, flags: Iterable[Flag[Any]], positionals: str = ""
-) -> Callable[[Callable[[Arguments], None]], Callable[[Arguments], None]]:
+def command(name: str, summary: str, *, flags: Iterable[Flag[Any]], positionals: str = "") -> Callable[[R], R]:
     """Decorate the function that runs the command; its docstring is the command's help text."""
 
-    def add(run: Callable[[Arguments], None]) -> Callable[[Arguments], None]:
+    def add(run: R) -> R:
         COMMANDS.register(name)(Command(name, summary, tuple(flags), positionals, run))
         return run
 

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from caffelite.cli.flags import Flag, int32, string
+from caffelite.cli.flags import Flag, boolean, int32, string
 from caffelite.core import mode
 from caffelite.core.errors import UsageError
 
@@ -19,12 +19,19 @@ MODEL = string("model", "", "The model definition, a prototxt file.", metavar="F
 WEIGHTS = string(
     "weights", "", "Trained weights, a caffemodel; to finetune from several, list them with commas.", metavar="FILE"
 )
-SNAPSHOT = string("snapshot", "", "The solverstate to resume training from.", metavar="FILE")
+AUTO = "auto"
+SNAPSHOT = string(
+    "snapshot",
+    "",
+    "The solverstate to resume training from; auto takes the newest that is complete, or begins if there is none yet.",
+    metavar=f"FILE|{AUTO}",
+)
 GPU = string("gpu", "", "Accepted for Caffe's scripts; caffelite says once that it runs on the CPU.", metavar="IDS")
 ITERATIONS = int32("iterations", 50, "How many iterations to run; train without it runs to the file's max_iter.")
 PHASE = string("phase", "", "Phase of the net that is timed; TRAIN if not given.", choices=("TRAIN", "TEST"))
 LEVEL = int32("level", 0, "Level of the net's state, which include and exclude rules look at.")
 STAGE = string("stage", "", "Stages of the net's state, separated by commas.", metavar="NAMES")
+NO_PYTHON_LAYERS = boolean("no_python_layers", "Refuse nets with layers of type Python: they run code of their own.")
 SIGINT_EFFECT = string("sigint_effect", "stop", "What Ctrl-C does; stop makes a snapshot first.", choices=EFFECTS)
 SIGHUP_EFFECT = string("sighup_effect", "snapshot", "What a hangup signal does.", choices=EFFECTS)
 

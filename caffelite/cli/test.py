@@ -11,6 +11,7 @@ from caffelite.cli.options import (
     ITERATIONS,
     LEVEL,
     MODEL,
+    NO_PYTHON_LAYERS,
     STAGE,
     WEIGHTS,
     at_least,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("caffelite")
 
 
-@command("test", "score trained weights", flags=(MODEL, WEIGHTS, ITERATIONS, LEVEL, STAGE, GPU))
+@command("test", "score trained weights", flags=(MODEL, WEIGHTS, ITERATIONS, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU))
 def test(arguments: Arguments) -> None:
     """Run a net in phase TEST and print its outputs for each batch, then their means."""
     model = required(arguments, MODEL, "Need a model definition to score")
@@ -38,7 +39,13 @@ def test(arguments: Arguments) -> None:
     from caffelite.core.net import Net
     from caffelite.proto import caffe_pb2
 
-    net = Net(model, caffe_pb2.TEST, level=arguments[LEVEL], stages=stages(arguments))
+    net = Net(
+        model,
+        caffe_pb2.TEST,
+        level=arguments[LEVEL],
+        stages=stages(arguments),
+        python_layers=not arguments[NO_PYTHON_LAYERS],
+    )
     try:
         net.copy_from(weights)
         LOGGER.info("Running for %d iterations.", iterations)

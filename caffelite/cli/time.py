@@ -7,7 +7,19 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from caffelite.cli.command import Arguments, command
-from caffelite.cli.options import GPU, ITERATIONS, LEVEL, MODEL, PHASE, STAGE, at_least, required, stages, use_cpu
+from caffelite.cli.options import (
+    GPU,
+    ITERATIONS,
+    LEVEL,
+    MODEL,
+    NO_PYTHON_LAYERS,
+    PHASE,
+    STAGE,
+    at_least,
+    required,
+    stages,
+    use_cpu,
+)
 from caffelite.core.text import number
 
 if TYPE_CHECKING:
@@ -16,7 +28,7 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("caffelite")
 
 
-@command("time", "time a net, layer by layer", flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, GPU))
+@command("time", "time a net, layer by layer", flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU))
 def time(arguments: Arguments) -> None:
     """Run each layer of a net forward and backward, with random weights, and print average times."""
     model = required(arguments, MODEL, "Need a model definition to time")
@@ -26,7 +38,9 @@ def time(arguments: Arguments) -> None:
     from caffelite.proto import caffe_pb2
 
     phase = caffe_pb2.TEST if arguments[PHASE] == "TEST" else caffe_pb2.TRAIN
-    net = Net(model, phase, level=arguments[LEVEL], stages=stages(arguments))
+    net = Net(
+        model, phase, level=arguments[LEVEL], stages=stages(arguments), python_layers=not arguments[NO_PYTHON_LAYERS]
+    )
     try:
         benchmark = Benchmark(net)
         benchmark.warm_up()

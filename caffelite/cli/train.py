@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from caffelite.cli import live
 from caffelite.cli.command import Arguments, command
+from caffelite.cli.flags import int32, string
 from caffelite.cli.options import (
+    AUTO,
     GPU,
     ITERATIONS,
     LEVEL,
+    NO_PYTHON_LAYERS,
     SIGHUP_EFFECT,
     SIGINT_EFFECT,
     SNAPSHOT,
@@ -26,14 +29,31 @@ from caffelite.cli.options import (
 )
 from caffelite.cli.signals import SignalSource
 from caffelite.core.errors import UsageError
-from caffelite.core.events import Event, SnapshotWritten
 
 if TYPE_CHECKING:
+    from caffelite.core.snapshot_files import Snapshot
     from caffelite.core.solver import Solver
     from caffelite.core.solver_param import SolverFile
 
 LOGGER = logging.getLogger("caffelite")
-FLAGS = (SOLVER, SNAPSHOT, WEIGHTS, ITERATIONS, LEVEL, STAGE, SIGINT_EFFECT, SIGHUP_EFFECT, GPU)
+KEEP_SNAPSHOTS = int32("keep_snapshots", 0, "How many snapshots of this solver to keep, the newest; 0 keeps all.")
+ON_NAN = string(
+    "on_nan", "stop", "What to do when the loss or a parameter is nan or infinite.", choices=("stop", "ignore")
+)
+FLAGS = (
+    SOLVER,
+    SNAPSHOT,
+    KEEP_SNAPSHOTS,
+    WEIGHTS,
+    ITERATIONS,
+    ON_NAN,
+    LEVEL,
+    STAGE,
+    NO_PYTHON_LAYERS,
+    SIGINT_EFFECT,
+    SIGHUP_EFFECT,
+    GPU,
+)
 
 
 @command("train", "train a net, finetune trained weights, or resume a snapshot", flags=FLAGS)
@@ -44,18 +64,26 @@ def train(arguments: Arguments) -> None:
     A second Ctrl-C stops at once, without a snapshot.
     """
     path = required(arguments, SOLVER, "Need a solver definition to train")
-    if arguments[SNAPSHOT] and arguments[WEIGHTS]:
+    automatic = arguments[SNAPSHOT] == AUTO
+    if arguments[SNAPSHOT] and arguments[WEIGHTS] and not automatic:
         raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
-    require_files(arguments, SNAPSHOT)
+    if not automatic:
+        require_files(arguments, SNAPSHOT)
     require_files(arguments, WEIGHTS)
+    at_least(arguments, KEEP_SNAPSHOTS, 0)
     file = _solver_file(path, arguments)
+    from caffelite.core.snapshot_files import snapshots
     from caffelite.core.solver import get_solver
 
+    found = snapshots(file.param.snapshot_prefix) if automatic else []
+    if arguments[SNAPSHOT] and (found or not automatic):
+        del file.param.weights[:]
+
     with SignalSource(arguments[SIGINT_EFFECT], arguments[SIGHUP_EFFECT]) as signals:
-        solver = get_solver(file)
+        solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
         try:
             solver.action_source = signals
-            _optimize(solver, arguments)
+            _optimize(solver, arguments, found)
         finally:
             solver.close()
 
@@ -72,30 +100,32 @@ def _solver_file(path: str, arguments: Arguments) -> SolverFile:
     param.train_state.stage.extend(stages(arguments))
     # GPU is the field's default, but Caffe too trains on the CPU unless the file says GPU
     use_cpu(arguments, file_asks=param.HasField("solver_mode") and param.solver_mode == param.GPU)
-    if arguments[SNAPSHOT]:
-        del param.weights[:]
     if arguments[WEIGHTS]:
         param.weights[:] = [arguments[WEIGHTS]]
     return file
 
 
-def _optimize(solver: Solver, arguments: Arguments) -> None:
-    snapshots: list[str] = []
+def _optimize(solver: Solver, arguments: Arguments, found: list[Snapshot]) -> None:
+    """Resume if asked, from the first of `found` that is complete if there are any; then train."""
+    from caffelite.core.snapshot_files import SnapshotKeeper
+    from caffelite.core.solver_restore import restore_newest
 
-    def note_snapshot(event: Event) -> None:
-        if isinstance(event, SnapshotWritten):
-            snapshots.append(event.state_file)
-
-    solver.events.add(note_snapshot)
+    solver.on_nan = arguments[ON_NAN]
+    if arguments[KEEP_SNAPSHOTS]:
+        solver.events.add(SnapshotKeeper(solver.param.snapshot_prefix, arguments[KEEP_SNAPSHOTS]))
     with live.shown(solver):
-        if arguments[SNAPSHOT]:
+        if found:
+            restore_newest(solver, found)
+        elif arguments[SNAPSHOT] == AUTO:
+            LOGGER.info("There is no snapshot %s_iter_N yet: training begins", solver.param.snapshot_prefix)
+        elif arguments[SNAPSHOT]:
             LOGGER.info("Resuming from %s", arguments[SNAPSHOT])
             solver.restore(arguments[SNAPSHOT])
         LOGGER.info("Starting Optimization")
         solver.solve()
         LOGGER.info("Optimization Done.")
-    if solver.stopped and snapshots:
-        LOGGER.info("To go on: %s", resume_line(arguments, snapshots[-1]))
+    if solver.stopped and solver.last_snapshot:
+        LOGGER.info("To go on: %s", resume_line(arguments, solver.last_snapshot))
 
 
 def resume_line(arguments: Arguments, state_file: str) -> str:

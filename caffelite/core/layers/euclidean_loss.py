@@ -31,11 +31,13 @@ class EuclideanLossLayer(LossLayer):
             )
         self.difference = np.empty(bottom[0].shape, self.dtype)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Compute the loss; the difference is kept for backward."""
         kernels.weighted_sum(1, bottom[0].data, -1, bottom[1].data, self.difference)
         top[0].data[...] = kernels.sum_of_squares(self.difference) / (2 * self._batch(bottom))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the bottoms' gradients, one the negative of the other."""
         for blob, wanted, sign in zip(bottom, propagate_down, (1, -1), strict=True):

@@ -1,0 +1,86 @@
+"""Let scripts and Python layers that say `import caffe` find caffelite: `python -m caffelite.as_caffe script.py`.
+
+Every `caffe.x` is the very module `caffelite.x`, never a second copy, so that classes stay equal under both names.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+from caffelite.core.errors import UsageError
+
+ALIAS, OURS = "caffe", "caffelite"
+
+
+def install_as_caffe() -> None:
+    """Let `import caffe`, and of each module `caffe.x`, give caffelite from now on; doing it again changes nothing.
+
+    Raises UsageError if another package was already imported as `caffe`.
+    """
+    found = sys.modules.get(ALIAS)
+    if found is None:
+        sys.meta_path.insert(0, _Finder())  # before Python's own, which would run caffelite's files a second time
+        sys.modules[ALIAS] = import_module(OURS)
+    elif found is not sys.modules[OURS]:
+        place = getattr(found, "__file__", None) or "an unknown place"
+        raise UsageError(f"another caffe, from {place}, is already imported; call caffelite.install_as_caffe() before")
+
+
+def install_unless_real() -> None:
+    """Do `install_as_caffe` unless there is a real caffe, imported or to be found on sys.path."""
+    if ALIAS not in sys.modules and not _is_real(find_spec(ALIAS)):
+        install_as_caffe()
+
+
+def _is_real(spec: ModuleSpec | None) -> bool:
+    """Whether there is a module; a mere folder named caffe, such as Caffe's sources, is none."""
+    return spec is not None and spec.origin is not None
+
+
+class _Finder(MetaPathFinder):
+    """Finds `caffe.x` if there is a module `caffelite.x`."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not fullname.startswith(ALIAS + ".") or sys.modules.get(ALIAS) is not sys.modules[OURS]:
+            return None
+        ours = OURS + fullname.removeprefix(ALIAS)
+        return None if find_spec(ours) is None else ModuleSpec(fullname, _Loader(ours))
+
+
+class _Loader(Loader):
+    """Gives a module that is loaded under another name, unchanged."""
+
+    def __init__(self, ours: str) -> None:
+        self._ours = ours
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = import_module(self._ours)
+        self._spec = module.__spec__  # which the import system now replaces
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run a script, `arguments` being its path and what it finds in sys.argv behind it."""
+    if not arguments:
+        raise SystemExit("usage: python -m caffelite.as_caffe script.py [its arguments]")
+    install_as_caffe()
+    sys.argv[:] = arguments
+    sys.path[0] = str(Path(arguments[0]).resolve().parent)
+    runpy.run_path(arguments[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

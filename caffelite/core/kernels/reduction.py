@@ -1,0 +1,54 @@
+"""Sums along the rows of a matrix: of the values, of their sizes, of their squares. float32 and float64."""
+
+from typing import Any
+
+import numpy as np
+from numba import get_num_threads, prange
+
+from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.elementwise import form, part
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+PLAIN, SIZES, SQUARES = 0, 1, 2  # what is added up: x, |x|, x * x
+CHUNK = 4096  # numbers that are added in the rows' own type; chunks are added in float64
+
+
+def row_sums(rows: Array, kind: int) -> Array:
+    """Return the float64 sum of each row of a matrix: of x, |x| or x * x, as `kind` says.
+
+    The result does not depend on the number of threads.
+    """
+    pieces = -(-rows.shape[1] // CHUNK)
+    partial = np.zeros((rows.shape[0], pieces))
+    form(_row_sums, rows.size)(rows, kind, partial, get_num_threads())
+    sums: Array = partial.sum(axis=1)
+    return sums
+
+
+@parallel_kernel
+def _row_sums(rows: Array, kind: int, partial: Array, workers: int) -> None:
+    for worker in prange(workers):
+        begin, end = part(partial.size, worker, workers)
+        _part(rows, kind, partial, begin, end)
+
+
+@kernel(fastmath=SUMS)
+def _part(rows: Array, kind: int, partial: Array, begin: int, end: int) -> None:
+    length, pieces = np.uintp(rows.shape[1]), np.uintp(partial.shape[1])
+    values, sums = rows.reshape(rows.size), partial.reshape(partial.size)
+    for piece in range(np.uintp(begin), np.uintp(end)):
+        first = piece % pieces * np.uintp(CHUNK)
+        start = piece // pieces * length + first
+        stop = start + min(np.uintp(CHUNK), length - first)
+        total = values.dtype.type(0)
+        if kind == PLAIN:
+            for i in range(start, stop):
+                total += values[i]
+        elif kind == SIZES:
+            for i in range(start, stop):
+                total += abs(values[i])
+        else:
+            for i in range(start, stop):
+                total += values[i] * values[i]
+        sums[piece] = total

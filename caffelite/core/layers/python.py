@@ -1,0 +1,185 @@
+"""Python: a layer that the user wrote. Source: include/caffe/layers/python_layer.hpp, python/caffe/_caffe.cpp."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module, invalidate_caches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from caffelite import python_layer
+from caffelite.as_caffe import install_unless_real
+from caffelite.core.errors import CaffeliteError, LayerError
+from caffelite.core.layer import Blobs, Layer, State, register_layer
+from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.proto import caffe_pb2
+
+log = logging.getLogger("caffelite")
+
+STATE_KINDS = "biufU"  # numpy's: truth values, integers, numbers, text
+
+
+class MissingModuleError(LayerError, ModuleNotFoundError):
+    """There is no module of the name in python_param."""
+
+
+class MissingClassError(LayerError, AttributeError):
+    """The module has no class of the name in python_param."""
+
+
+@register_layer("Python")
+class PythonLayer(Layer):
+    """Let a class of the user's, derived from caffe.Layer, compute; it is made from python_param.module and .layer.
+
+    bottom[i]: any number, of any shape.
+    top[i]: any number, of the shapes that the class gives them.
+
+    The module is looked for on sys.path, in the working directory and beside the prototxt; `import caffe` in it gives
+    caffelite unless a real caffe is installed. The class's own object is what `net.layers` shows. What its methods
+    raise comes through as it is, with a note that names the layer.
+
+    Raises LayerError if Python layers are switched off, for a module, class or shape that is missing, and for a class
+    that is no layer.
+    """
+
+    reshape_every_pass = True
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Make the user's object and let it set itself up."""
+        if not self.context.python_layers:
+            raise LayerError(
+                "type",
+                '"Python"',
+                "this net was loaded without Python layers, since they run any code their module holds; leave out "
+                "python_layers=False or --no-python-layers if you trust it",
+            )
+        for blob in (*bottom, *top):
+            blob.pinned = True  # user code may read any of them
+        param = self.layer_param.python_param
+        self.user_layer = self._made(self._class_of(self._module(param.module), param.layer))
+        python_layer.prepare(self.user_layer, param.param_str, self.phase, self.blobs, self.dtype)
+        self.blobs = self.user_layer.blobs
+        self._call("setup", bottom, top)
+
+    @property
+    def exposed(self) -> Any:
+        """The user's object."""
+        return self.user_layer
+
+    def _module(self, name: str) -> ModuleType:
+        if not name:
+            raise LayerError("python_param.module", "not given", "name the module, a file name without .py")
+        install_unless_real()
+        places = [os.getcwd(), *([str(self.context.folder.resolve())] if self.context.folder else [])]
+        sys.path.extend(place for place in dict.fromkeys(places) if place not in sys.path)
+        invalidate_caches()  # the file may be newer than Python's last look at the folder
+        try:
+            module: ModuleType = self._noted("import", lambda: import_module(name))
+        except ModuleNotFoundError as err:
+            if err.name is None or not f"{name}.".startswith(f"{err.name}."):
+                raise  # something that the module imports is missing
+            raise MissingModuleError(
+                "python_param.module",
+                f'"{name}"',
+                f"no such module on sys.path, in the working directory or beside the prototxt ({', '.join(places)})",
+            ) from None
+        self._warn_of_another(module)
+        return module
+
+    def _warn_of_another(self, module: ModuleType) -> None:
+        """Say so if the file beside the prototxt is not the one that was loaded: of one name there can be only one."""
+        found = getattr(module, "__file__", None)
+        if found and self.context.folder is not None:
+            beside = self.context.folder.joinpath(*module.__name__.split(".")).with_suffix(".py")
+            if beside.exists() and not beside.samefile(found):
+                log.warning('layer "%s": module %s is %s, not %s', self.name, module.__name__, Path(found), beside)
+
+    def _class_of(self, module: ModuleType, name: str) -> Callable[[caffe_pb2.LayerParameter], Any]:
+        if not name:
+            raise LayerError("python_param.layer", "not given", f"name the class in module {module.__name__}")
+        if not hasattr(module, name):
+            raise MissingClassError(
+                "python_param.layer",
+                f'"{name}"',
+                f"module {module.__name__} ({getattr(module, '__file__', None)}) has no such class"
+                f"{did_you_mean(name, vars(module))}",
+            )
+        found: Callable[[caffe_pb2.LayerParameter], Any] = getattr(module, name)
+        return found
+
+    def _made(self, layer_class: Callable[[caffe_pb2.LayerParameter], Any]) -> python_layer.Layer:
+        param = caffe_pb2.LayerParameter()
+        param.CopyFrom(self.layer_param)
+        made = self._noted("__init__", lambda: layer_class(param))
+        if isinstance(made, python_layer.Layer):
+            return made
+        fix = "it must be a class derived from caffe.Layer"
+        other = getattr(sys.modules.get("caffe"), "__file__", None)
+        if other is not None and sys.modules["caffe"] is not sys.modules["caffelite"]:
+            fix += f"; here `caffe` is {other}: call caffelite.install_as_caffe() before anything imports that"
+        raise LayerError("python_param.layer", f'"{self.layer_param.python_param.layer}"', fix)
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        return self._noted(method, lambda: getattr(self.user_layer, method)(*arguments))
+
+    def _noted(self, doing: str, run: Callable[[], Any]) -> Any:
+        """Run the user's code; what it raises gets a note that says in which layer (before Python 3.11: a log line)."""
+        try:
+            return run()
+        except CaffeliteError:
+            raise  # the net says where
+        except Exception as err:
+            where = "" if self.place is None else self.place.where()
+            note = f'{where}layer "{self.name}" (Python): raised in {doing} of {self._described()}'
+            getattr(err, "add_note", log.error)(note)
+            raise
+
+    def _described(self) -> str:
+        param = self.layer_param.python_param
+        return f"{param.module}.{param.layer}"
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Let the user's object shape the tops; LayerError for one that it leaves without a shape."""
+        self._call("reshape", bottom, top)
+        for index, blob in enumerate(top):
+            if not blob.count and not blob.shape:
+                raise LayerError(
+                    f"top[{index}]",
+                    "without a shape",
+                    f"call top[{index}].reshape(...) in setup or reshape of {self._described()}",
+                )
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Let the user's object fill the tops."""
+        self._call("forward", bottom, top)
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Let the user's object compute gradients."""
+        self._call("backward", top, list(propagate_down), bottom)
+
+    def get_state(self) -> State:
+        """Return what the user's get_state returns, if there is one; LayerError for what no snapshot can hold."""
+        if not hasattr(self.user_layer, "get_state"):
+            return {}
+        state: State = self._call("get_state")
+        for name, value in state.items():
+            if np.asarray(value).dtype.kind not in STATE_KINDS:
+                raise LayerError(
+                    f"{self._described()}.get_state()[{name!r}]",
+                    type(value).__name__,
+                    f'a snapshot holds numbers, strings and arrays of them (layer "{self.name}")',
+                )
+        return state
+
+    def set_state(self, state: State) -> None:
+        """Hand a state to the user's set_state; without one it is lost, which the log says."""
+        if hasattr(self.user_layer, "set_state"):
+            self._call("set_state", state)
+        else:
+            log.warning('layer "%s": %s has no set_state, so it starts afresh', self.name, self._described())

@@ -1,0 +1,55 @@
+"""SigmoidCrossEntropyLoss: independent yes-or-no answers.
+
+Source: src/caffe/layers/sigmoid_cross_entropy_loss_layer.cpp.
+"""
+
+from __future__ import annotations
+
+from caffelite.core.errors import LayerError
+from caffelite.core.kernels import sigmoid_cross_entropy as kernels
+from caffelite.core.layer import Blobs, LossLayer, register_layer
+from caffelite.core.layers._normalizer import LossParameter, normalization_mode, normalizer
+from caffelite.core.text import shape_string
+
+
+@register_layer("SigmoidCrossEntropyLoss")
+class SigmoidCrossEntropyLossLayer(LossLayer):
+    """Add up -t log(p) - (1 - t) log(1 - p) with p = sigmoid(x) and divide by the batch size.
+
+    bottom[0]: (N, ...), scores x of any size.
+    bottom[1]: (N, ...), as many targets t in any shape; from 0 to 1, or loss_param.ignore_label.
+    top[0]: (), the sum divided as loss_param.normalization says. Its default is BATCH_SIZE here: N, whatever the number
+            of scores an item; VALID is the number of values that are not ignored.
+
+    Ignored is what becomes ignore_label when its fraction is cut off: with 0 this is all between -1 and 1. Raises
+    LayerError if the counts differ, and when asked for the gradient of the targets.
+    """
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Read loss_param."""
+        param = self.layer_param.loss_param
+        self.ignore_label = param.ignore_label if param.HasField("ignore_label") else None
+        self.normalization = normalization_mode(param, default=LossParameter.BATCH_SIZE)
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Check that there is a target for each score."""
+        super().reshape(bottom, top)
+        if bottom[0].count != bottom[1].count:
+            raise LayerError(
+                "bottom[1]",
+                shape_string(bottom[1].shape),
+                f"there must be a target for each of the scores, {shape_string(bottom[0].shape)}",
+            )
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Compute the loss."""
+        total, valid = kernels.loss_forward(bottom[0].data, bottom[1].data, self.ignore_label)
+        self.divisor = normalizer(self.normalization, bottom[0].shape[0], bottom[0].count_between(1), valid)
+        top[0].data[...] = total / self.divisor
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Overwrite the scores' gradient with sigmoid(x) - t, divided as the last loss."""
+        self.refuse_label_gradient(propagate_down)
+        if propagate_down[0]:
+            scale = self.loss_weight(top) / self.divisor
+            kernels.loss_backward(bottom[0].data, bottom[1].data, self.ignore_label, scale, bottom[0].diff)
