@@ -10,6 +10,7 @@ from typing import NamedTuple
 from caffelite.core.errors import UsageError
 from caffelite.core.registry import Registry
 from caffelite.datasets import cifar10, digits, idx
+from caffelite.datasets.siamese import SiameseDataset
 
 log = logging.getLogger("caffelite")
 
@@ -39,8 +40,34 @@ DATASETS.register("digits")(
         included=True,
     )
 )
+DIGITS_SIAMESE = SiameseDataset(
+    {
+        "digits_train_lmdb": ("digits_siamese_train_lmdb", 10000),
+        "digits_test_lmdb": ("digits_siamese_test_lmdb", 2000),
+    },
+    lambda out, source, url: digits.make(out),
+)
+DATASETS.register("digits_siamese")(
+    Dataset(
+        "12,000 pairs of the digits, 2 x 28 x 28, label 1 if both are the same digit; comes with caffelite",
+        DIGITS_SIAMESE.names,
+        DIGITS_SIAMESE.make,
+        included=True,
+    )
+)
 DATASETS.register("mnist")(
     Dataset("70,000 handwritten digits, 28 x 28 grey, 10 classes; 11 MB to download", idx.MNIST.names, idx.MNIST.make)
+)
+MNIST_SIAMESE = SiameseDataset(
+    {"mnist_train_lmdb": ("mnist_siamese_train_lmdb", 60000), "mnist_test_lmdb": ("mnist_siamese_test_lmdb", 10000)},
+    idx.MNIST.make,
+)
+DATASETS.register("mnist_siamese")(
+    Dataset(
+        "70,000 pairs of MNIST's digits, 2 x 28 x 28, label 1 if both are the same digit; 11 MB to download",
+        MNIST_SIAMESE.names,
+        MNIST_SIAMESE.make,
+    )
 )
 DATASETS.register("fashion_mnist")(
     Dataset(

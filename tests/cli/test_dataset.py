@@ -7,7 +7,8 @@ from caffelite.core.data.lmdb_reader import LmdbReader
 def test_lists_what_there_is(capsys):
     assert main(["dataset"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["cifar10", "digits", "fashion_mnist", "mnist"]
+    names = ["cifar10", "digits", "digits_siamese", "fashion_mnist", "mnist", "mnist_siamese"]
+    assert [line.split()[0] for line in lines] == names
 
 
 def test_makes_databases_in_data(tmp_path, monkeypatch, capsys):

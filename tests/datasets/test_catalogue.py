@@ -3,12 +3,13 @@ import sys
 
 import pytest
 
+from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.errors import UnknownNameError, UsageError
 from caffelite.datasets import DATASETS, command_for, make, make_if_included
 
 
 def test_there_are():
-    assert list(DATASETS) == ["cifar10", "digits", "fashion_mnist", "mnist"]
+    assert list(DATASETS) == ["cifar10", "digits", "digits_siamese", "fashion_mnist", "mnist", "mnist_siamese"]
 
 
 def test_make_returns_the_paths(tmp_path):
@@ -23,6 +24,7 @@ def test_make_returns_the_paths(tmp_path):
         ("data/digits_train_lmdb", "caffelite dataset digits"),
         ("./data/fashion_mnist_test_lmdb/", "caffelite dataset fashion_mnist"),
         ("data/cifar10_mean.binaryproto", "caffelite dataset cifar10"),
+        ("data/mnist_siamese_train_lmdb", "caffelite dataset mnist_siamese"),
         ("data/other_lmdb", ""),
         ("digits_train_lmdb", ""),
         ("/data/digits_train_lmdb", ""),
@@ -39,6 +41,14 @@ def test_make_if_included(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
     assert make_if_included("data/digits_test_lmdb")
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["digits_test_lmdb", "digits_train_lmdb"]
+
+
+def test_pairs_of_digits_are_included(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert make_if_included("data/digits_siamese_test_lmdb")
+    images = LmdbReader(tmp_path / "data/digits_test_lmdb").entries
+    pairs = [LmdbReader(tmp_path / f"data/digits_siamese_{part}_lmdb").entries for part in ("train", "test")]
+    assert (images, pairs) == (360, [10000, 2000])
 
 
 def test_refuses(tmp_path):
