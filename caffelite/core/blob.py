@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from caffelite.core import memory
 from caffelite.core.errors import NetError
 from caffelite.core.text import shape_string
 
@@ -16,6 +17,7 @@ Shape = tuple[int, ...]
 
 MAX_AXES = 32
 MAX_COUNT = 2**31 - 1
+LARGE = 2**26  # bytes from which on it is worth asking the system whether they are there
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 vector; unaligned blobs cost a third of the speed
 
 
@@ -143,6 +145,9 @@ class Blob:
     def _new_storage(self) -> Array:
         if self._shape == () and self._count == 0:
             raise NetError("the blob has no shape yet; reshape it before using its data or diff")
+        size = self._capacity * self.dtype.itemsize
+        if size > LARGE:
+            memory.require(size, f"a blob of shape {shape_string(self._shape)}")
         try:
             return aligned_zeros(self._capacity, self.dtype)
         except MemoryError as err:

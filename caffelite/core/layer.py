@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -47,8 +46,8 @@ class Context:
         Returns the first place where it exists (the first place, if none) and all places tried, for the error message.
         """
         tried = [Path(path)]
-        if self.folder is not None and not os.path.isabs(path):
-            tried.append(self.folder / path)
+        if self.folder is not None and (beside := self.folder / path).absolute() != tried[0].absolute():
+            tried.append(beside)
         return next((place for place in tried if place.exists()), tried[0]), tried
 
 
