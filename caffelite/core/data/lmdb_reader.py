@@ -134,6 +134,7 @@ class LmdbReader:
         while len(records) < count:
             if self._log_restart:
                 log.info("Restarting data prefetching from start.")
+                self._log_restart = False  # once: a small database restarts several times a second
             self.seek(0)
             more = self._read_up_to(count - len(records))
             if not more:
