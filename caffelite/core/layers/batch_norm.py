@@ -1,0 +1,109 @@
+"""BatchNorm: mean 0 and variance 1 for each channel. Source: src/caffe/layers/batch_norm_layer.cpp."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffelite.core.blob import Array
+from caffelite.core.errors import LayerError
+from caffelite.core.kernels import broadcast
+from caffelite.core.kernels.normalization import Divisor, Statistics, normalize, normalize_backward
+from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
+from caffelite.core.text import shape_string
+from caffelite.proto import caffe_pb2
+
+
+@register_layer("BatchNorm")
+class BatchNormLayer(Layer):
+    """Subtract each channel's mean and divide by sqrt(variance + eps): of the batch, or of all batches seen.
+
+    bottom[0]: (N, C, ...), the channels on axis 1.
+    top[0]:    the same shape, or the bottom itself (in place).
+    blobs[0]:  running sum of the means (C); blobs[1]: of the unbiased variances (C); blobs[2]: of the weights (1).
+
+    The statistics of all batches are blobs[0] / blobs[2] and blobs[1] / blobs[2]; use_global_stats takes them, by
+    default in TEST. Each forward without it multiplies the sums by moving_average_fraction and adds the batch's
+    statistics with weight 1. The blobs are not learned: an lr_mult of 0 is set for those that have none.
+
+    Raises LayerError for another lr_mult, for a bottom without channels, and if their number changes.
+    """
+
+    exact_num_bottom_blobs = 1
+    exact_num_top_blobs = 1
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Read batch_norm_param; make the running sums."""
+        param = self.layer_param.batch_norm_param
+        given = param.HasField("use_global_stats")
+        self.use_global_stats = param.use_global_stats if given else self.phase == caffe_pb2.TEST
+        self.channels = _channels(bottom)
+        zero = caffe_pb2.FillerParameter()
+        self.init_params([BlobSpec(shape, zero) for shape in ((self.channels,), (self.channels,), (1,))])
+        self._fix_blobs()
+
+    def _fix_blobs(self) -> None:
+        """Tell the solver that the sums are not learned."""
+        specs = self.layer_param.param
+        for index, spec in enumerate(specs):
+            if spec.lr_mult != 0:
+                raise LayerError(
+                    f"param[{index}].lr_mult",
+                    f"{spec.lr_mult:g}",
+                    "BatchNorm's blobs are sums, not weights: write lr_mult: 0, or no param at all",
+                )
+        while len(specs) < len(self.blobs):
+            specs.add(lr_mult=0)
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Shape the top."""
+        if _channels(bottom) != self.channels:
+            raise LayerError(
+                "bottom[0]", shape_string(bottom[0].shape), f"the statistics are of {self.channels} channels on axis 1"
+            )
+        top[0].reshape_like(bottom[0])
+        self._around = (bottom[0].shape[0], self.channels, bottom[0].count_between(2))
+        self._statistics = Statistics(*np.empty((3, self.channels), self.dtype))
+        in_place = top[0] is bottom[0]
+        self._copy = self.new_blob(bottom[0].shape) if in_place and not self.use_global_stats else None
+
+    def _kept(self, bottom: Blobs) -> Array:
+        """Where the bottom's values are after the top was filled."""
+        return (bottom[0] if self._copy is None else self._copy).data.reshape(self._around)
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Fill the top; without use_global_stats, update the running sums."""
+        x, y = (blob.data.reshape(self._around) for blob in (bottom[0], top[0]))
+        mean, variance, factor = self._statistics
+        eps = self.layer_param.batch_norm_param.eps
+        if self.use_global_stats:
+            weight = self.blobs[2].data[0]
+            mean[...], variance[...] = (blob.data / weight if weight else 0 for blob in self.blobs[:2])
+            factor[...] = 1 / np.sqrt(variance + self.dtype.type(eps))
+            broadcast.forward(broadcast.Normalize(), x, factor, mean, x, y)
+        elif x.size:  # a Filter layer may let nothing through, and nothing has no mean
+            normalize(x, Divisor(eps, 0.0, True), self._kept(bottom), y, self._statistics)
+            self._add_to_sums(mean, variance, x.size // self.channels)
+
+    def _add_to_sums(self, mean: Array, variance: Array, count: int) -> None:
+        """Add the statistics of a batch with `count` values a channel."""
+        unbiased = count / (count - 1) if count > 1 else 1
+        for blob, value in zip(self.blobs, (mean, unbiased * variance, 1), strict=True):
+            blob.data[...] = self.layer_param.batch_norm_param.moving_average_fraction * blob.data + value
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Overwrite the bottom's gradient; the statistics of a batch depend on it, too."""
+        if not propagate_down[0]:
+            return
+        dy, dx = (blob.diff.reshape(self._around) for blob in (top[0], bottom[0]))
+        if self.use_global_stats:
+            broadcast.backward(broadcast.Multiply(), dy, self._statistics.factor, dy, None, None, dx)
+        else:
+            normalize_backward(self._kept(bottom), self._statistics, np.ones(self.channels, self.dtype), dy, dx)
+
+
+def _channels(bottom: Blobs) -> int:
+    if bottom[0].num_axes < 2:
+        raise LayerError(
+            "bottom[0]", shape_string(bottom[0].shape), "channels are on axis 1; use (N, C) or (N, C, ...)"
+        )
+    return bottom[0].shape[1]

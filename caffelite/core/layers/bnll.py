@@ -1,0 +1,18 @@
+"""BNLL: a soft rectifier. Source: src/caffe/layers/bnll_layer.cpp."""
+
+from __future__ import annotations
+
+from caffelite.core.kernels.functions import BNLL
+from caffelite.core.layer import register_layer
+from caffelite.core.layers._neuron import NeuronLayer
+
+
+@register_layer("BNLL")
+class BNLLLayer(NeuronLayer):
+    """Make log(1 + e ** x).
+
+    bottom[0]: any shape.
+    top[0]:    the same shape, or the bottom itself (in place, where Caffe's gradient is wrong).
+    """
+
+    function = BNLL()

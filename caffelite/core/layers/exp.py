@@ -1,0 +1,28 @@
+"""Exp: a base raised to the bottom. Source: src/caffe/layers/exp_layer.cpp."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffelite.core.kernels.functions import Exp
+from caffelite.core.layer import Blobs, register_layer
+from caffelite.core.layers._neuron import NeuronLayer, log_of_base
+
+
+@register_layer("Exp")
+class ExpLayer(NeuronLayer):
+    """Make base ** (shift + scale * x); the base -1, which is the default, means e.
+
+    bottom[0]: any shape.
+    top[0]:    the same shape, or the bottom itself (in place).
+
+    Raises LayerError for another base that is not positive.
+    """
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Read base, scale and shift."""
+        param = self.layer_param.exp_param
+        log_base = log_of_base("exp_param.base", param.base)
+        with np.errstate(over="ignore"):
+            factor = float(np.exp(param.shift * log_base))
+        self.function = Exp(factor, param.scale * log_base)

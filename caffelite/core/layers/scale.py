@@ -1,0 +1,80 @@
+"""Scale: a product with a blob that is broadcast. Source: src/caffe/layers/scale_layer.cpp."""
+
+from __future__ import annotations
+
+from caffelite.core.blob import Array, Blob
+from caffelite.core.kernels import broadcast, elementwise
+from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
+from caffelite.core.layers._operand import around, operand_shape
+from caffelite.proto import caffe_pb2
+
+
+@register_layer("Scale")
+class ScaleLayer(Layer):
+    """Multiply the bottom by a learned scale, or by bottom[1], along some axes; add a bias there if bias_term.
+
+    bottom[0]: any shape.
+    bottom[1]: optional, the scale; its shape is that of bottom[0] from `axis` on, or () for one number.
+    top[0]:    the shape of bottom[0], or bottom[0] itself (in place).
+    blobs:     the scale unless there is a bottom[1], num_axes of bottom[0] from `axis` on (-1: all; 0: one number), and
+               the bias, of the scale's shape. Without a filler the scale is 1, the bias 0.
+
+    The scale's gradient is always added to what was there; Caffe overwrites it if there is one item before `axis`. In
+    place, each backward after a forward is right. Raises LayerError for axes or sizes that do not fit.
+    """
+
+    min_bottom_blobs = 1
+    max_bottom_blobs = 2
+    exact_num_top_blobs = 1
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Make scale and bias."""
+        param = self.layer_param.scale_param
+        specs = []
+        if len(bottom) == 1:
+            shape = operand_shape(self, bottom, param.axis, param.num_axes, "scale_param")
+            one = caffe_pb2.FillerParameter(value=1)
+            specs.append(BlobSpec(shape, param.filler if param.HasField("filler") else one))
+        else:
+            shape = bottom[1].shape
+        if param.bias_term:
+            specs.append(BlobSpec(shape, param.bias_filler))
+        self.init_params(specs)
+
+    def _scale(self, bottom: Blobs) -> Blob:
+        return bottom[1] if len(bottom) == 2 else self.blobs[0]
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Check that the scale fits and shape the top."""
+        scale = self._scale(bottom)
+        self._around = around(self, bottom, scale.shape, self.layer_param.scale_param.axis, "scale_param")
+        top[0].reshape_like(bottom[0])
+        self._copy = self.new_blob(bottom[0].shape) if top[0] is bottom[0] else None
+
+    def _kept(self, bottom: Blobs) -> Array:
+        """Where the values of bottom[0] are after the top was filled."""
+        return (bottom[0] if self._copy is None else self._copy).data.reshape(self._around)
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Fill the top."""
+        x, y = (blob.data.reshape(self._around) for blob in (bottom[0], top[0]))
+        scale = self._scale(bottom).data
+        if self.layer_param.scale_param.bias_term:
+            broadcast.forward(broadcast.MultiplyAdd(), x, scale, self.blobs[-1].data, self._kept(bottom), y)
+        else:
+            broadcast.forward(broadcast.Multiply(), x, scale, scale, self._kept(bottom), y)
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Overwrite the gradients of the bottoms; add to those of scale and bias."""
+        x, dy, scale = self._kept(bottom), top[0].diff.reshape(self._around), self._scale(bottom)
+        scale_diff = scale.diff if len(bottom) == 1 and self.param_propagate_down[0] else None
+        if len(bottom) == 2 and propagate_down[1]:
+            if scale.count == bottom[0].count:
+                elementwise.multiply(x, dy, scale.diff)
+            else:
+                scale_diff = scale.diff
+                scale_diff.fill(0)
+        bias_term = self.layer_param.scale_param.bias_term
+        bias_diff = self.blobs[-1].diff if bias_term and self.param_propagate_down[-1] else None
+        dx = bottom[0].diff.reshape(self._around) if propagate_down[0] else None
+        broadcast.backward(broadcast.Multiply(), x, scale.data, dy, scale_diff, bias_diff, dx)

@@ -1,0 +1,20 @@
+"""Swish: x times its own sigmoid. Source: src/caffe/layers/swish_layer.cpp."""
+
+from __future__ import annotations
+
+from caffelite.core.kernels.functions import Swish
+from caffelite.core.layer import Blobs, register_layer
+from caffelite.core.layers._neuron import NeuronLayer
+
+
+@register_layer("Swish")
+class SwishLayer(NeuronLayer):
+    """Make x / (1 + e ** (-beta * x)).
+
+    bottom[0]: any shape.
+    top[0]:    the same shape, or the bottom itself (in place).
+    """
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Read beta."""
+        self.function = Swish(self.layer_param.swish_param.beta)

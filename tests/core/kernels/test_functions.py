@@ -1,0 +1,54 @@
+import numba
+import numpy as np
+import pytest
+
+from caffelite.core.kernels import functions
+
+RNG = np.random.default_rng(1)
+LONG = 100_003  # shared out, and no whole number of blocks
+FUNCTIONS = [
+    (functions.AbsVal(), np.abs),
+    (functions.BNLL(), lambda x: np.logaddexp(0, x)),
+    (functions.Clip(-1, 1), lambda x: np.clip(x, -1, 1)),
+    (functions.ELU(0.5), lambda x: np.where(x > 0, x, 0.5 * np.expm1(x))),
+    (functions.Exp(2, 0.5), lambda x: 2 * np.exp(0.5 * x)),
+    (functions.Log(2, 0.5, 9), lambda x: 2 * np.log(9 + 0.5 * x)),
+    (functions.Linear(2, 3), lambda x: 3 + 2 * x),
+    (functions.Square(2, 3), lambda x: (3 + 2 * x) ** 2),
+    (functions.Power(3, 1, 0.5, -1), lambda x: (0.5 + x) ** 3),
+    (functions.Power(-2, 1, 0.5, 1), lambda x: (0.5 + x) ** -2),
+    (functions.Swish(2), lambda x: x / (1 + np.exp(-2 * x))),
+    (functions.Threshold(0.5), lambda x: x > 0.5),
+]
+
+
+@pytest.mark.parametrize(("function", "plain"), FUNCTIONS)
+def test_values_and_the_copy(dtype, function, plain):
+    x = RNG.normal(0, 2, 3001).astype(dtype)
+    top, kept = x.copy(), np.zeros_like(x)
+    functions.forward(function, top, kept, top)
+    tolerance = 2e-6 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(top, plain(x.astype(np.float64)), rtol=tolerance, atol=tolerance)
+    np.testing.assert_array_equal(kept, x)
+
+
+def test_bnll_far_below_0_is_as_precise_as_elsewhere():
+    x = np.linspace(-80, 0, 3001, dtype=np.float32)
+    functions.forward(functions.BNLL(), x, x, top := np.empty_like(x))
+    np.testing.assert_allclose(top, np.log1p(np.exp(x.astype(np.float64))), rtol=5e-7)
+
+
+def test_long_arrays_are_shared_out():
+    x, dy = RNG.normal(0, 2, (2, LONG)).astype(np.float32)
+    before, results = numba.get_num_threads(), []
+    for threads in {1, before}:
+        numba.set_num_threads(threads)
+        top, diff = x.copy(), dy.copy()
+        functions.forward(functions.Swish(2), top, kept := np.empty_like(x), top)
+        functions.backward(functions.Swish(2), kept, diff, diff)
+        results.append((top, diff))
+    numba.set_num_threads(before)
+    np.testing.assert_array_equal(results[0], results[-1])
+    sigmoid = 1 / (1 + np.exp(-2 * x.astype(np.float64)))
+    np.testing.assert_allclose(top, x * sigmoid, rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(diff, dy * (sigmoid + 2 * x * sigmoid * (1 - sigmoid)), rtol=5e-6, atol=5e-6)
