@@ -1,7 +1,7 @@
 """How kernels are compiled: the options, the cache on disk and the lock are decided here, once.
 
-`kernel` compiles a loop that runs on the calling thread. `parallel_kernel` compiles a loop with `prange` twice:
-calling it shares the work out over all threads, `.serial(...)` runs it on the calling thread alone.
+`kernel` compiles a loop that runs on the calling thread. `parallel_kernel` compiles one worker's share of a loop:
+calling it runs the shares on all threads, `.serial(...)` does all the work on the calling thread alone.
 
 Cache: numba decides whether stored machine code is fresh by the kernel's own file alone; a changed helper in another
 file would silently run old code. Our cache is keyed by the text of the kernel's file and of every kernel file it
@@ -17,13 +17,16 @@ import threading
 import types
 import warnings
 from collections.abc import Callable
-from functools import cache, update_wrapper
+from functools import cache, cached_property, update_wrapper
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numba
+from numba import get_num_threads
 from numba.core import caching
+
+from caffelite.core.kernels._launch import launch
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +38,7 @@ SUMS = frozenset({"reassoc", "contract", "nsz"})
 
 OPTIONS = {
     "nogil": True,  # prefetching threads go on while a kernel runs
+    "no_cfunc_wrapper": True,  # a form for C code to call, which none does
     "error_model": "numpy",  # x / 0 is inf or nan as in C; the check for it would keep loops from vectorising
 }
 
@@ -65,12 +69,12 @@ PACKAGE = "caffelite.core.kernels"
 @overload
 def kernel(function: F) -> F: ...
 @overload
-def kernel(*, fastmath: Any = False, inline: str = "never") -> Callable[[F], F]: ...
-def kernel(function: Any = None, *, fastmath: Any = False, inline: str = "never") -> Any:
+def kernel(*, fastmath: Any = False) -> Callable[[F], F]: ...
+def kernel(function: Any = None, *, fastmath: Any = False) -> Any:
     """Compile `function` for the calling thread. It may be called from other kernels and from any thread."""
     if function is None:
-        return lambda f: _compile(f, fastmath=_flags(fastmath), inline=inline)
-    return _compile(function, fastmath=_flags(fastmath), inline=inline)
+        return lambda f: Kernel(f, fastmath)
+    return Kernel(function, fastmath)
 
 
 @overload
@@ -78,22 +82,24 @@ def parallel_kernel(function: Callable[..., Any]) -> "ParallelKernel": ...
 @overload
 def parallel_kernel(*, fastmath: Any = False) -> Callable[[Callable[..., Any]], "ParallelKernel"]: ...
 def parallel_kernel(function: Callable[..., Any] | None = None, *, fastmath: Any = False) -> Any:
-    """Compile a loop with `prange` in a parallel and a serial form; see ParallelKernel."""
+    """Compile `function(..., worker, workers)`, which does one worker's share of the work; see ParallelKernel."""
     if function is None:
-        return lambda f: ParallelKernel(f, _flags(fastmath))
-    return ParallelKernel(function, _flags(fastmath))
+        return lambda f: _parallel(f, fastmath)
+    return _parallel(function, fastmath)
 
 
-class ParallelKernel:
-    """A kernel in two forms: called, it runs on all threads, one launch at a time; `serial` is safe anywhere.
+def _parallel(function: Any, fastmath: Any) -> Any:
+    code = function.__code__
+    return (ParallelKernel if "worker" in code.co_varnames[: code.co_argcount] else LoopKernel)(function, fastmath)
 
-    Small work should take `serial`: a parallel launch costs 2 us with OpenMP and 22 us with numba's own threads.
-    """
+
+class LoopKernel:
+    """A kernel written with `prange`, which takes long to compile; its two forms are those of ParallelKernel."""
 
     def __init__(self, function: Callable[..., Any], fastmath: Any) -> None:
         update_wrapper(self, function)
-        self.parallel = _compile(function, fastmath=fastmath, parallel=True)
-        self.serial = _compile(_renamed(function, "serial"), fastmath=fastmath)
+        self.parallel = _compile(function, function, fastmath=fastmath, parallel=True)
+        self.serial = Kernel(_renamed(function, "serial"), fastmath)
 
     def __call__(self, *args: Any) -> Any:
         """Run on all threads."""
@@ -101,14 +107,83 @@ class ParallelKernel:
             return self.parallel(*args)
 
 
-def _flags(fastmath: Any) -> Any:
-    return set(fastmath) if isinstance(fastmath, frozenset) else fastmath
+class Kernel:
+    """A function compiled in two forms: one that kernels call, one that Python calls.
+
+    Most kernels are only called by kernels, and what takes Python's arguments apart takes long to compile. Either form
+    is made when it is first needed.
+    """
+
+    def __init__(self, function: Callable[..., Any], fastmath: Any) -> None:
+        update_wrapper(self, function)
+        self._function = function
+        self._fastmath = set(fastmath) if isinstance(fastmath, frozenset) else fastmath
+
+    @cached_property
+    def inner(self) -> Any:
+        """The form that kernels call."""
+        return _compile(self._function, self._function, fastmath=self._fastmath, no_cpython_wrapper=True)
+
+    @cached_property
+    def outer(self) -> Any:
+        """The form that Python calls."""
+        twin = _renamed(self._function, "python")
+        return _compile(twin, twin, fastmath=self._fastmath)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba takes this object for where a kernel calls it."""
+        return self.inner._numba_type_
+
+    def __call__(self, *args: Any) -> Any:
+        """Run on the calling thread."""
+        return self.outer(*args)
 
 
-def _compile(function: Callable[..., Any], **options: Any) -> Any:
+class ParallelKernel:
+    """A kernel in two forms: called, it runs on all threads, one launch at a time; `serial` is safe anywhere.
+
+    The function gets `worker` and `workers` after the caller's arguments: in the serial form 0 and 1, else a worker's
+    number and how many there are, which is numba.get_num_threads(). It returns nothing.
+
+    Small work should take `serial`: a parallel launch costs 2 us with OpenMP and 22 us with numba's own threads.
+    """
+
+    def __init__(self, function: Callable[..., Any], fastmath: Any) -> None:
+        update_wrapper(self, function)
+        self.share = Kernel(function, fastmath)
+        self._function = function
+
+    def __call__(self, *args: Any) -> None:
+        """Run on all threads."""
+        workers = get_num_threads()  # starts the threads, too, before any code that refers to them is loaded
+        if workers == 1:
+            self.share(*args, 0, 1)
+            return
+        with LAUNCH_LOCK:
+            self.launcher(workers, *args)
+
+    @cached_property
+    def launcher(self) -> Any:
+        """The compiled function of the number of workers and the arguments that calls the threads."""
+        share, named = self.share, _renamed(self._function, "parallel")
+
+        def run(workers: int, *args: Any) -> None:
+            launch(share, workers, args)
+
+        run.__qualname__, run.__module__ = named.__qualname__, named.__module__
+        return _compile(run, named)
+
+    def serial(self, *args: Any) -> None:
+        """Run on the calling thread."""
+        self.share(*args, 0, 1)
+
+
+def _compile(function: Callable[..., Any], named: Callable[..., Any], **options: Any) -> Any:
+    """Compile `function`, and keep it on disk under the name, and as long as the source, of `named`."""
     compiled = numba.njit(function, **OPTIONS, **options)
     if cache_folder() is not None:
-        compiled._cache = _KernelCache(function)
+        compiled._cache = _KernelCache(named)
     return compiled
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import get_num_threads
 from numba.extending import overload
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
@@ -94,9 +94,7 @@ def forward(rule: Any, bottom: Array, w: Array, b: Array, kept: Array, top: Arra
 
     bottom, kept and top are (outer, S, inner); w and b have S elements, b being any such array if the rule has no b.
     """
-    form(_forward, 2 * bottom.size)(
-        rule, bottom, w.reshape(-1), b.reshape(-1), kept, top, _pieces(w.size), get_num_threads()
-    )
+    form(_forward, 2 * bottom.size)(rule, bottom, w.reshape(-1), b.reshape(-1), kept, top, _pieces(w.size))
 
 
 def backward(
@@ -117,9 +115,7 @@ def backward(
     w_sums, b_sums = _sums(w_diff, pieces, w), _sums(b_diff, pieces, w)
     wanted = _Wanted(w_diff is not None, b_diff is not None, bottom_diff is not None)
     target = top_diff if bottom_diff is None else bottom_diff
-    form(_backward, 2 * bottom.size)(
-        rule, bottom, w.reshape(-1), top_diff, w_sums, b_sums, target, wanted, get_num_threads()
-    )
+    form(_backward, 2 * bottom.size)(rule, bottom, w.reshape(-1), top_diff, w_sums, b_sums, target, wanted)
     if pieces > 1:
         for diff, sums in ((w_diff, w_sums), (b_diff, b_sums)):
             if diff is not None:
@@ -150,14 +146,15 @@ def _share(size: int, positions: int, pieces: int, worker: int, workers: int) ->
 
 
 @parallel_kernel
-def _forward(rule: Any, bottom: Array, w: Array, b: Array, kept: Array, top: Array, pieces: int, workers: int) -> None:
+def _forward(
+    rule: Any, bottom: Array, w: Array, b: Array, kept: Array, top: Array, pieces: int, worker: int, workers: int
+) -> None:
     positions = bottom.shape[0] * bottom.shape[2]
-    for worker in prange(workers):
-        share = _share(w.size, positions, pieces, worker, workers)
-        if bottom.shape[2] == 1:
-            _forward_rows(rule, bottom, w, b, kept, top, share)
-        else:
-            _forward_planes(rule, bottom, w, b, kept, top, share)
+    share = _share(w.size, positions, pieces, worker, workers)
+    if bottom.shape[2] == 1:
+        _forward_rows(rule, bottom, w, b, kept, top, share)
+    else:
+        _forward_planes(rule, bottom, w, b, kept, top, share)
 
 
 @kernel
@@ -224,16 +221,16 @@ def _backward(
     b_sums: Array,
     bottom_diff: Array,
     wanted: Any,
+    worker: int,
     workers: int,
 ) -> None:
     positions, pieces = bottom.shape[0] * bottom.shape[2], w_sums.shape[0]
-    for worker in prange(workers):
-        share = _share(w.size, positions, pieces, worker, workers)
-        sums = w_sums[worker % pieces], b_sums[worker % pieces]
-        if bottom.shape[2] == 1:
-            _backward_rows(rule, bottom, w, top_diff, sums, bottom_diff, wanted, share)
-        else:
-            _backward_planes(rule, bottom, w, top_diff, sums, bottom_diff, wanted, share)
+    share = _share(w.size, positions, pieces, worker, workers)
+    sums = w_sums[worker % pieces], b_sums[worker % pieces]
+    if bottom.shape[2] == 1:
+        _backward_rows(rule, bottom, w, top_diff, sums, bottom_diff, wanted, share)
+    else:
+        _backward_planes(rule, bottom, w, top_diff, sums, bottom_diff, wanted, share)
 
 
 @kernel(fastmath=SUMS)

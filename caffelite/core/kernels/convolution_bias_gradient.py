@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 
@@ -20,9 +19,10 @@ def line_sum(line: np.ndarray) -> Any:
 
 
 @parallel_kernel
-def add_bias_gradient(top_diff: np.ndarray, bias_diff: np.ndarray) -> None:
+def add_bias_gradient(top_diff: np.ndarray, bias_diff: np.ndarray, worker: int, workers: int) -> None:
     """Add to bias_diff (O,) the sums of top_diff (N, O, P) over N and P; over samples in double precision."""
-    for m in prange(top_diff.shape[1]):
+    outputs = top_diff.shape[1]
+    for m in range(outputs * worker // workers, outputs * (worker + 1) // workers):
         total = np.float64(0)
         for n in range(top_diff.shape[0]):
             total += line_sum(top_diff[n, m])

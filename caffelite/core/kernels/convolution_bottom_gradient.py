@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba import prange
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.convolution_forward import SMALL, DirectForward, best_tile, run_tile
@@ -76,10 +75,13 @@ def pack_block(weight: np.ndarray, plan: BottomGradient, slab: Slab, g: int, blo
 
 
 @parallel_kernel
-def pack_columns(weight: np.ndarray, plan: BottomGradient, slab: Slab, packed: np.ndarray) -> None:
+def pack_columns(
+    weight: np.ndarray, plan: BottomGradient, slab: Slab, packed: np.ndarray, worker: int, workers: int
+) -> None:
     """packed[group, block of channels, kernel row, panel of planes, output, rows of a tile] from weight."""
     blocks = (plan.channels + plan.block - 1) // plan.block
-    for task in prange(plan.group * blocks):
+    tasks = plan.group * blocks
+    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
         target = pointer(packed, task * block_weights(plan, slab))
         pack_block(weight, plan, slab, task // blocks, task % blocks, target)
 
@@ -170,14 +172,15 @@ def bottom_gradient(
     columns: np.ndarray,
     rooms: np.ndarray,
     lines: np.ndarray,
+    worker: int,
+    workers: int,
 ) -> None:
-    """Fill bottom_diff; rooms and lines have a row a worker."""
+    """Fill bottom_diff; rooms and lines have a row a part of the work."""
     blocks = (plan.channels + plan.block - 1) // plan.block
-    tasks, workers = plan.num * plan.group * blocks, rooms.shape[0]
-    for worker in prange(workers):  # tasks share no channel of bottom_diff
-        for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
-            room = pointer(rooms, worker * rooms.shape[1])
-            line = pointer(lines, worker * lines.shape[1])
+    tasks, parts = plan.num * plan.group * blocks, rooms.shape[0]
+    for part in range(worker, parts, workers):  # tasks share no channel of bottom_diff
+        room, line = pointer(rooms, part * rooms.shape[1]), pointer(lines, part * lines.shape[1])
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             bottom_gradient_task(task, packed, top_diff, bottom_diff, plan, slab, starts, phases, columns, room, line)
 
 

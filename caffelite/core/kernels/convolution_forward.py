@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba import prange
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.convolution_slab import (
@@ -140,14 +139,23 @@ def block_start(plan: Forward, g: int, c0: int) -> int:
 
 
 @parallel_kernel
-def pack_weights(weight: np.ndarray, plan: Forward, turned: int, places: np.ndarray, packed: np.ndarray) -> None:
+def pack_weights(
+    weight: np.ndarray,
+    plan: Forward,
+    turned: int,
+    places: np.ndarray,
+    packed: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
     """packed[group, block of channels, pass, panel of outputs, k, rows of a tile] from weight.
 
     weight is (group * outputs, channels, ...), or with `turned` (group * channels, outputs, ...): then outputs are what
     the weights' own convolution calls channels. places[channel, tap] are starts of columns in the first panel.
     """
     panels = (plan.outputs + plan.rows - 1) // plan.rows
-    for task in prange(plan.group * panels):
+    tasks = plan.group * panels
+    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
         pack_panel(weight, plan, turned, task // panels, task % panels, places, packed)
 
 
@@ -264,13 +272,15 @@ def forward(
     offsets: np.ndarray,
     phases: np.ndarray,
     rooms: np.ndarray,
+    worker: int,
+    workers: int,
 ) -> None:
-    """Fill top; rooms has a row a worker."""
+    """Fill top; rooms has a row a part of the work."""
     blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
-    tasks, workers = plan.num * blocks * plan.group * plan.splits, rooms.shape[0]
-    for worker in prange(workers):  # tasks share no pixel of top
-        for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
-            room = pointer(rooms, worker * rooms.shape[1])
+    tasks, parts = plan.num * blocks * plan.group * plan.splits, rooms.shape[0]
+    for part in range(worker, parts, workers):  # tasks share no pixel of top
+        room = pointer(rooms, part * rooms.shape[1])
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             forward_task(task, bottom, packed, bias, top, plan, slab, offsets, phases, room)
 
 

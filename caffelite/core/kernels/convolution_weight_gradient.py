@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba import prange
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.convolution_slab import Slab, clear, fill_slab, slab_layout, slab_offsets, slab_phases
@@ -200,29 +199,32 @@ def weight_gradient(
     phases: np.ndarray,
     sums: np.ndarray,
     rooms: np.ndarray,
+    worker: int,
+    workers: int,
 ) -> None:
-    """Add to weight_diff; sums has a row a part of the batch but the first, rooms a row a worker."""
+    """Add to weight_diff, and fill sums: a row a part of the batch but the first; rooms has one a part of the work."""
     count = weight_diff.size
-    shares, workers = plan.group * plan.channel_splits, rooms.shape[0]
+    shares, parts = plan.group * plan.channel_splits, rooms.shape[0]
     tasks = plan.sample_splits * shares
-    for worker in prange(workers):
-        for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+    for part in range(worker, parts, workers):
+        room = pointer(rooms, part * rooms.shape[1])
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             target = pointer(weight_diff, 0)
             if task >= shares:
                 target = pointer(sums, (task // shares - 1) * count)
                 # samples are split only where channels are not: a task owns its group's sums, and clears no others
                 clear(shift(target, task % shares * (count // shares)), count // shares)
-            room = pointer(rooms, worker * rooms.shape[1])
             weight_gradient_task(task, top_diff, bottom, target, plan, slab, offsets, phases, room)
-    for split in range(plan.sample_splits - 1):
-        add_line(pointer(sums, split * count), pointer(weight_diff, 0), count)
 
 
 @kernel
-def add_line(source: Any, target: Any, count: int) -> None:
-    """target[:count] += source[:count]; both are pointers."""
-    for i in range(count):
-        target[i] += source[i]
+def add_sums(sums: np.ndarray, splits: int, weight_diff: np.ndarray) -> None:
+    """Add the first `splits` rows of sums to weight_diff; rows are as long as weight_diff, one after the other."""
+    count, target = weight_diff.size, pointer(weight_diff, 0)
+    for split in range(splits):
+        source = pointer(sums, split * count)
+        for i in range(count):
+            target[i] += source[i]
 
 
 class DirectWeightGradient:
@@ -257,6 +259,8 @@ class DirectWeightGradient:
             self.sums,
             self.rooms,
         )
+        if self.plan.sample_splits > 1:
+            add_sums(self.sums, self.plan.sample_splits - 1, weight_diff)
 
 
 def plan_weight_gradient(geometry: Geometry, workers: int) -> WeightGradient:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
@@ -22,15 +21,14 @@ def dropout(values: Array, key: int, dropout_ratio: float, out: Array) -> None:
     threshold = min(round(dropout_ratio * 2**32), 2**32 - 1)
     factor = values.dtype.type(1 / (1 - dropout_ratio))
     form(_dropout, 2 * values.size)(
-        values.reshape(-1), U32(key & 0xFFFFFFFF), U32(key >> 32), U32(threshold), factor, out.reshape(-1),
-        get_num_threads(),
-    )  # fmt: skip
+        values.reshape(-1), U32(key & 0xFFFFFFFF), U32(key >> 32), U32(threshold), factor, out.reshape(-1))  # fmt: skip
 
 
 @parallel_kernel
-def _dropout(values: Array, low: int, high: int, threshold: int, factor: float, out: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _dropout_part(values, low, high, threshold, factor, out, worker, workers)
+def _dropout(
+    values: Array, low: int, high: int, threshold: int, factor: float, out: Array, worker: int, workers: int
+) -> None:
+    _dropout_part(values, low, high, threshold, factor, out, worker, workers)
 
 
 @kernel

@@ -7,7 +7,6 @@ part of one.
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 from caffelite.core.kernels.vector_math import select
@@ -32,19 +31,17 @@ def part(count: int, worker: int, workers: int) -> Any:
 def weighted_sum(alpha: float, x: Array, beta: float, y: Array, out: Array) -> None:
     """Overwrite out with alpha * x + beta * y."""
     number = x.dtype.type
-    form(_weighted_sum, x.size)(
-        number(alpha), x.reshape(-1), number(beta), y.reshape(-1), out.reshape(-1), get_num_threads()
-    )
+    form(_weighted_sum, x.size)(number(alpha), x.reshape(-1), number(beta), y.reshape(-1), out.reshape(-1))
 
 
 def add_scaled(alpha: float, x: Array, out: Array) -> None:
     """Add alpha * x to out."""
-    form(_add_scaled, x.size)(x.dtype.type(alpha), x.reshape(-1), out.reshape(-1), get_num_threads())
+    form(_add_scaled, x.size)(x.dtype.type(alpha), x.reshape(-1), out.reshape(-1))
 
 
 def scale(alpha: float, x: Array, out: Array) -> None:
     """Overwrite out with alpha * x."""
-    form(_scale, x.size)(x.dtype.type(alpha), x.reshape(-1), out.reshape(-1), get_num_threads())
+    form(_scale, x.size)(x.dtype.type(alpha), x.reshape(-1), out.reshape(-1))
 
 
 def sum_of(terms: list[Array], out: Array) -> None:
@@ -59,12 +56,12 @@ def sum_of(terms: list[Array], out: Array) -> None:
 
 def multiply(x: Array, y: Array, out: Array) -> None:
     """Overwrite out with x * y."""
-    form(_multiply, x.size)(x.reshape(-1), y.reshape(-1), out.reshape(-1), get_num_threads())
+    form(_multiply, x.size)(x.reshape(-1), y.reshape(-1), out.reshape(-1))
 
 
 def multiply_by(x: Array, out: Array) -> None:
     """Multiply out by x."""
-    form(_multiply_by, x.size)(x.reshape(-1), out.reshape(-1), get_num_threads())
+    form(_multiply_by, x.size)(x.reshape(-1), out.reshape(-1))
 
 
 def largest_of(terms: list[Array], out: Array, winner: Array) -> None:
@@ -74,15 +71,15 @@ def largest_of(terms: list[Array], out: Array, winner: Array) -> None:
     larger, too.
     """
     flat, numbers = out.reshape(-1), winner.reshape(-1)
-    form(_larger, out.size)(terms[0].reshape(-1), terms[1].reshape(-1), flat, numbers, get_num_threads())
+    form(_larger, out.size)(terms[0].reshape(-1), terms[1].reshape(-1), flat, numbers)
     for index, term in enumerate(terms[2:], 2):
-        form(_raise_to, out.size)(term.reshape(-1), np.int32(index), flat, numbers, get_num_threads())
+        form(_raise_to, out.size)(term.reshape(-1), np.int32(index), flat, numbers)
 
 
 def where_winner(top_diff: Array, winner: Array, index: int, bottom_diff: Array) -> None:
     """Overwrite bottom_diff with top_diff where winner is `index`, 0 elsewhere."""
     form(_where_winner, top_diff.size)(
-        top_diff.reshape(-1), winner.reshape(-1), np.int32(index), bottom_diff.reshape(-1), get_num_threads()
+        top_diff.reshape(-1), winner.reshape(-1), np.int32(index), bottom_diff.reshape(-1)
     )
 
 
@@ -90,9 +87,8 @@ def copy_blocks(source: Array, source_at: int, source_step: int, target: Array, 
                 blocks: int, size: int) -> None:  # fmt: skip
     """Copy `blocks` runs of `size` elements; run i begins at source_at + i * source_step, in the target alike."""
     form(_copy_blocks, blocks * size)(
-        source.reshape(-1), source_at, source_step, target.reshape(-1), target_at, target_step, blocks, size,
-        get_num_threads(),
-    )  # fmt: skip
+        source.reshape(-1), source_at, source_step, target.reshape(-1), target_at, target_step, blocks, size
+    )
 
 
 def sum_of_squares(x: Array) -> float:
@@ -101,72 +97,64 @@ def sum_of_squares(x: Array) -> float:
 
 
 @parallel_kernel
-def _weighted_sum(alpha: float, x: Array, beta: float, y: Array, out: Array, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(x.size, worker, workers)
-        for i in range(begin, end):
-            out[i] = alpha * x[i] + beta * y[i]
+def _weighted_sum(alpha: float, x: Array, beta: float, y: Array, out: Array, worker: int, workers: int) -> None:
+    begin, end = part(x.size, worker, workers)
+    for i in range(begin, end):
+        out[i] = alpha * x[i] + beta * y[i]
 
 
 @parallel_kernel
-def _add_scaled(alpha: float, x: Array, out: Array, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(x.size, worker, workers)
-        for i in range(begin, end):
-            out[i] += alpha * x[i]
+def _add_scaled(alpha: float, x: Array, out: Array, worker: int, workers: int) -> None:
+    begin, end = part(x.size, worker, workers)
+    for i in range(begin, end):
+        out[i] += alpha * x[i]
 
 
 @parallel_kernel
-def _scale(alpha: float, x: Array, out: Array, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(x.size, worker, workers)
-        for i in range(begin, end):
-            out[i] = alpha * x[i]
+def _scale(alpha: float, x: Array, out: Array, worker: int, workers: int) -> None:
+    begin, end = part(x.size, worker, workers)
+    for i in range(begin, end):
+        out[i] = alpha * x[i]
 
 
 @parallel_kernel
-def _multiply(x: Array, y: Array, out: Array, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(x.size, worker, workers)
-        for i in range(begin, end):
-            out[i] = x[i] * y[i]
+def _multiply(x: Array, y: Array, out: Array, worker: int, workers: int) -> None:
+    begin, end = part(x.size, worker, workers)
+    for i in range(begin, end):
+        out[i] = x[i] * y[i]
 
 
 @parallel_kernel
-def _multiply_by(x: Array, out: Array, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(x.size, worker, workers)
-        for i in range(begin, end):
-            out[i] *= x[i]
+def _multiply_by(x: Array, out: Array, worker: int, workers: int) -> None:
+    begin, end = part(x.size, worker, workers)
+    for i in range(begin, end):
+        out[i] *= x[i]
 
 
 @parallel_kernel
-def _larger(x: Array, y: Array, out: Array, winner: Array, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(x.size, worker, workers)
-        for i in range(begin, end):
-            first = x[i] > y[i]
-            out[i] = select(first, x[i], y[i])
-            winner[i] = select(first, np.int32(0), np.int32(1))
+def _larger(x: Array, y: Array, out: Array, winner: Array, worker: int, workers: int) -> None:
+    begin, end = part(x.size, worker, workers)
+    for i in range(begin, end):
+        first = x[i] > y[i]
+        out[i] = select(first, x[i], y[i])
+        winner[i] = select(first, np.int32(0), np.int32(1))
 
 
 @parallel_kernel
-def _raise_to(x: Array, index: int, out: Array, winner: Array, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(x.size, worker, workers)
-        for i in range(begin, end):
-            larger = x[i] > out[i]
-            out[i] = select(larger, x[i], out[i])
-            winner[i] = select(larger, index, winner[i])
+def _raise_to(x: Array, index: int, out: Array, winner: Array, worker: int, workers: int) -> None:
+    begin, end = part(x.size, worker, workers)
+    for i in range(begin, end):
+        larger = x[i] > out[i]
+        out[i] = select(larger, x[i], out[i])
+        winner[i] = select(larger, index, winner[i])
 
 
 @parallel_kernel
-def _where_winner(top_diff: Array, winner: Array, index: int, bottom_diff: Array, workers: int) -> None:
+def _where_winner(top_diff: Array, winner: Array, index: int, bottom_diff: Array, worker: int, workers: int) -> None:
     zero = top_diff.dtype.type(0)
-    for worker in prange(workers):
-        begin, end = part(top_diff.size, worker, workers)
-        for i in range(begin, end):
-            bottom_diff[i] = select(winner[i] == index, top_diff[i], zero)
+    begin, end = part(top_diff.size, worker, workers)
+    for i in range(begin, end):
+        bottom_diff[i] = select(winner[i] == index, top_diff[i], zero)
 
 
 @parallel_kernel
@@ -179,15 +167,15 @@ def _copy_blocks(
     target_step: int,
     blocks: int,
     size: int,
+    worker: int,
     workers: int,
 ) -> None:
-    for worker in prange(workers):
-        begin, end = part(blocks, worker, workers)
-        for block in range(begin, end):
-            read = np.uintp(source_at) + block * np.uintp(source_step)
-            write = np.uintp(target_at) + block * np.uintp(target_step)
-            for i in range(np.uintp(size)):
-                target[write + i] = source[read + i]
+    begin, end = part(blocks, worker, workers)
+    for block in range(begin, end):
+        read = np.uintp(source_at) + block * np.uintp(source_step)
+        write = np.uintp(target_at) + block * np.uintp(target_step)
+        for i in range(np.uintp(size)):
+            target[write + i] = source[read + i]
 
 
 @kernel(fastmath=SUMS)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange, types
+from numba import types
 from numba.extending import overload
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
@@ -42,15 +42,13 @@ _GRADIENTS: dict[type, Rule] = {}
 
 def forward(function: Any, bottom: Array, kept: Array, top: Array) -> None:
     """Fill top, which may be bottom, with the function's values; if `kept` is not bottom, copy bottom there first."""
-    form(_forward, 4 * bottom.size)(
-        _numbers(function, bottom), bottom.reshape(-1), kept.reshape(-1), top.reshape(-1), get_num_threads()
-    )
+    form(_forward, 4 * bottom.size)(_numbers(function, bottom), bottom.reshape(-1), kept.reshape(-1), top.reshape(-1))
 
 
 def backward(function: Any, bottom: Array, top_diff: Array, bottom_diff: Array) -> None:
     """Fill bottom_diff, which may be top_diff, with top_diff times the function's slope at bottom."""
     form(_backward, 4 * bottom.size)(
-        _numbers(function, bottom), bottom.reshape(-1), top_diff.reshape(-1), bottom_diff.reshape(-1), get_num_threads()
+        _numbers(function, bottom), bottom.reshape(-1), top_diff.reshape(-1), bottom_diff.reshape(-1)
     )
 
 
@@ -102,9 +100,8 @@ def _compiled_zero(x: Any) -> Any:
 
 
 @parallel_kernel
-def _forward(function: Any, bottom: Array, kept: Array, top: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _forward_part(function, bottom, kept, top, worker, workers)
+def _forward(function: Any, bottom: Array, kept: Array, top: Array, worker: int, workers: int) -> None:
+    _forward_part(function, bottom, kept, top, worker, workers)
 
 
 @kernel
@@ -125,9 +122,8 @@ def _forward_part(function: Any, bottom: Array, kept: Array, top: Array, worker:
 
 
 @parallel_kernel
-def _backward(function: Any, bottom: Array, top_diff: Array, bottom_diff: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _backward_part(function, bottom, top_diff, bottom_diff, worker, workers)
+def _backward(function: Any, bottom: Array, top_diff: Array, bottom_diff: Array, worker: int, workers: int) -> None:
+    _backward_part(function, bottom, top_diff, bottom_diff, worker, workers)
 
 
 @kernel

@@ -7,7 +7,6 @@ two axes; none needs an aligned address. Products are summed in blocks, the same
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.gemm_tiles import (
@@ -65,7 +64,7 @@ def inner_product_bias_diff(top_diff: Array, bias_diff: Array) -> None:
 def multiply_nt(a: Array, b: Array, c: Array, start: Array | None = None) -> None:
     """Fill c (M, N) with start + a (M, K) b (N, K).T; start is c itself, one row (1, N) for all rows, or None for 0."""
     start = NOTHING if start is None else start
-    _choose(_dot_product, a.shape[0], b.shape[0], a.shape[1])(a, b, start, c, get_num_threads())
+    _choose(_dot_product, a.shape[0], b.shape[0], a.shape[1])(a, b, start, c)
 
 
 def multiply_nn(a: Array, b: Array, c: Array, start: Array | None = None) -> None:
@@ -73,7 +72,7 @@ def multiply_nn(a: Array, b: Array, c: Array, start: Array | None = None) -> Non
     depth, cols = b.shape
     start = NOTHING if start is None else start
     # b is read in blocks of 64 rows, which a tile walks down: more would overrun the address tables of the CPU
-    _choose(_outer_product, a.shape[0], cols, depth)(a, False, b, start, c, 64, WIDE_TILE, get_num_threads())
+    _choose(_outer_product, a.shape[0], cols, depth)(a, False, b, start, c, 64, WIDE_TILE)
 
 
 def multiply_tn(a: Array, b: Array, c: Array, start: Array | None = None) -> None:
@@ -81,7 +80,7 @@ def multiply_tn(a: Array, b: Array, c: Array, start: Array | None = None) -> Non
     depth, cols = b.shape
     start = NOTHING if start is None else start
     # one strip: c is walked along its rows, since it is the large matrix here
-    _choose(_outer_product, a.shape[1], cols, depth)(a, True, b, start, c, 256, max(cols, 1), get_num_threads())
+    _choose(_outer_product, a.shape[1], cols, depth)(a, True, b, start, c, 256, max(cols, 1))
 
 
 def _choose(product: Any, rows: int, cols: int, depth: int) -> Any:
@@ -97,16 +96,15 @@ def _share(count: int, unit: int, worker: int, workers: int) -> tuple[int, int]:
 
 
 @parallel_kernel
-def _dot_product(a: Array, b: Array, start: Array, c: Array, workers: int) -> None:
+def _dot_product(a: Array, b: Array, start: Array, c: Array, worker: int, workers: int) -> None:
     """See multiply_nt; rows or columns of c are shared out, whichever are more."""
     rows, cols = c.shape
-    for worker in prange(workers):
-        r0, r1, c0, c1 = 0, rows, 0, cols
-        if rows > cols:
-            r0, r1 = _share(rows, DOT_ROWS, worker, workers)
-        else:
-            c0, c1 = _share(cols, DOT_COLS, worker, workers)
-        _dot_part(a, b, start, c, r0, r1, c0, c1)
+    r0, r1, c0, c1 = 0, rows, 0, cols
+    if rows > cols:
+        r0, r1 = _share(rows, DOT_ROWS, worker, workers)
+    else:
+        c0, c1 = _share(cols, DOT_COLS, worker, workers)
+    _dot_part(a, b, start, c, r0, r1, c0, c1)
 
 
 @kernel
@@ -139,20 +137,19 @@ def _dot_part(a: Array, b: Array, start: Array, c: Array, r0: int, r1: int, c0: 
 
 @parallel_kernel
 def _outer_product(
-    a: Array, turned: bool, b: Array, start: Array, c: Array, block: int, strip: int, workers: int
+    a: Array, turned: bool, b: Array, start: Array, c: Array, block: int, strip: int, worker: int, workers: int
 ) -> None:
     """Fill c with start + a b, or a.T b if turned; depth in blocks of `block`, columns in strips of `strip`.
 
     Rows or columns of c are shared out, whichever make more tiles.
     """
     rows, cols = c.shape
-    for worker in prange(workers):
-        r0, r1, c0, c1 = 0, rows, 0, cols
-        if rows * WIDE_TILE > cols * OUTER_ROWS:
-            r0, r1 = _share(rows, OUTER_ROWS, worker, workers)
-        else:
-            c0, c1 = _share(cols, LANES, worker, workers)
-        _outer_part(a, turned, b, start, c, block, strip, r0, r1, c0, c1)
+    r0, r1, c0, c1 = 0, rows, 0, cols
+    if rows * WIDE_TILE > cols * OUTER_ROWS:
+        r0, r1 = _share(rows, OUTER_ROWS, worker, workers)
+    else:
+        c0, c1 = _share(cols, LANES, worker, workers)
+    _outer_part(a, turned, b, start, c, block, strip, r0, r1, c0, c1)
 
 
 @kernel

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import get_num_threads
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
@@ -29,15 +29,14 @@ def infogain_forward(prob: Array, labels: Array, matrix: Array) -> float:
 def infogain_backward(prob: Array, labels: Array, matrix: Array, scale: float, bottom_diff: Array) -> None:
     """Overwrite bottom_diff with (p[l] * sum(H[label]) - H[label, l]) * scale, 0 where a position does not count."""
     sums = matrix.sum(axis=1)
-    form(_backward, prob.size)(prob, labels, matrix, sums, prob.dtype.type(scale), bottom_diff, get_num_threads())
+    form(_backward, prob.size)(prob, labels, matrix, sums, prob.dtype.type(scale), bottom_diff)
 
 
 @parallel_kernel
-def _forward(prob: Array, labels: Array, matrix: Array, results: Array) -> None:
-    workers = results.size
-    for worker in prange(workers):
-        begin, end = part(labels.size, worker, workers)
-        results[worker] = _forward_part(prob, labels, matrix, begin, end)
+def _forward(prob: Array, labels: Array, matrix: Array, results: Array, worker: int, workers: int) -> None:
+    for share in range(worker, results.size, workers):
+        begin, end = part(labels.size, share, results.size)
+        results[share] = _forward_part(prob, labels, matrix, begin, end)
 
 
 @kernel
@@ -66,11 +65,10 @@ def _forward_part(prob: Array, labels: Array, matrix: Array, begin: int, end: in
 
 @parallel_kernel
 def _backward(
-    prob: Array, labels: Array, matrix: Array, sums: Array, scale: float, bottom_diff: Array, workers: int
+    prob: Array, labels: Array, matrix: Array, sums: Array, scale: float, bottom_diff: Array, worker: int, workers: int
 ) -> None:
-    for worker in prange(workers):
-        begin, end = part(labels.size, worker, workers)
-        _backward_part(prob, labels, matrix, sums, scale, bottom_diff, begin, end)
+    begin, end = part(labels.size, worker, workers)
+    _backward_part(prob, labels, matrix, sums, scale, bottom_diff, begin, end)
 
 
 @kernel

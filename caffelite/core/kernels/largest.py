@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
@@ -20,19 +19,14 @@ def k_largest(bottom: Array, places: Array | None, values: Array | None) -> None
     assert given is not None
     nothing = np.empty((0, 0, 0), bottom.dtype)
     form(_k_largest, 2 * bottom.size)(
-        bottom,
-        nothing if places is None else places,
-        nothing if values is None else values,
-        given.shape[1],
-        get_num_threads(),
+        bottom, nothing if places is None else places, nothing if values is None else values, given.shape[1]
     )
 
 
 @parallel_kernel
-def _k_largest(bottom: Array, places: Array, values: Array, top_k: int, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(bottom.shape[0] * bottom.shape[2], worker, workers)
-        _part(bottom, places, values, top_k, int(begin), int(end))
+def _k_largest(bottom: Array, places: Array, values: Array, top_k: int, worker: int, workers: int) -> None:
+    begin, end = part(bottom.shape[0] * bottom.shape[2], worker, workers)
+    _part(bottom, places, values, top_k, int(begin), int(end))
 
 
 @kernel

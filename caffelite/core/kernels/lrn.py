@@ -8,7 +8,6 @@ that a layer that works in place on the top does no harm.
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form
@@ -25,7 +24,7 @@ def across_forward(
     """Fill scale and top = bottom * scale ** -beta, all (N, C, pixels); the region is local_size channels."""
     number = bottom.dtype.type
     form(_across_forward, 4 * bottom.size)(
-        bottom, local_size // 2, number(alpha / local_size), number(beta), number(k), scale, top, get_num_threads()
+        bottom, local_size // 2, number(alpha / local_size), number(beta), number(k), scale, top
     )
 
 
@@ -35,16 +34,14 @@ def across_backward(
     """Fill bottom_diff, which may be top_diff, all (N, C, pixels); scale as across_forward left it."""
     number = bottom.dtype.type
     factor = number(2 * alpha * beta / local_size)
-    form(_across_backward, 4 * bottom.size)(
-        bottom, scale, top_diff, local_size // 2, factor, number(beta), bottom_diff, get_num_threads()
-    )
+    form(_across_backward, 4 * bottom.size)(bottom, scale, top_diff, local_size // 2, factor, number(beta), bottom_diff)
 
 
 def within_forward(bottom: Array, local_size: int, alpha: float, beta: float, scale: Array, top: Array) -> None:
     """Fill scale (k is 1) and top = bottom * scale ** -beta, all (N, C, H, W); the region is local_size squared."""
     number = bottom.dtype.type
     factor = number(alpha / local_size**2)
-    form(_within_forward, 4 * bottom.size)(bottom, local_size // 2, factor, number(beta), scale, top, get_num_threads())
+    form(_within_forward, 4 * bottom.size)(bottom, local_size // 2, factor, number(beta), scale, top)
 
 
 def within_backward(
@@ -53,9 +50,7 @@ def within_backward(
     """Fill bottom_diff, which may be top_diff, all (N, C, H, W); scale as within_forward left it."""
     number = bottom.dtype.type
     factor = number(2 * alpha * beta / local_size**2)
-    form(_within_backward, 4 * bottom.size)(
-        bottom, scale, top_diff, local_size // 2, factor, number(beta), bottom_diff, get_num_threads()
-    )
+    form(_within_backward, 4 * bottom.size)(bottom, scale, top_diff, local_size // 2, factor, number(beta), bottom_diff)
 
 
 @kernel
@@ -78,13 +73,10 @@ def _add_squares(values: Array, at: int, count: int, sign: float, total: Array) 
 
 @parallel_kernel
 def _across_forward(
-    bottom: Array, half: int, factor: float, beta: float, k: float, scale: Array, top: Array, workers: int
+    bottom: Array, half: int, factor: float, beta: float, k: float, scale: Array, top: Array, worker: int, workers: int
 ) -> None:
     tasks = bottom.shape[0] * ((bottom.shape[2] + PIXELS - 1) // PIXELS)
-    for worker in prange(workers):
-        _across_part(
-            bottom, half, factor, beta, k, scale, top, tasks * worker // workers, tasks * (worker + 1) // workers
-        )
+    _across_part(bottom, half, factor, beta, k, scale, top, tasks * worker // workers, tasks * (worker + 1) // workers)
 
 
 @kernel
@@ -124,12 +116,12 @@ def _across_backward(
     factor: float,
     beta: float,
     bottom_diff: Array,
+    worker: int,
     workers: int,
 ) -> None:
     tasks = bottom.shape[0] * ((bottom.shape[2] + PIXELS - 1) // PIXELS)
-    for worker in prange(workers):
-        begin, end = tasks * worker // workers, tasks * (worker + 1) // workers
-        _across_diff_part(bottom, scale, top_diff, half, factor, beta, bottom_diff, begin, end)
+    begin, end = tasks * worker // workers, tasks * (worker + 1) // workers
+    _across_diff_part(bottom, scale, top_diff, half, factor, beta, bottom_diff, begin, end)
 
 
 @kernel
@@ -197,12 +189,11 @@ def _box_sums(slab: Array, pitch: int, height: int, size: int, rows: Array, out:
 
 @parallel_kernel
 def _within_forward(
-    bottom: Array, half: int, factor: float, beta: float, scale: Array, top: Array, workers: int
+    bottom: Array, half: int, factor: float, beta: float, scale: Array, top: Array, worker: int, workers: int
 ) -> None:
     planes = bottom.shape[0] * bottom.shape[1]
-    for worker in prange(workers):
-        begin, end = planes * worker // workers, planes * (worker + 1) // workers
-        _within_part(bottom, half, factor, beta, scale, top, begin, end)
+    begin, end = planes * worker // workers, planes * (worker + 1) // workers
+    _within_part(bottom, half, factor, beta, scale, top, begin, end)
 
 
 @kernel
@@ -246,12 +237,12 @@ def _within_backward(
     factor: float,
     beta: float,
     bottom_diff: Array,
+    worker: int,
     workers: int,
 ) -> None:
     planes = bottom.shape[0] * bottom.shape[1]
-    for worker in prange(workers):
-        begin, end = planes * worker // workers, planes * (worker + 1) // workers
-        _within_diff_part(bottom, scale, top_diff, half, factor, beta, bottom_diff, begin, end)
+    begin, end = planes * worker // workers, planes * (worker + 1) // workers
+    _within_diff_part(bottom, scale, top_diff, half, factor, beta, bottom_diff, begin, end)
 
 
 @kernel

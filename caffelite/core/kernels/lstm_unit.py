@@ -7,7 +7,6 @@ Loops have few arrays each: with more, the compiler gives up proving that they d
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
@@ -22,7 +21,7 @@ def lstm_unit_forward(c_prev: Array, gate_input: Array, cont: Array, gate: Array
 
     Of the gates f is kept times cont, and is 0 where cont is 0, even if its input is NaN.
     """
-    form(_forward, 8 * c.size)(c_prev, gate_input, cont, gate, c, tanh_c, h, get_num_threads())
+    form(_forward, 8 * c.size)(c_prev, gate_input, cont, gate, c, tanh_c, h)
 
 
 def lstm_unit_backward(c_prev: Array, gate: Array, tanh_c: Array, c_diff: Array, h_diff: Array, c_prev_diff: Array,
@@ -31,19 +30,24 @@ def lstm_unit_backward(c_prev: Array, gate: Array, tanh_c: Array, c_diff: Array,
 
     The gradient of f's input is that for a cont of 0 or 1; for others Caffe's formula, taken here too, is not exact.
     """
-    form(_backward, 5 * tanh_c.size)(
-        c_prev, gate, tanh_c, c_diff, h_diff, c_prev_diff, gate_input_diff, get_num_threads()
-    )
+    form(_backward, 5 * tanh_c.size)(c_prev, gate, tanh_c, c_diff, h_diff, c_prev_diff, gate_input_diff)
 
 
 @parallel_kernel
 def _forward(
-    c_prev: Array, gate_input: Array, cont: Array, gate: Array, c: Array, tanh_c: Array, h: Array, workers: int
+    c_prev: Array,
+    gate_input: Array,
+    cont: Array,
+    gate: Array,
+    c: Array,
+    tanh_c: Array,
+    h: Array,
+    worker: int,
+    workers: int,
 ) -> None:
-    for worker in prange(workers):
-        begin, end = part(c.shape[0], worker, workers)
-        for n in range(begin, end):
-            _forward_row(c_prev[n], gate_input[n], cont[n], gate[n], c[n], tanh_c[n], h[n])
+    begin, end = part(c.shape[0], worker, workers)
+    for n in range(begin, end):
+        _forward_row(c_prev[n], gate_input[n], cont[n], gate[n], c[n], tanh_c[n], h[n])
 
 
 @kernel
@@ -76,12 +80,12 @@ def _backward(
     h_diff: Array,
     c_prev_diff: Array,
     gate_input_diff: Array,
+    worker: int,
     workers: int,
 ) -> None:
-    for worker in prange(workers):
-        begin, end = part(tanh_c.shape[0], worker, workers)
-        for n in range(begin, end):
-            _backward_row(c_prev[n], gate[n], tanh_c[n], c_diff[n], h_diff[n], c_prev_diff[n], gate_input_diff[n])
+    begin, end = part(tanh_c.shape[0], worker, workers)
+    for n in range(begin, end):
+        _backward_row(c_prev[n], gate[n], tanh_c[n], c_diff[n], h_diff[n], c_prev_diff[n], gate_input_diff[n])
 
 
 @kernel

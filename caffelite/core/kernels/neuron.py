@@ -8,7 +8,6 @@ the results of the others go to a small buffer first.
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels import vector_math
 from caffelite.core.kernels._jit import kernel, parallel_kernel
@@ -23,7 +22,7 @@ BLOCK = 2048
 def relu_forward(bottom: Array, negative_slope: float, top: Array) -> None:
     """Fill top with max(x, 0) + negative_slope * min(x, 0); NaN stays, and so -infinity times a slope of 0."""
     slope = bottom.dtype.type(negative_slope)
-    form(_relu_forward, bottom.size)(bottom.reshape(-1), slope, top.reshape(-1), get_num_threads())
+    form(_relu_forward, bottom.size)(bottom.reshape(-1), slope, top.reshape(-1))
 
 
 def relu_backward(bottom: Array, negative_slope: float, top_diff: Array, bottom_diff: Array) -> None:
@@ -32,35 +31,32 @@ def relu_backward(bottom: Array, negative_slope: float, top_diff: Array, bottom_
     bottom may be the top, if the slope is not negative; bottom_diff may be top_diff.
     """
     slope = bottom.dtype.type(negative_slope)
-    form(_relu_backward, bottom.size)(
-        bottom.reshape(-1), slope, top_diff.reshape(-1), bottom_diff.reshape(-1), get_num_threads()
-    )
+    form(_relu_backward, bottom.size)(bottom.reshape(-1), slope, top_diff.reshape(-1), bottom_diff.reshape(-1))
 
 
 def sigmoid_forward(bottom: Array, top: Array) -> None:
     """Fill top with 0.5 * tanh(0.5 * x) + 0.5."""
-    form(_sigmoid_forward, 4 * bottom.size)(bottom.reshape(-1), top.reshape(-1), get_num_threads())
+    form(_sigmoid_forward, 4 * bottom.size)(bottom.reshape(-1), top.reshape(-1))
 
 
 def sigmoid_backward(top: Array, top_diff: Array, bottom_diff: Array) -> None:
     """Fill bottom_diff, which may be top_diff, with top_diff * y * (1 - y)."""
-    form(_sigmoid_backward, top.size)(top.reshape(-1), top_diff.reshape(-1), bottom_diff.reshape(-1), get_num_threads())
+    form(_sigmoid_backward, top.size)(top.reshape(-1), top_diff.reshape(-1), bottom_diff.reshape(-1))
 
 
 def tanh_forward(bottom: Array, top: Array) -> None:
     """Fill top with tanh(x)."""
-    form(_tanh_forward, 4 * bottom.size)(bottom.reshape(-1), top.reshape(-1), get_num_threads())
+    form(_tanh_forward, 4 * bottom.size)(bottom.reshape(-1), top.reshape(-1))
 
 
 def tanh_backward(top: Array, top_diff: Array, bottom_diff: Array) -> None:
     """Fill bottom_diff, which may be top_diff, with top_diff * (1 - y * y)."""
-    form(_tanh_backward, top.size)(top.reshape(-1), top_diff.reshape(-1), bottom_diff.reshape(-1), get_num_threads())
+    form(_tanh_backward, top.size)(top.reshape(-1), top_diff.reshape(-1), bottom_diff.reshape(-1))
 
 
 @parallel_kernel
-def _relu_forward(bottom: Array, slope: float, top: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _relu_part(bottom, slope, top, worker, workers)
+def _relu_forward(bottom: Array, slope: float, top: Array, worker: int, workers: int) -> None:
+    _relu_part(bottom, slope, top, worker, workers)
 
 
 @kernel
@@ -81,9 +77,8 @@ def _relu(x: float, slope: float) -> Any:
 
 
 @parallel_kernel
-def _relu_backward(bottom: Array, slope: float, top_diff: Array, bottom_diff: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _relu_diff_part(bottom, slope, top_diff, bottom_diff, worker, workers)
+def _relu_backward(bottom: Array, slope: float, top_diff: Array, bottom_diff: Array, worker: int, workers: int) -> None:
+    _relu_diff_part(bottom, slope, top_diff, bottom_diff, worker, workers)
 
 
 @kernel
@@ -101,9 +96,8 @@ def _relu_diff_part(
 
 
 @parallel_kernel
-def _sigmoid_forward(bottom: Array, top: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _sigmoid_part(bottom, top, worker, workers)
+def _sigmoid_forward(bottom: Array, top: Array, worker: int, workers: int) -> None:
+    _sigmoid_part(bottom, top, worker, workers)
 
 
 @kernel
@@ -118,9 +112,8 @@ def _sigmoid_part(bottom: Array, top: Array, worker: int, workers: int) -> None:
 
 
 @parallel_kernel
-def _sigmoid_backward(top: Array, top_diff: Array, bottom_diff: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _sigmoid_diff_part(top, top_diff, bottom_diff, worker, workers)
+def _sigmoid_backward(top: Array, top_diff: Array, bottom_diff: Array, worker: int, workers: int) -> None:
+    _sigmoid_diff_part(top, top_diff, bottom_diff, worker, workers)
 
 
 @kernel
@@ -136,9 +129,8 @@ def _sigmoid_diff_part(top: Array, top_diff: Array, bottom_diff: Array, worker: 
 
 
 @parallel_kernel
-def _tanh_forward(bottom: Array, top: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _tanh_part(bottom, top, worker, workers)
+def _tanh_forward(bottom: Array, top: Array, worker: int, workers: int) -> None:
+    _tanh_part(bottom, top, worker, workers)
 
 
 @kernel
@@ -153,9 +145,8 @@ def _tanh_part(bottom: Array, top: Array, worker: int, workers: int) -> None:
 
 
 @parallel_kernel
-def _tanh_backward(top: Array, top_diff: Array, bottom_diff: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _tanh_diff_part(top, top_diff, bottom_diff, worker, workers)
+def _tanh_backward(top: Array, top_diff: Array, bottom_diff: Array, worker: int, workers: int) -> None:
+    _tanh_diff_part(top, top_diff, bottom_diff, worker, workers)
 
 
 @kernel

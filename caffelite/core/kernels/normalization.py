@@ -8,7 +8,6 @@ within BLOCK elements and float64 across them. Results go to a buffer first, sin
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
@@ -37,7 +36,7 @@ class Divisor(NamedTuple):
 
 def normalize(bottom: Array, divisor: Divisor, kept: Array, top: Array, statistics: Statistics) -> None:
     """Fill the statistics, and top, which may be bottom; if `kept` is not bottom, copy bottom there first."""
-    form(_normalize, 4 * bottom.size)(bottom, divisor, kept, top, statistics, get_num_threads())
+    form(_normalize, 4 * bottom.size)(bottom, divisor, kept, top, statistics)
 
 
 def normalize_backward(
@@ -48,17 +47,18 @@ def normalize_backward(
     y is the top, computed again from the bottom; spread, one value a group, says how the factor follows the variance:
     1 for 1 / sqrt(variance + inside), 0 for a constant.
     """
-    form(_backward, 4 * bottom.size)(bottom, statistics, spread, top_diff, bottom_diff, get_num_threads())
+    form(_backward, 4 * bottom.size)(bottom, statistics, spread, top_diff, bottom_diff)
 
 
 @parallel_kernel
-def _normalize(bottom: Array, divisor: Divisor, kept: Array, top: Array, statistics: Statistics, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(bottom.shape[1], worker, workers)
-        if bottom.shape[2] == 1:
-            _normalize_columns(bottom, divisor, kept, top, statistics, begin, end)
-        else:
-            _normalize_planes(bottom, divisor, kept, top, statistics, begin, end)
+def _normalize(
+    bottom: Array, divisor: Divisor, kept: Array, top: Array, statistics: Statistics, worker: int, workers: int
+) -> None:
+    begin, end = part(bottom.shape[1], worker, workers)
+    if bottom.shape[2] == 1:
+        _normalize_columns(bottom, divisor, kept, top, statistics, begin, end)
+    else:
+        _normalize_planes(bottom, divisor, kept, top, statistics, begin, end)
 
 
 @kernel
@@ -151,14 +151,13 @@ def _normalize_columns(
 
 @parallel_kernel
 def _backward(
-    bottom: Array, statistics: Statistics, spread: Array, top_diff: Array, bottom_diff: Array, workers: int
+    bottom: Array, statistics: Statistics, spread: Array, top_diff: Array, bottom_diff: Array, worker: int, workers: int
 ) -> None:
-    for worker in prange(workers):
-        begin, end = part(bottom.shape[1], worker, workers)
-        if bottom.shape[2] == 1:
-            _backward_columns(bottom, statistics, spread, top_diff, bottom_diff, begin, end)
-        else:
-            _backward_planes(bottom, statistics, spread, top_diff, bottom_diff, begin, end)
+    begin, end = part(bottom.shape[1], worker, workers)
+    if bottom.shape[2] == 1:
+        _backward_columns(bottom, statistics, spread, top_diff, bottom_diff, begin, end)
+    else:
+        _backward_planes(bottom, statistics, spread, top_diff, bottom_diff, begin, end)
 
 
 @kernel(fastmath=SUMS)

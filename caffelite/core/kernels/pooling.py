@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 from caffelite.core.kernels.gemm_tiles import pointer
@@ -31,22 +30,22 @@ def max_pool_forward(bottom: Array, window: Window, top: Array, argmax: Array) -
 
     argmax is h * W + w inside one plane, or -1 where a window holds no pixel above -FLT_MAX; top is -FLT_MAX there.
     """
-    _form(_max_pool_forward, bottom.size)(bottom, window, top, argmax, get_num_threads())
+    _form(_max_pool_forward, bottom.size)(bottom, window, top, argmax)
 
 
 def max_pool_backward(top_diff: Array, argmax: Array, bottom_diff: Array) -> None:
     """Overwrite bottom_diff: each value of top_diff goes to the pixel that argmax names, none where it is -1."""
-    _form(_max_pool_backward, bottom_diff.size)(top_diff, argmax, bottom_diff, get_num_threads())
+    _form(_max_pool_backward, bottom_diff.size)(top_diff, argmax, bottom_diff)
 
 
 def ave_pool_forward(bottom: Array, window: Window, top: Array) -> None:
     """Fill top with the sum of each window over its area; padding counts as area, what lies beyond it does not."""
-    _form(_ave_pool_forward, bottom.size)(bottom, window, top, get_num_threads())
+    _form(_ave_pool_forward, bottom.size)(bottom, window, top)
 
 
 def ave_pool_backward(top_diff: Array, window: Window, bottom_diff: Array) -> None:
     """Overwrite bottom_diff: each pixel gets, from every window it lies in, top_diff over the window's area."""
-    _form(_ave_pool_backward, bottom_diff.size)(top_diff, window, bottom_diff, get_num_threads())
+    _form(_ave_pool_backward, bottom_diff.size)(top_diff, window, bottom_diff)
 
 
 def _form(pool: Any, count: int) -> Any:
@@ -54,10 +53,10 @@ def _form(pool: Any, count: int) -> Any:
 
 
 @parallel_kernel
-def _max_pool_forward(bottom: Array, window: Window, top: Array, argmax: Array, workers: int) -> None:
+def _max_pool_forward(bottom: Array, window: Window, top: Array, argmax: Array, worker: int, workers: int) -> None:
     planes = bottom.shape[0] * bottom.shape[1]
-    for worker in prange(workers):  # planes share no cell, so threads cannot collide
-        _max_pool_planes(bottom, window, top, argmax, planes * worker // workers, planes * (worker + 1) // workers)
+    # planes share no cell, so threads cannot collide
+    _max_pool_planes(bottom, window, top, argmax, planes * worker // workers, planes * (worker + 1) // workers)
 
 
 @kernel
@@ -84,10 +83,9 @@ def _max_pool_planes(bottom: Array, window: Window, top: Array, argmax: Array, b
 
 
 @parallel_kernel
-def _max_pool_backward(top_diff: Array, argmax: Array, bottom_diff: Array, workers: int) -> None:
+def _max_pool_backward(top_diff: Array, argmax: Array, bottom_diff: Array, worker: int, workers: int) -> None:
     planes = bottom_diff.shape[0] * bottom_diff.shape[1]
-    for worker in prange(workers):
-        _scatter_planes(top_diff, argmax, bottom_diff, planes * worker // workers, planes * (worker + 1) // workers)
+    _scatter_planes(top_diff, argmax, bottom_diff, planes * worker // workers, planes * (worker + 1) // workers)
 
 
 @kernel
@@ -107,14 +105,13 @@ def _scatter_planes(top_diff: Array, argmax: Array, bottom_diff: Array, begin: i
 
 
 @parallel_kernel
-def _ave_pool_forward(bottom: Array, window: Window, top: Array, workers: int) -> None:
+def _ave_pool_forward(bottom: Array, window: Window, top: Array, worker: int, workers: int) -> None:
     planes = bottom.shape[0] * bottom.shape[1]
-    for worker in prange(workers):
-        begin, end = planes * worker // workers, planes * (worker + 1) // workers
-        if _is_global(window, bottom.shape[2], bottom.shape[3], top.shape[2] * top.shape[3]):
-            _mean_planes(bottom, top, begin, end)
-        else:
-            _ave_pool_planes(bottom, window, top, begin, end)
+    begin, end = planes * worker // workers, planes * (worker + 1) // workers
+    if _is_global(window, bottom.shape[2], bottom.shape[3], top.shape[2] * top.shape[3]):
+        _mean_planes(bottom, top, begin, end)
+    else:
+        _ave_pool_planes(bottom, window, top, begin, end)
 
 
 @kernel
@@ -166,14 +163,13 @@ def _ave_pool_planes(bottom: Array, window: Window, top: Array, begin: int, end:
 
 
 @parallel_kernel
-def _ave_pool_backward(top_diff: Array, window: Window, bottom_diff: Array, workers: int) -> None:
+def _ave_pool_backward(top_diff: Array, window: Window, bottom_diff: Array, worker: int, workers: int) -> None:
     planes = bottom_diff.shape[0] * bottom_diff.shape[1]
-    for worker in prange(workers):
-        begin, end = planes * worker // workers, planes * (worker + 1) // workers
-        if _is_global(window, bottom_diff.shape[2], bottom_diff.shape[3], top_diff.shape[2] * top_diff.shape[3]):
-            _spread_means(top_diff, bottom_diff, begin, end)
-        else:
-            _spread_planes(top_diff, window, bottom_diff, begin, end)
+    begin, end = planes * worker // workers, planes * (worker + 1) // workers
+    if _is_global(window, bottom_diff.shape[2], bottom_diff.shape[3], top_diff.shape[2] * top_diff.shape[3]):
+        _spread_means(top_diff, bottom_diff, begin, end)
+    else:
+        _spread_planes(top_diff, window, bottom_diff, begin, end)
 
 
 @kernel

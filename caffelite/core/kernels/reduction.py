@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
@@ -21,16 +20,15 @@ def row_sums(rows: Array, kind: int) -> Array:
     """
     pieces = -(-rows.shape[1] // CHUNK)
     partial = np.zeros((rows.shape[0], pieces))
-    form(_row_sums, rows.size)(rows, kind, partial, get_num_threads())
+    form(_row_sums, rows.size)(rows, kind, partial)
     sums: Array = partial.sum(axis=1)
     return sums
 
 
 @parallel_kernel
-def _row_sums(rows: Array, kind: int, partial: Array, workers: int) -> None:
-    for worker in prange(workers):
-        begin, end = part(partial.size, worker, workers)
-        _part(rows, kind, partial, begin, end)
+def _row_sums(rows: Array, kind: int, partial: Array, worker: int, workers: int) -> None:
+    begin, end = part(partial.size, worker, workers)
+    _part(rows, kind, partial, begin, end)
 
 
 @kernel(fastmath=SUMS)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import get_num_threads
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
@@ -47,16 +47,16 @@ def loss_backward(bottom: Array, target: Array, ignore_label: int | None, scale:
     number = bottom.dtype.type
     low, high = ignored_range(ignore_label, bottom.dtype)
     form(_backward, 4 * bottom.size)(
-        bottom.reshape(-1), target.reshape(-1), low, high, number(scale), bottom_diff.reshape(-1), get_num_threads()
+        bottom.reshape(-1), target.reshape(-1), low, high, number(scale), bottom_diff.reshape(-1)
     )
 
 
 @parallel_kernel
-def _forward(bottom: Array, target: Array, low: float, high: float, results: Array) -> None:
-    workers = results.shape[0]
-    for worker in prange(workers):
-        begin, end = part(bottom.size, worker, workers)
-        _forward_part(bottom, target, low, high, begin, end, results[worker])
+def _forward(bottom: Array, target: Array, low: float, high: float, results: Array, worker: int, workers: int) -> None:
+    shares = results.shape[0]
+    for share in range(worker, shares, workers):
+        begin, end = part(bottom.size, share, shares)
+        _forward_part(bottom, target, low, high, begin, end, results[share])
 
 
 @kernel(fastmath=SUMS)
@@ -81,12 +81,11 @@ def _forward_part(bottom: Array, target: Array, low: float, high: float, begin: 
 
 @parallel_kernel
 def _backward(
-    bottom: Array, target: Array, low: float, high: float, scale: float, bottom_diff: Array, workers: int
+    bottom: Array, target: Array, low: float, high: float, scale: float, bottom_diff: Array, worker: int, workers: int
 ) -> None:
     zero = bottom.dtype.type(0)
-    for worker in prange(workers):
-        begin, end = part(bottom.size, worker, workers)
-        for i in range(begin, end):
-            t = target[i]
-            ignored = (t >= low) & (t <= high)
-            bottom_diff[i] = select(ignored, zero, (sigmoid(bottom[i]) - t) * scale)
+    begin, end = part(bottom.size, worker, workers)
+    for i in range(begin, end):
+        t = target[i]
+        ignored = (t >= low) & (t <= high)
+        bottom_diff[i] = select(ignored, zero, (sigmoid(bottom[i]) - t) * scale)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import get_num_threads
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
@@ -19,12 +19,12 @@ NO_LABEL = -(2**31)  # no label: what "nothing is ignored" is written as
 
 def softmax_forward(bottom: Array, top: Array) -> None:
     """Fill top with exp(x - max) / sum(exp(x - max)) along axis 1 of (outer, C, inner); top may be bottom."""
-    form(_softmax_forward, 4 * bottom.size)(bottom, top, get_num_threads())
+    form(_softmax_forward, 4 * bottom.size)(bottom, top)
 
 
 def softmax_backward(top: Array, top_diff: Array, bottom_diff: Array) -> None:
     """Fill bottom_diff, which may be top_diff, with (dy - sum(dy * y)) * y, the sum along axis 1."""
-    form(_softmax_backward, 2 * top.size)(top, top_diff, bottom_diff, get_num_threads())
+    form(_softmax_backward, 2 * top.size)(top, top_diff, bottom_diff)
 
 
 def softmax_loss_forward(prob: Array, label: Array, ignore_label: int | None) -> tuple[float, int, int]:
@@ -46,19 +46,18 @@ def softmax_loss_backward(
     """Fill bottom_diff with (p - 1 at the label, p elsewhere) * scale, 0 for all classes where the label is ignored."""
     ignored = NO_LABEL if ignore_label is None else ignore_label
     factor = prob.dtype.type(scale)
-    form(_loss_backward, prob.size)(prob, label.reshape(-1), ignored, factor, bottom_diff, get_num_threads())
+    form(_loss_backward, prob.size)(prob, label.reshape(-1), ignored, factor, bottom_diff)
 
 
 @parallel_kernel
-def _softmax_forward(bottom: Array, top: Array, workers: int) -> None:
+def _softmax_forward(bottom: Array, top: Array, worker: int, workers: int) -> None:
     outer, inner = bottom.shape[0], bottom.shape[2]
     pieces = (inner + POSITIONS - 1) // POSITIONS
-    for worker in prange(workers):
-        begin, end = outer * pieces * worker // workers, outer * pieces * (worker + 1) // workers
-        if inner == 1:
-            _softmax_rows(bottom, top, begin, end)
-        else:
-            _softmax_columns(bottom, top, begin, end)
+    begin, end = outer * pieces * worker // workers, outer * pieces * (worker + 1) // workers
+    if inner == 1:
+        _softmax_rows(bottom, top, begin, end)
+    else:
+        _softmax_columns(bottom, top, begin, end)
 
 
 @kernel(fastmath=SUMS)
@@ -132,14 +131,13 @@ def _softmax_columns(bottom: Array, top: Array, begin: int, end: int) -> None:
 
 
 @parallel_kernel
-def _softmax_backward(top: Array, top_diff: Array, bottom_diff: Array, workers: int) -> None:
+def _softmax_backward(top: Array, top_diff: Array, bottom_diff: Array, worker: int, workers: int) -> None:
     outer = top.shape[0]
-    for worker in prange(workers):
-        begin, end = outer * worker // workers, outer * (worker + 1) // workers
-        if top.shape[2] == 1:
-            _diff_rows(top, top_diff, bottom_diff, begin, end)
-        else:
-            _diff_columns(top, top_diff, bottom_diff, begin, end)
+    begin, end = outer * worker // workers, outer * (worker + 1) // workers
+    if top.shape[2] == 1:
+        _diff_rows(top, top_diff, bottom_diff, begin, end)
+    else:
+        _diff_columns(top, top_diff, bottom_diff, begin, end)
 
 
 @kernel(fastmath=SUMS)
@@ -166,11 +164,11 @@ def _diff_columns(top: Array, top_diff: Array, bottom_diff: Array, begin: int, e
 
 
 @parallel_kernel
-def _loss_forward(prob: Array, label: Array, ignored: int, results: Array) -> None:
-    workers = results.shape[0]
-    for worker in prange(workers):
-        begin, end = part(label.size, worker, workers)
-        _loss_part(prob, label, ignored, results[worker], int(begin), int(end))
+def _loss_forward(prob: Array, label: Array, ignored: int, results: Array, worker: int, workers: int) -> None:
+    shares = results.shape[0]
+    for share in range(worker, shares, workers):
+        begin, end = part(label.size, share, shares)
+        _loss_part(prob, label, ignored, results[share], int(begin), int(end))
 
 
 @kernel(fastmath=SUMS)
@@ -199,12 +197,13 @@ def _loss_part(prob: Array, label: Array, ignored: int, result: Array, begin: in
 
 
 @parallel_kernel
-def _loss_backward(prob: Array, label: Array, ignored: int, factor: float, bottom_diff: Array, workers: int) -> None:
+def _loss_backward(
+    prob: Array, label: Array, ignored: int, factor: float, bottom_diff: Array, worker: int, workers: int
+) -> None:
     outer = prob.shape[0]
-    for worker in prange(workers):
-        _loss_diff_part(
-            prob, label, ignored, factor, bottom_diff, outer * worker // workers, outer * (worker + 1) // workers
-        )
+    _loss_diff_part(
+        prob, label, ignored, factor, bottom_diff, outer * worker // workers, outer * (worker + 1) // workers
+    )
 
 
 @kernel

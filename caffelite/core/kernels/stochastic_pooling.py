@@ -6,7 +6,6 @@ float32 and float64; blobs (N, C, H, W), C-contiguous; windows without padding. 
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, prange
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.dropout import hash_bits
@@ -23,17 +22,17 @@ def draw_forward(bottom: Array, window: Window, low: Any, high: Any, top: Array,
     It is the first value at which the running sum reaches u * sum(x); low and high (uint32) and the window's number
     make u.
     """
-    form(_draw, 4 * bottom.size)(bottom, window, low, high, top, drawn, get_num_threads())
+    form(_draw, 4 * bottom.size)(bottom, window, low, high, top, drawn)
 
 
 def mean_forward(bottom: Array, window: Window, top: Array) -> None:
     """Fill top with sum(x * x) / sum(x) of each window, 0 where the sum is not positive."""
-    form(_mean, 4 * bottom.size)(bottom, window, top, get_num_threads())
+    form(_mean, 4 * bottom.size)(bottom, window, top)
 
 
 def mean_backward(bottom: Array, window: Window, top_diff: Array, bottom_diff: Array) -> None:
     """Overwrite bottom_diff with the gradient of mean_forward."""
-    form(_mean_backward, 4 * bottom.size)(bottom, window, top_diff, bottom_diff, get_num_threads())
+    form(_mean_backward, 4 * bottom.size)(bottom, window, top_diff, bottom_diff)
 
 
 @kernel
@@ -55,9 +54,10 @@ def _window_sums(plane: Array, bounds: Any) -> Any:
 
 
 @parallel_kernel
-def _draw(bottom: Array, window: Window, low: int, high: int, top: Array, drawn: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _draw_planes(bottom, window, low, high, top, drawn, worker, workers)
+def _draw(
+    bottom: Array, window: Window, low: int, high: int, top: Array, drawn: Array, worker: int, workers: int
+) -> None:
+    _draw_planes(bottom, window, low, high, top, drawn, worker, workers)
 
 
 @kernel
@@ -93,9 +93,8 @@ def _reached(plane: Array, bounds: Any, u: float) -> Any:
 
 
 @parallel_kernel
-def _mean(bottom: Array, window: Window, top: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _mean_planes(bottom, window, top, worker, workers)
+def _mean(bottom: Array, window: Window, top: Array, worker: int, workers: int) -> None:
+    _mean_planes(bottom, window, top, worker, workers)
 
 
 @kernel
@@ -112,9 +111,10 @@ def _mean_planes(bottom: Array, window: Window, top: Array, worker: int, workers
 
 
 @parallel_kernel
-def _mean_backward(bottom: Array, window: Window, top_diff: Array, bottom_diff: Array, workers: int) -> None:
-    for worker in prange(workers):
-        _mean_diff_planes(bottom, window, top_diff, bottom_diff, worker, workers)
+def _mean_backward(
+    bottom: Array, window: Window, top_diff: Array, bottom_diff: Array, worker: int, workers: int
+) -> None:
+    _mean_diff_planes(bottom, window, top_diff, bottom_diff, worker, workers)
 
 
 @kernel

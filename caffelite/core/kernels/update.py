@@ -15,7 +15,6 @@ l1, scale: the gradient g is scale * diff + decay * data, or + decay * sign(data
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 
@@ -75,9 +74,12 @@ def sgd_update(
     momentum: Any,
     l1: bool,
     scale: Any,
+    worker: int,
+    workers: int,
 ) -> None:
     """Do one step of SGD: h <- momentum * h + rate * g, update h."""
-    for number in prange(pieces.shape[0]):
+    count = pieces.shape[0]
+    for number in range(count * worker // workers, count * (worker + 1) // workers):
         start, stop, param = pieces[number, 0], pieces[number, 1], pieces[number, 2]
         part = data[start:stop]
         _sgd_piece(part, diff[start:stop], history[start:stop], rates[param], decays[param], momentum, l1, scale)
@@ -85,7 +87,8 @@ def sgd_update(
 
 
 @parallel_kernel
-def sums_of_squares(values: Array, pieces: Array, sums: Array) -> None:
+def sums_of_squares(values: Array, pieces: Array, sums: Array, worker: int, workers: int) -> None:
     """Set sums[i] to the sum of squares of piece i, so that their sum does not depend on the number of threads."""
-    for number in prange(pieces.shape[0]):
+    count = pieces.shape[0]
+    for number in range(count * worker // workers, count * (worker + 1) // workers):
         sums[number] = sum_of_squares(values[pieces[number, 0] : pieces[number, 1]])

@@ -62,8 +62,8 @@ class SoftmaxWithLossLayer(LossLayer):
             raise LayerError(
                 f"label {wrong} of bottom[1]",
                 f"{bottom[1].data.flat[wrong]:g}",
-                f"there are {self.classes} classes, so labels are 0 to {self.classes - 1}; raise num_output of the layer"
-                " that makes the scores, or set loss_param.ignore_label",
+                f"there are {self.classes} classes, so labels are 0 to {self.classes - 1}; "
+                "raise num_output of the layer that makes the scores, or set loss_param.ignore_label",
             )
         self.divisor = normalizer(self.normalization, self.outer, self.inner, valid)
         top[0].data[...] = total / self.divisor
