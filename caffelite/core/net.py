@@ -370,7 +370,7 @@ class Net:
     # Weights and state
 
     def copy_from(self, path: str | os.PathLike[str]) -> None:
-        """Read weights from a caffemodel (HDF5 or not) by layer name; WeightsError, shapes named, if they do not fit."""
+        """Read weights by layer name from a caffemodel, HDF5 or not; WeightsError, with shapes, if they do not fit."""
         caffemodel.copy_trained_layers(self, path)
 
     def save(self, path: str | os.PathLike[str]) -> None:

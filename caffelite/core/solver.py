@@ -19,12 +19,15 @@ from caffelite.core.errors import UnknownNameError
 from caffelite.core.events import Action
 from caffelite.core.net import Net
 from caffelite.core.registry import Registry
+from caffelite.core.snapshot_files import check_folder, check_space
 from caffelite.core.solver_checks import check_solver, require_lr_policy, require_max_iter
 from caffelite.core.solver_log import SolverLog
 from caffelite.core.solver_nets import NetMaker
 from caffelite.core.solver_param import SolverFile, solver_file
-from caffelite.core.solver_snapshot import check_prefix, read_snapshot, write_snapshot
+from caffelite.core.solver_restore import read_snapshot
+from caffelite.core.solver_snapshot import write_snapshot
 from caffelite.core.solver_testing import run_test
+from caffelite.core.solver_watch import refuse_bad_loss, refuse_bad_params
 from caffelite.proto.caffe_pb2 import SolverParameter
 
 log = logging.getLogger("caffelite")
@@ -39,6 +42,9 @@ class Solver(ABC):
     `source` is the path of a solver's prototxt, a SolverParameter, or a SolverFile. Blobs are of `dtype`. Of several
     solvers that train one net together, only that of rank 0 logs, tests and takes snapshots.
 
+    A loss or a parameter that becomes nan or infinite ends the training with a SolverError that names the layer, and
+    never gets into a snapshot; with `on_nan` "ignore" training goes on, as Caffe does.
+
     Raises PrototxtError, SolverError, NetError or LayerError, with file and line, for what cannot work.
     """
 
@@ -52,6 +58,7 @@ class Solver(ABC):
         dtype: npt.DTypeLike = np.float32,
         solver_rank: int = 0,
         solver_count: int = 1,
+        python_layers: bool = True,
     ) -> None:
         file = self.file = solver_file(source)
         self.param = file.param
@@ -62,23 +69,26 @@ class Solver(ABC):
         self.events.add(self.log)
         self.action_source: events.ActionSource = _no_action
         self.stopped = False
+        self.on_nan = "stop"
+        self.last_snapshot = ""  # the solverstate that was written or restored last
         self._iter = 0
         self.current_step = 0  # that the learning rate policy has reached
         self._callbacks: list[tuple[Callback, Callback]] = []
         self._display = Display(self.events)
         log.info("Initializing solver from parameters: \n%s", text_format.MessageToString(self.param).rstrip())
-        check_solver(file)
         self.check()
         if self.param.snapshot and self.is_root:
-            check_prefix(self)
-        self._make_nets(solver_count)
+            check_folder(file)  # before nets are made, which may take long
+        self._make_nets(solver_count, python_layers)
         self.histories = self.make_histories()
+        if self.param.snapshot and self.is_root:
+            check_space(file, self.net.arena, len(self.histories))
         log.info("Solver scaffolding done.")
 
-    def _make_nets(self, solver_count: int) -> None:
+    def _make_nets(self, solver_count: int, python_layers: bool) -> None:
         seed = self.param.random_seed
         self.seed = seed + self.solver_rank if seed >= 0 else random.process_seed()
-        maker = NetMaker(self.file, self.seed, self.dtype, self.solver_rank, solver_count)
+        maker = NetMaker(self.file, self.seed, self.dtype, self.solver_rank, solver_count, python_layers)
         self.net: Net = maker.train_net()
         self.test_nets: list[Net] = maker.test_nets()
         for name in filter(None, (name.strip() for entry in self.param.weights for name in entry.split(","))):
@@ -88,7 +98,8 @@ class Solver(ABC):
                 net.copy_from(path)
 
     def check(self) -> None:
-        """Raise SolverError for fields that this update rule cannot work with; called before the nets are made."""
+        """Raise SolverError for fields that cannot work, before the nets are made; update rules add what they need."""
+        check_solver(self.file)
 
     @property
     def nets(self) -> list[Net]:
@@ -121,6 +132,10 @@ class Solver(ABC):
         Calls `count_iteration` at the end. Users may call this after filling the gradients by themselves.
         """
 
+    def update_was_finite(self) -> bool:
+        """Return whether `apply_update` knows that all parameters are finite; if not, they are looked at."""
+        return False
+
     def count_iteration(self) -> None:
         """Note that an update was made."""
         self._iter += 1
@@ -138,8 +153,9 @@ class Solver(ABC):
         param = self.param
         require_max_iter(self.file)
         snapshot_after = param.snapshot_after_train and self.is_root
-        if snapshot_after:
-            check_prefix(self)  # rather than after all the work
+        if snapshot_after:  # found now rather than after all the work
+            check_folder(self.file)
+            check_space(self.file, self.net.arena, len(self.histories))
         self.events.send(events.SolvingStarted(self._iter, self.net.name, param.lr_policy, param.max_iter))
         if state_file is not None:
             self.events.send(events.RestoreStarted(self._iter, os.fspath(state_file)))
@@ -183,6 +199,8 @@ class Solver(ABC):
         for _, on_gradients_ready in self._callbacks:
             on_gradients_ready()
         lr = self.apply_update()
+        if not self.update_was_finite():
+            refuse_bad_params(self)
         self.events.send(events.IterationFinished(self._iter, loss, smoothed_loss, lr))
         self._act()
 
@@ -195,7 +213,9 @@ class Solver(ABC):
         batches = self.param.iter_size
         loss = 0.0
         for batch in range(batches):
-            loss += self._forward(self._iter * batches + batch)
+            batch_loss = self._forward(self._iter * batches + batch)
+            refuse_bad_loss(self, batch_loss)
+            loss += batch_loss
             self.net.backward_pass()
         return loss / batches
 
@@ -221,12 +241,18 @@ class Solver(ABC):
 
     def snapshot(self) -> tuple[str, str]:
         """Write caffemodel and solverstate, named by snapshot_prefix and iteration; return both names."""
-        return write_snapshot(self)
+        files = write_snapshot(self)
+        self.last_snapshot = files.state_file
+        return files
 
-    def restore(self, state_file: str | os.PathLike[str]) -> None:
-        """Go on where the solver stood that wrote this file, with its weights; WeightsError if they do not fit."""
-        state = read_snapshot(self, state_file)
+    def restore(self, state_file: str | os.PathLike[str], strict: bool = False) -> None:
+        """Go on where the solver stood that wrote this file, with its weights; WeightsError if they do not fit.
+
+        A caffemodel that was changed after it was written gives a warning, if `strict` a WeightsError.
+        """
+        state = read_snapshot(self, state_file, strict)
         self._iter, self.current_step = state.iter, state.current_step
+        self.last_snapshot = os.fspath(state_file)
 
     def close(self) -> None:
         """Stop reading ahead and give back files; the solver is not used afterwards."""

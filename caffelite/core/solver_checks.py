@@ -6,7 +6,6 @@ from caffelite.core.errors import UnknownNameError
 from caffelite.core.lr_policies import LR_POLICIES
 from caffelite.core.prototxt.suggest import any_of
 from caffelite.core.solver_param import SolverFile
-from caffelite.proto.caffe_pb2 import SolverParameter
 
 REGULARIZATION_TYPES = ("L2", "L1")
 
@@ -27,8 +26,6 @@ def check_solver(file: SolverFile) -> None:
     for field, least, fix in _MINIMA:
         if getattr(param, field) < least:
             raise file.refusal(field, getattr(param, field), fix)
-    if param.snapshot_format == SolverParameter.HDF5:
-        raise file.refusal("snapshot_format", "HDF5", "this version writes BINARYPROTO; remove the field")
     if param.snapshot and not param.snapshot_prefix:
         raise file.refusal("snapshot_prefix", "missing", "snapshots need the path that their names begin with")
     if param.weight_decay and param.regularization_type not in REGULARIZATION_TYPES:
@@ -103,6 +100,13 @@ def check_test_fields(file: SolverFile) -> int:
     for index, batches in enumerate(param.test_iter):
         if batches < 0:
             raise file.refusal(f"test_iter[{index}]", batches, "use the number of batches of one test")
+    if param.test_interval > 0 and not given:
+        raise file.refusal(
+            "test_interval",
+            param.test_interval,
+            "there is no test_iter, so nothing would be tested; give the number of batches of one test as test_iter, "
+            "or remove test_interval",
+        )
     if given and param.test_interval == 0:
         raise file.refusal(
             "test_interval", 0, "with test nets it is 1 or more; a large value never tests while training"

@@ -81,8 +81,9 @@ def _interrupted(event: events.NetTestInterrupted) -> None:
 
 
 def _snapshot(event: events.SnapshotStarted) -> None:
-    log.info("Snapshotting to binary proto file %s", event.model_file)
-    log.info("Snapshotting solver state to binary proto file %s", event.state_file)
+    kind = "HDF5" if event.model_file.endswith(".h5") else "binary proto"
+    log.info("Snapshotting to %s file %s", kind, event.model_file)
+    log.info("Snapshotting solver state to %s file %s", kind, event.state_file)
 
 
 def _final_loss(event: events.FinalLossDisplayed) -> None:

@@ -34,6 +34,7 @@ class NetMaker:
     dtype: np.dtype[Any]
     solver_rank: int
     solver_count: int
+    python_layers: bool = True
 
     def train_net(self) -> Net:
         """Return the net to train: the one of net, net_param, train_net, train_net_param that is given."""
@@ -105,5 +106,6 @@ class NetMaker:
             solver_rank=self.solver_rank,
             solver_count=self.solver_count,
             folder=folder,
+            python_layers=self.python_layers,
         )
         return Net.from_draft(Draft(with_state(draft.param, merged), draft.places, draft.left_out), context)

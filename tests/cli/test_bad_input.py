@@ -181,11 +181,14 @@ def test_a_snapshot_of_another_net(caffelite, golden_cli, net):
 
 
 @pytest.mark.parametrize(
-    ("test_iter", "place"),
-    [("1", 'net.prototxt:6: layer "accuracy" (Accuracy)'), (None, 'net.prototxt:7: layer "loss" (SoftmaxWithLoss)')],
+    ("fields", "place"),
+    [
+        ({}, 'net.prototxt:6: layer "accuracy" (Accuracy)'),
+        ({"test_iter": None, "test_interval": None}, 'net.prototxt:7: layer "loss" (SoftmaxWithLoss)'),
+    ],
 )
-def test_a_label_out_of_range(caffelite, net, solver_with, test_iter, place):
-    solver_with(test_iter=test_iter)
+def test_a_label_out_of_range(caffelite, net, solver_with, fields, place):
+    solver_with(**fields)
     net('data_filler { type: "constant" value: 0.5 }', "data_filler { value: 7 }")
     refused(caffelite(*TRAIN), place, "is 7", "2 classes")
 
@@ -215,6 +218,8 @@ def test_a_net_larger_than_memory(caffelite, net, small_memory):
 def test_no_test_iter(caffelite, solver_with):
     solver_with(test_iter=None, test_net='"net.prototxt"')
     refused(caffelite(*TRAIN), "solver.prototxt", "test_iter must be specified for each test network")
+    solver_with(test_iter=None)
+    refused(caffelite(*TRAIN), "solver.prototxt:2: test_interval is 1000; there is no test_iter", "give the number")
 
 
 def test_an_unknown_lr_policy(caffelite, solver_with):

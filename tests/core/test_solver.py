@@ -5,12 +5,13 @@ import pytest
 
 import caffelite
 from caffelite.core.errors import SolverError, UnknownNameError
-from caffelite.core.events import Action, IterationFinished, OptimizationDone, OptimizationStopped
+from caffelite.core.events import Action, OptimizationDone, OptimizationStopped
 from caffelite.core.solver import SOLVERS, Solver, get_solver
 from caffelite.core.solvers.sgd import SGDSolver
 from caffelite.proto.caffe_pb2 import SolverParameter
 
 FIXED = 'base_lr: 0.1 lr_policy: "fixed" '
+
 
 def test_the_members_that_pycaffe_has(solvers):
     solver = solvers.of("base_lr: 0.01 lr_policy: 'inv' gamma: 0.0001 power: 0.75 momentum: 0.9 weight_decay: 0.0005")

@@ -14,7 +14,6 @@ FIXED = 'lr_policy: "fixed"'
         (f"{FIXED} display: -1", "display is -1; use the number"),
         (f"{FIXED} snapshot: -1", "snapshot is -1; use the number"),
         (f"{FIXED} max_iter: -1", "max_iter is -1; use the number"),
-        (f"{FIXED} snapshot_format: HDF5", "snapshot_format is HDF5; this version writes BINARYPROTO"),
         (f'{FIXED} weight_decay: 1 regularization_type: "L3"', 'regularization_type is "L3"; use L2 or L1'),
         ('lr_policy: "step" gamma: 1', r'stepsize is 0; lr_policy "step" needs 1 or more'),
         ('lr_policy: "sigmoid" gamma: 1 stepsize: 0', r'stepsize is 0; lr_policy "sigmoid" needs 1 or more'),

@@ -91,9 +91,9 @@ def test_weights_are_loaded_into_all_nets(solvers, tmp_path, caplog):
     caplog.set_level("INFO", "caffelite")
     path = solvers.write(tmp_path, f'{FIXED} test_iter: 1 test_interval: 1 weights: "a, b"')
     net = Net(tmp_path / "net.prototxt", TRAIN)
-    for name, value in (("a", 3), ("b", 4)):
+    for name, value, save in (("a", 3, net.save), ("b", 4, net.save_hdf5)):
         net.params["ip"][0].data[...] = value
-        net.save(tmp_path / name)
+        save(tmp_path / name)
     solver = get_solver(path)
     for net in solver.nets:
         np.testing.assert_array_equal(net.params["ip"][0].data, [[4, 4]])

@@ -93,9 +93,7 @@ def main() -> None:
             "save_hdf5": timed(lambda: net.save_hdf5(hdf5)),
         }
         timings = interleave(candidates, options.blocks, options.samples)
-    print(
-        f"{len(buffer) / 1e6:.0f} MB of weights, files in the page cache; memory for copy_from: {extra / 1e6:.1f} MB more"
-    )
+    print(f"{len(buffer) / 1e6:.0f} MB of weights, in the page cache; copy_from takes {extra / 1e6:.1f} MB of memory")
     bytes_alone = timings["reading the bytes"]
     for name, timing in timings.items():
         if name == "writing the bytes":

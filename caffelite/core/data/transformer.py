@@ -7,13 +7,13 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array, Shape
-from caffelite.core.blob_proto import read_blob
 from caffelite.core.errors import LayerError, WeightsError
 from caffelite.core.layer import Context
+from caffelite.core.random import key
 from caffelite.core.text import shape_string
+from caffelite.core.weights.mean import read_mean
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
@@ -25,13 +25,16 @@ HALF = 2**31 - 1
 class DataTransformer:
     """Makes net input of images, as a TransformationParameter says: (pixels - mean) * scale, cropped and mirrored.
 
-    Draws are a function of `key` and the number of the record, whoever asks and whenever. One thread at a time.
+    Draws are a function of the net's seed, `name` and the number of the record, whoever asks and whenever; the seed is
+    looked up when used, since a resumed run takes up another. One thread at a time.
 
     Raises LayerError for mean_file beside mean_value and for a mean file that cannot be read.
     """
 
-    def __init__(self, param: caffe_pb2.TransformationParameter, phase: int, context: Context, key: int) -> None:
-        self._crop_size, self._mirror, self._key = param.crop_size, param.mirror, key
+    def __init__(self, param: caffe_pb2.TransformationParameter, phase: int, context: Context, name: object) -> None:
+        self._crop_size, self._mirror = param.crop_size, param.mirror
+        self._context, self._name = context, name
+        self._seed, self._key = context.seed, key(context.seed, name, "transform")
         self._random_crop = phase == caffe_pb2.TRAIN
         self._scale = context.dtype.type(param.scale)
         self._mean_values = list(param.mean_value)
@@ -76,7 +79,7 @@ class DataTransformer:
                 f"the first gave {shape_string(out.shape[-3:])}; set crop_size, or batch_size: 1",
             )
         mean = self._mean
-        draws = _draws(self._key, record) if self.is_random else 0
+        draws = _draws(self._current_key(), record) if self.is_random else 0
         if self._crop_size:
             window = self._window(draws)
             image = image[window]
@@ -93,6 +96,12 @@ class DataTransformer:
             np.multiply(image, self._scale, out=out, dtype=self._dtype)
         else:
             out[...] = image
+
+    def _current_key(self) -> int:
+        if self._seed != self._context.seed:
+            self._seed = self._context.seed
+            self._key = key(self._seed, self._name, "transform")
+        return self._key
 
     def _window(self, draws: int) -> tuple[Any, slice, slice]:
         """Where the crop lies: anywhere in TRAIN, else in the middle, rounded down."""
@@ -139,9 +148,9 @@ class DataTransformer:
         return np.array(self._mean_values, self._dtype).reshape(channels, 1, 1)
 
 
-def _draws(key: int, record: int) -> int:
+def _draws(random_key: int, record: int) -> int:
     """Return 64 bits for this record: bit 63 mirrors, 31 bits each choose row and column (the mixer of splitmix64)."""
-    bits = (key + record * 0x9E3779B97F4A7C15) & MASK
+    bits = (random_key + record * 0x9E3779B97F4A7C15) & MASK
     bits = ((bits ^ bits >> 30) * 0xBF58476D1CE4E5B9) & MASK
     bits = ((bits ^ bits >> 27) * 0x94D049BB133111EB) & MASK
     return bits ^ bits >> 31
@@ -153,13 +162,13 @@ def _read_mean(name: str, context: Context) -> Any:
     if context.solver_rank == 0:
         log.info("Loading mean file from: %s", name)
     try:
-        values = read_blob(caffe_pb2.BlobProto.FromString(path.read_bytes()))
+        values = read_mean(path)
     except OSError as err:
         places = " and ".join(map(str, tried))
         raise _mean_error(
             name, f"{err.strerror} (looked for {places}); a mean file is what compute_image_mean writes"
         ) from None
-    except (DecodeError, WeightsError) as err:
+    except WeightsError as err:
         raise _mean_error(name, f"it is not a mean file ({err}); give one that compute_image_mean wrote") from None
     if values.ndim > 4 or not values.size:
         raise _mean_error(name, f"its shape is {shape_string(values.shape)}, not (1, channels, height, width)")

@@ -12,7 +12,6 @@ from caffelite.core.data.prefetch import Prefetcher
 from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import DataError, LayerError
 from caffelite.core.layer import Blobs, Layer, State, register_layer
-from caffelite.core.random import key
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
@@ -60,7 +59,7 @@ class DataLayer(Layer):
             raise LayerError("data_param.source", f'"{source}"', str(err)) from None
         if is_root:
             log.info("Opened lmdb %s", source)
-        transformer = DataTransformer(param, self.phase, context, key(context.seed, self.name, "transform"))
+        transformer = DataTransformer(param, self.phase, context, self.name)
         datum_reader = DatumReader(source, param.force_color, param.force_gray)
         if self.phase == caffe_pb2.TRAIN:
             return BatchLoader(reader, datum_reader, transformer, context.solver_rank, context.solver_count)

@@ -14,8 +14,8 @@ from caffelite.core.solvers.sgd import SGDSolver
 class AdaDeltaSolver(SGDSolver):
     """v = gradient * sqrt((h2 + delta) / (h + delta)); data <- data - rate * v.
 
-    h and h2 are running means of gradient^2 (before v is computed) and of v^2 (after), of which each iteration keeps the
-    share `momentum`. Two history blobs a parameter: h of all, then h2 of all.
+    h and h2 are running means of gradient^2 (before v is computed) and of v^2 (after); each iteration keeps the share
+    `momentum` of them. Two history blobs a parameter: h of all, then h2 of all.
     """
 
     num_histories: ClassVar[int] = 2

@@ -20,6 +20,7 @@ class AdaGradSolver(SGDSolver):
 
     def check(self) -> None:
         """Refuse momentum."""
+        super().check()
         refuse_momentum(self.file, self.type)
 
     def update(self, rates: Array, decays: Array, scale: Any) -> None:

@@ -26,6 +26,7 @@ class AdamSolver(SGDSolver):
 
     def check(self) -> None:
         """Refuse what makes c no number."""
+        super().check()
         require_share(self.file, "momentum")
         require_share(self.file, "momentum2")
 

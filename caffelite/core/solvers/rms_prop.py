@@ -20,6 +20,7 @@ class RMSPropSolver(SGDSolver):
 
     def check(self) -> None:
         """Refuse momentum, and an rms_decay that is no share."""
+        super().check()
         refuse_momentum(self.file, self.type)
         require_share(self.file, "rms_decay")
 

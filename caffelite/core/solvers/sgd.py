@@ -68,6 +68,10 @@ class SGDSolver(Solver):
         self.count_iteration()
         return lr
 
+    def update_was_finite(self) -> bool:
+        """Return whether the sums of squares of the new parameters, which every rule's kernel leaves, are finite."""
+        return math.isfinite(self._piece_sums.sum())
+
     def update(self, rates: Array, decays: Array, scale: Any) -> None:
         """Turn gradients into the update and subtract it: gradient = scale * diff + decay * data (its sign if `l1`).
 

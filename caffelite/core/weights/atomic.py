@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from caffelite.core.errors import WeightsError
+
+TEMPORARY = re.compile(r"\.(?P<name>.*)\.(?P<pid>\d+)\.tmp")  # what a file is called until it is complete
 
 
 @contextlib.contextmanager

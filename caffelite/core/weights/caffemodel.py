@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from caffelite.core.blob import Blob
 from caffelite.core.blob_proto import shape_fits
 from caffelite.core.errors import WeightsError
@@ -54,10 +56,11 @@ def copy_trained_layers(net: Net, path: str | os.PathLike[str]) -> None:
             log.info("Ignoring source layer %s", stored.name)
             continue
         pairs += _pairs(own[stored.name].blobs, stored, path)
-    for blob, values in pairs:
-        blob.data.reshape(-1)[...] = values.data
-        if values.diff is not None:
-            blob.diff.reshape(-1)[...] = values.diff
+    with np.errstate(over="ignore", invalid="ignore"):  # doubles beyond float32 become infinite, as in Caffe
+        for blob, values in pairs:
+            blob.data.reshape(-1)[...] = values.data
+            if values.diff is not None:
+                blob.diff.reshape(-1)[...] = values.diff
 
 
 def _pairs(blobs: list[Blob], stored: StoredLayer, path: str | os.PathLike[str]) -> list[tuple[Blob, StoredBlob]]:

@@ -1,7 +1,6 @@
 """HDF5 files read and written so that damaged ones are errors: what weights and states in this format have in common.
 
-libhdf5 checks what it reads: from 1.14.2 on (h5py 3.11) it met tens of thousands of damaged files without a crash;
-1.12 did crash. Every size is checked here before memory is taken.
+Another process looks at a file first (hdf5_safety.py). Every size is checked before memory is taken.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import numpy as np
 from caffelite.core.blob import MAX_AXES, Array, Shape
 from caffelite.core.errors import CaffeliteError, WeightsError
 from caffelite.core.weights.atomic import replacing
+from caffelite.core.weights.hdf5_safety import require_safe, trust
 from caffelite.core.weights.kinds import HDF5_SIGNATURE, looks_like
 from caffelite.core.weights.stored import StoredBlob
 
@@ -126,6 +126,7 @@ def opened(path: str | os.PathLike[str], what: str) -> Iterator[Hdf5File]:
         raise WeightsError(f"File not found: {os.fspath(path)}")
     if not is_hdf5(path):
         raise WeightsError(f"{path}: this is {_kind(path)}, not an HDF5 {what}")
+    require_safe(path)
     file = None
     try:
         file = Hdf5File(path, what)
@@ -161,6 +162,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Any]:
 
     with replacing(Path(path)) as raw, h5py.File(raw, "w") as root:
         yield root
+    trust(path)
 
 
 def write_array(group: Any, name: str, values: Array) -> None:

@@ -96,9 +96,7 @@ def _check_names(net: Net) -> None:
         if not group or group in groups:
             raise WeightsError(f'layer "{name}": HDF5 needs a name of its own for each layer; write BINARYPROTO')
         groups.add(group)
-    params = {
-        f"{_group_name(layer.name)}/{number}" for layer in net.layers for number in range(len(layer.blobs))
-    }
+    params = {f"{_group_name(layer.name)}/{number}" for layer in net.layers for number in range(len(layer.blobs))}
     taken = params & {"/".join(group.split("/")[:end]) for group in groups for end in range(1, group.count("/") + 2)}
     if taken:
         raise WeightsError(f'layer "{min(taken)}": in HDF5 this is the name of a parameter; write BINARYPROTO')

@@ -36,6 +36,12 @@ def read_state(path: str | os.PathLike[str]) -> StoredState:
         )
 
 
+def read_resume(path: str | os.PathLike[str]) -> ResumeState | None:
+    """Read what is ours in a solverstate; WeightsError if the file is none or is damaged."""
+    with opened(path, "solverstate") as file:
+        return _resume(file)
+
+
 def _integer(file: Hdf5File, name: str) -> int:
     dataset = file.dataset(file.root, name)
     if dataset is None or file.shape(dataset, name) != (1,):
@@ -52,7 +58,14 @@ def _text(file: Hdf5File, name: str) -> str:
     value = dataset[()]
     if not isinstance(value, (bytes, str)):
         raise file.damaged(f"{name} is no text")
-    return value if isinstance(value, str) else value.decode("utf-8", errors="surrogateescape")
+    return value if isinstance(value, str) else _decoded(value)
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _history(file: Hdf5File, group: Any) -> list[StoredBlob]:
@@ -91,7 +104,7 @@ def _write_text(root: Any, name: str, text: str) -> None:
     """Write a scalar of fixed length that ends in a zero byte, as Caffe's C strings do."""
     import h5py
 
-    data = os.fsencode(text) + b"\0"
+    data = text.encode() + b"\0"
     kind = h5py.h5t.C_S1.copy()
     kind.set_size(len(data))
     kind.set_strpad(h5py.h5t.STR_NULLTERM)

@@ -12,9 +12,9 @@ def ramp(channels, height, width):
     return np.arange(channels * height * width, dtype=np.uint8).reshape(channels, height, width)
 
 
-def transformer(text="", phase=TEST, key=1701, **context):
+def transformer(text="", phase=TEST, name="data", **context):
     param = text_format.Parse(text, TransformationParameter())
-    return DataTransformer(param, phase, Context(**context), key)
+    return DataTransformer(param, phase, Context(**context), name)
 
 
 def transformed(made, image, record=0):
@@ -137,20 +137,20 @@ def test_many_images_at_once_are_what_they_are_alone(tmp_path):
 
 def test_crop_in_train_reaches_every_place_and_depends_on_the_record_alone():
     made = transformer("crop_size: 2", TRAIN)
-    first = [int(transformed(made, ramp(3, 4, 5), record)[0, 0, 0]) for record in range(400)]
+    first = [int(transformed(made, ramp(3, 4, 5), record)[0, 0, 0]) for record in range(1200)]
     assert set(first) == {0, 1, 2, 3, 5, 6, 7, 8, 10, 11, 12, 13}
     assert max(map(first.count, set(first))) < 2 * min(map(first.count, set(first)))
     again = transformer("crop_size: 2", TRAIN)
-    assert [int(transformed(again, ramp(3, 4, 5), record)[0, 0, 0]) for record in reversed(range(400))] == first[::-1]
-    other = transformer("crop_size: 2", TRAIN, key=1702)
-    assert [int(transformed(other, ramp(3, 4, 5), record)[0, 0, 0]) for record in range(400)] != first
+    assert [int(transformed(again, ramp(3, 4, 5), record)[0, 0, 0]) for record in reversed(range(1200))] == first[::-1]
+    other = transformer("crop_size: 2", TRAIN, name="other")
+    assert [int(transformed(other, ramp(3, 4, 5), record)[0, 0, 0]) for record in range(1200)] != first
 
 
 @pytest.mark.parametrize("phase", [TRAIN, TEST])
 def test_mirror_in_both_phases(phase):
     made = transformer("mirror: true", phase)
-    flips = [_is_mirrored(made, transformed(made, ramp(1, 1, 2), record)) for record in range(400)]
-    assert 150 < sum(flips) < 250
+    flips = [_is_mirrored(made, transformed(made, ramp(1, 1, 2), record)) for record in range(1200)]
+    assert 500 < sum(flips) < 700
 
 
 def test_crop_in_test_never_varies():
@@ -223,3 +223,16 @@ def test_refuses_an_empty_mean_file(tmp_path):
     (tmp_path / "mean").write_bytes(b"")
     with pytest.raises(LayerError, match=r"mean_file is .*mean"):
         transformer('mean_file: "mean"', folder=tmp_path)
+
+
+def test_draws_follow_the_seed_of_the_net_which_a_resumed_run_changes():
+    param = text_format.Parse("crop_size: 2", TransformationParameter())
+    context = Context(seed=1)
+    made, other = DataTransformer(param, TRAIN, context, "data"), DataTransformer(param, TRAIN, Context(seed=2), "data")
+
+    def draws(of):
+        return [transformed(of, ramp(3, 4, 5), record).tolist() for record in range(20)]
+
+    assert draws(made) != draws(other)
+    context.seed = 2
+    assert draws(made) == draws(other)

@@ -1,0 +1,100 @@
+"""A training process killed at any moment goes on, by `--snapshot auto`, to the weights of one that was not killed."""
+
+import random
+import time
+
+import numpy as np
+import pytest
+
+from caffelite.core.snapshot_files import snapshots
+from caffelite.core.solver import get_solver
+from caffelite.core.weights.solverstate import read_state
+
+NET = """
+layer {{ name: "data" type: "Data" top: "x" top: "label" transform_param {{ mirror: true crop_size: 9 scale: 0.004 }}
+    data_param {{ source: "{source}" backend: LMDB batch_size: 4 }} }}
+layer {{ name: "noise" type: "DummyData" top: "noise" top: "t" dummy_data_param {{
+    shape {{ dim: 2 dim: 2 dim: 3 }} shape {{ dim: 4 dim: 2 }} data_filler {{ type: "gaussian" std: 1 }} }} }}
+layer {{ name: "cont" type: "DummyData" top: "cont" dummy_data_param {{ shape {{ dim: 2 dim: 2 }}
+    data_filler {{ type: "constant" value: 1 }} }} }}
+layer {{ name: "lstm" type: "LSTM" bottom: "noise" bottom: "cont" top: "lstm" recurrent_param {{ num_output: 2
+    weight_filler {{ type: "gaussian" std: 0.5 }} }} }}
+layer {{ name: "lstm_loss" type: "Reduction" bottom: "lstm" top: "lstm_loss" reduction_param {{ operation: SUMSQ }}
+    loss_weight: 0.1 }}
+layer {{ name: "drop" type: "Dropout" bottom: "x" top: "x" }}
+layer {{ name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param {{ num_output: 2
+    weight_filler {{ type: "gaussian" std: 0.01 }} }} }}
+layer {{ name: "silence" type: "Silence" bottom: "label" }}
+layer {{ name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }}
+"""
+SOLVER = """net: "net.prototxt"
+base_lr: 0.01 lr_policy: "inv" gamma: 0.01 power: 0.75 weight_decay: 0.01 delta: 0.001
+test_iter: 1 test_interval: 50 iter_size: 2 max_iter: 600 snapshot: 4
+"""
+MAX_ITER = 600
+KILL_SECONDS = 0.3  # within these after its first snapshot a process is killed; all iterations take some 2 seconds
+
+# solver's fields, how often it is killed, flags
+RUNS = {
+    "SGD": ("momentum: 0.9 random_seed: 1", 4, ()),
+    "Nesterov": ("momentum: 0.9", 4, ("--keep_snapshots=2",)),  # without a seed: that of the first process goes on
+    "AdaGrad": ("random_seed: 3 clip_gradients: 2", 3, ("--keep_snapshots=1",)),
+    "RMSProp": ("rms_decay: 0.9", 3, ()),
+    "AdaDelta": ("momentum: 0.9 random_seed: 5", 3, ("--keep_snapshots=3",)),
+    "Adam": ("momentum: 0.9", 3, ()),
+}
+
+
+def wait_for_snapshot(process):
+    before = snapshots("killed")[:1]
+    while process.poll() is None and snapshots("killed")[:1] == before:
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", RUNS)
+def test_killed_runs_end_where_an_uninterrupted_one_does(started_program, caffelite, folder, golden_folder, kind):
+    fields, kills, flags = RUNS[kind]
+    rng = random.Random(kind)
+    (folder / "net.prototxt").write_text(NET.format(source=golden_folder / "data" / "raw_lmdb"))
+    solver_text = f'{SOLVER} {fields} type: "{kind}"'
+    (folder / "solver.prototxt").write_text(f'{solver_text} snapshot_prefix: "killed"')
+    log, command = folder / "log", ("train", "--solver=solver.prototxt", "--snapshot=auto", *flags)
+    while kills:
+        with open(log, "w") as stderr:
+            process = started_program(*command, stderr=stderr)
+            wait_for_snapshot(process)
+            time.sleep(rng.random() * KILL_SECONDS)
+            process.kill()
+        if process.wait() == 0:
+            raise AssertionError(f"the run was over before it was killed {kills} more times; give it more iterations")
+        kills -= 1
+        check_newest(folder)
+    with open(log, "w") as stderr:
+        assert started_program(*command, stderr=stderr).wait(300) == 0, log.read_text()
+    assert "cannot be used" not in log.read_text()
+    assert not list(folder.glob(".*.tmp"))
+    compare_with_uninterrupted(caffelite, folder, solver_text)
+
+
+def check_newest(folder):
+    """The newest snapshot is whole, however the process ended."""
+    found = snapshots("killed")
+    if found:
+        solver = get_solver(folder / "solver.prototxt")
+        solver.restore(found[0].state_file, strict=True)
+        solver.close()
+
+
+def compare_with_uninterrupted(caffelite, folder, solver_text):
+    killed = read_state(folder / f"killed_iter_{MAX_ITER}.solverstate")
+    if "random_seed" not in solver_text:
+        solver_text += f" random_seed: {killed.resume.seed}"
+    (folder / "solver.prototxt").write_text(f'{solver_text} snapshot_prefix: "whole"')
+    assert caffelite("train", "--solver=solver.prototxt").status == 0
+    whole = read_state(folder / f"whole_iter_{MAX_ITER}.solverstate")
+    assert whole.resume.net == killed.resume.net
+    for ours, theirs in zip(killed.history, whole.history, strict=True):
+        np.testing.assert_array_equal(ours.data, theirs.data)
+    models = [folder / f"{name}_iter_{MAX_ITER}.caffemodel" for name in ("killed", "whole")]
+    assert models[0].read_bytes() == models[1].read_bytes()
