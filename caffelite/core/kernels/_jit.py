@@ -84,27 +84,8 @@ def parallel_kernel(*, fastmath: Any = False) -> Callable[[Callable[..., Any]], 
 def parallel_kernel(function: Callable[..., Any] | None = None, *, fastmath: Any = False) -> Any:
     """Compile `function(..., worker, workers)`, which does one worker's share of the work; see ParallelKernel."""
     if function is None:
-        return lambda f: _parallel(f, fastmath)
-    return _parallel(function, fastmath)
-
-
-def _parallel(function: Any, fastmath: Any) -> Any:
-    code = function.__code__
-    return (ParallelKernel if "worker" in code.co_varnames[: code.co_argcount] else LoopKernel)(function, fastmath)
-
-
-class LoopKernel:
-    """A kernel written with `prange`, which takes long to compile; its two forms are those of ParallelKernel."""
-
-    def __init__(self, function: Callable[..., Any], fastmath: Any) -> None:
-        update_wrapper(self, function)
-        self.parallel = _compile(function, function, fastmath=fastmath, parallel=True)
-        self.serial = Kernel(_renamed(function, "serial"), fastmath)
-
-    def __call__(self, *args: Any) -> Any:
-        """Run on all threads."""
-        with LAUNCH_LOCK:
-            return self.parallel(*args)
+        return lambda f: ParallelKernel(f, fastmath)
+    return ParallelKernel(function, fastmath)
 
 
 class Kernel:

@@ -17,10 +17,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from caffelite.core.kernels.conv_1x1 import PointwiseBottomGradient, PointwiseForward, is_pointwise
+from caffelite.core.kernels.conv_1x1_stride2 import (
+    PointwiseStride2BottomGradient,
+    PointwiseStride2WeightGradient,
+    is_pointwise_stride2,
+)
+from caffelite.core.kernels.conv_1x1_weight_gradient import PointwiseWeightGradient
 from caffelite.core.kernels.convolution_bottom_gradient import FoldedBottomGradient, TurnedBottomGradient
 from caffelite.core.kernels.convolution_forward import DirectForward
 from caffelite.core.kernels.convolution_weight_gradient import DirectWeightGradient
+from caffelite.core.kernels.depthwise import (
+    DepthwiseBottomGradient,
+    DepthwiseForward,
+    DepthwiseWeightGradient,
+    is_depthwise,
+)
 from caffelite.core.kernels.geometry import Geometry
+from caffelite.core.kernels.winograd import WinogradBottomGradient, WinogradForward, suits_winograd
+from caffelite.core.kernels.winograd_weight_gradient import WinogradWeightGradient
 
 
 class Row(NamedTuple):
@@ -44,9 +59,24 @@ def fills_its_bottom(geometry: Geometry) -> bool:
 
 # The first row that suits is taken.
 TABLE: dict[str, tuple[Row, ...]] = {
-    "convolution_forward": (Row(always, DirectForward),),
-    "convolution_weight_gradient": (Row(always, DirectWeightGradient),),
+    "convolution_forward": (
+        Row(is_depthwise, DepthwiseForward),
+        Row(is_pointwise, PointwiseForward),
+        Row(suits_winograd, WinogradForward),
+        Row(always, DirectForward),
+    ),
+    "convolution_weight_gradient": (
+        Row(is_depthwise, DepthwiseWeightGradient),
+        Row(is_pointwise, PointwiseWeightGradient),
+        Row(is_pointwise_stride2, PointwiseStride2WeightGradient),
+        Row(suits_winograd, WinogradWeightGradient),
+        Row(always, DirectWeightGradient),
+    ),
     "convolution_bottom_gradient": (
+        Row(is_depthwise, DepthwiseBottomGradient),
+        Row(is_pointwise, PointwiseBottomGradient),
+        Row(is_pointwise_stride2, PointwiseStride2BottomGradient),
+        Row(suits_winograd, WinogradBottomGradient),
         Row(fills_its_bottom, TurnedBottomGradient),
         Row(always, FoldedBottomGradient),
     ),
