@@ -335,6 +335,18 @@ def test_the_log_of_the_construction_is_caffes(caplog):
     ]
 
 
+def test_another_engine_is_said_once(caplog):
+    text = """
+    layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
+    layer { name: "relu1" type: "ReLU" bottom: "data" top: "a" relu_param { engine: CUDNN } }
+    layer { name: "relu2" type: "ReLU" bottom: "a" top: "b" relu_param { engine: CUDNN } }
+    layer { name: "relu3" type: "ReLU" bottom: "b" top: "c" relu_param { engine: CAFFE } }
+    """
+    net_of(text)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["engine: CUDNN (layer relu1, ...) is computed by caffelite's own kernels, on the CPU."]
+
+
 def test_debug_info_logs_mean_absolute_values(caplog):
     net = net_of(TINY + "debug_info: true", caffelite.TRAIN)
     caplog.set_level(logging.INFO, "caffelite")

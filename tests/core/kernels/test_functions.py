@@ -17,7 +17,9 @@ FUNCTIONS = [
     (functions.Square(2, 3), lambda x: (3 + 2 * x) ** 2),
     (functions.Power(3, 1, 0.5, -1), lambda x: (0.5 + x) ** 3),
     (functions.Power(-2, 1, 0.5, 1), lambda x: (0.5 + x) ** -2),
+    (functions.Sigmoid(), lambda x: 0.5 * np.tanh(0.5 * x) + 0.5),
     (functions.Swish(2), lambda x: x / (1 + np.exp(-2 * x))),
+    (functions.TanH(), np.tanh),
     (functions.Threshold(0.5), lambda x: x > 0.5),
 ]
 
@@ -52,3 +54,30 @@ def test_long_arrays_are_shared_out():
     sigmoid = 1 / (1 + np.exp(-2 * x.astype(np.float64)))
     np.testing.assert_allclose(top, x * sigmoid, rtol=2e-6, atol=2e-6)
     np.testing.assert_allclose(diff, dy * (sigmoid + 2 * x * sigmoid * (1 - sigmoid)), rtol=5e-6, atol=5e-6)
+
+
+def slope_from_top(function, top, diff):
+    """Return the gradient; assert that it is the same where the two diffs are one array."""
+    same, out = diff.copy(), np.empty_like(diff)
+    functions.backward(function, top, same, same)
+    functions.backward(function, top, diff, out)
+    np.testing.assert_array_equal(out, same)
+    return out
+
+
+@pytest.mark.parametrize("size", [0, 1, 17, 5000, 210_001])
+def test_sigmoid(dtype, size):
+    x, diff = RNG.standard_normal((2, size)).astype(dtype)
+    functions.forward(functions.Sigmoid(), x, x, top := np.empty_like(x))
+    np.testing.assert_allclose(top, 0.5 * np.tanh(0.5 * x.astype(np.float64)) + 0.5, rtol=2e-6)
+    back = slope_from_top(functions.Sigmoid(), top, diff)
+    np.testing.assert_allclose(back, diff * top * (1 - top), rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [0, 1, 17, 5000, 210_001])
+def test_tanh(dtype, size):
+    x, diff = RNG.standard_normal((2, size)).astype(dtype)
+    functions.forward(functions.TanH(), x, x, top := np.empty_like(x))
+    np.testing.assert_allclose(top, np.tanh(x.astype(np.float64)), rtol=2e-7)
+    back = slope_from_top(functions.TanH(), top, diff)
+    np.testing.assert_allclose(back, diff * (1 - top * top), rtol=1e-5, atol=1e-7)

@@ -210,3 +210,9 @@ def test_a_cache_folder_that_others_can_write_is_closed_to_them(tmp_path, monkey
         assert folder.stat().st_mode & 0o022 == 0
     finally:
         _jit.cache_folder.cache_clear()
+
+
+@pytest.mark.parametrize(("text", "cores"), [("200000 100000", 2), ("50000 100000", 1), ("max 100000", None)])
+def test_the_cpu_quota_of_a_container_is_read(monkeypatch, text, cores):
+    monkeypatch.setattr(_jit.Path, "read_text", lambda path: text)
+    assert _jit._cpu_quota() == cores

@@ -1,4 +1,4 @@
-"""ReLU, sigmoid and tanh against numpy, in place and not, short arrays and those that threads share."""
+"""ReLU against numpy, in place and not, short arrays and those that threads share."""
 
 import numpy as np
 import pytest
@@ -38,17 +38,3 @@ def test_relu_of_what_is_not_a_number(dtype):
     diff = np.ones_like(x)
     neuron.relu_backward(x, 0.5, diff, diff)
     np.testing.assert_array_equal(diff, [0.5, 1, 0.5, 0.5])
-
-
-def test_sigmoid(x):
-    top = both(neuron.sigmoid_forward, x)
-    np.testing.assert_allclose(top, 0.5 * np.tanh(0.5 * x.astype(np.float64)) + 0.5, rtol=2e-6)
-    back = both(lambda top_diff, bottom_diff: neuron.sigmoid_backward(top, top_diff, bottom_diff), x[::-1].copy())
-    np.testing.assert_allclose(back, x[::-1] * top * (1 - top), rtol=1e-6)
-
-
-def test_tanh(x):
-    top = both(neuron.tanh_forward, x)
-    np.testing.assert_allclose(top, np.tanh(x.astype(np.float64)), rtol=2e-7)
-    back = both(lambda top_diff, bottom_diff: neuron.tanh_backward(top, top_diff, bottom_diff), x[::-1].copy())
-    np.testing.assert_allclose(back, x[::-1] * (1 - top * top), rtol=1e-5, atol=1e-7)

@@ -33,8 +33,19 @@ def sigmoid(x, out):
         out[i] = vector_math.sigmoid(x[i])
 
 
+@kernel
+def logistic(x, out):
+    for i in range(x.size):
+        out[i] = vector_math.logistic(x[i])
+
+
 def reference_sigmoid(x):
     return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+def reference_logistic(x):
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))
 
 
 def spread(low, high, count=20000):
@@ -46,10 +57,11 @@ CASES = [
     (log, np.log, np.concatenate([np.exp(spread(-103, 88)), spread(0.5, 2)])),
     (tanh, np.tanh, np.concatenate([spread(-12, 12), spread(-1, 1), np.exp(spread(-80, 0))])),
     (sigmoid, reference_sigmoid, spread(0, 30)),
+    (logistic, reference_logistic, spread(-87, 30)),
 ]
 
 
-@pytest.mark.parametrize(("ours", "reference", "x"), CASES, ids=["exp", "log", "tanh", "sigmoid"])
+@pytest.mark.parametrize(("ours", "reference", "x"), CASES, ids=["exp", "log", "tanh", "sigmoid", "logistic"])
 def test_float32_is_within_two_units(ours, reference, x):
     x = x.astype(np.float32)
     out = np.empty_like(x)
@@ -59,14 +71,14 @@ def test_float32_is_within_two_units(ours, reference, x):
     assert (np.abs(out - want) <= 2 * units).all()
 
 
-@pytest.mark.parametrize(("ours", "reference", "x"), CASES, ids=["exp", "log", "tanh", "sigmoid"])
+@pytest.mark.parametrize(("ours", "reference", "x"), CASES, ids=["exp", "log", "tanh", "sigmoid", "logistic"])
 def test_float64_is_the_c_library(ours, reference, x):
     out = np.empty_like(x)
     ours(x, out)
     np.testing.assert_allclose(out, reference(x), rtol=1e-15, atol=1e-300)
 
 
-@pytest.mark.parametrize(("ours", "reference", "x"), CASES, ids=["exp", "log", "tanh", "sigmoid"])
+@pytest.mark.parametrize(("ours", "reference", "x"), CASES, ids=["exp", "log", "tanh", "sigmoid", "logistic"])
 def test_what_is_not_a_number(ours, reference, x, dtype):
     x = np.array(SPECIAL, dtype)
     out = np.empty_like(x)
