@@ -1,7 +1,13 @@
 """Write MobileNet v1's prototxt files beside this script: python models/mobilenet_v1/generate.py."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
+
+from prototxt_writer import PrototxtWriter, write_files
 
 TRAIN_VAL_HEAD = """\
 # MobileNet v1 on ImageNet (ILSVRC 2012): 1,281,167 images to train, 50,000 = 1,000 x 50 to test, in crops of 224x224.
@@ -16,7 +22,8 @@ DEPLOY_HEAD = """\
 # Made by models/mobilenet_v1/generate.py.
 name: "MobileNet v1"
 """
-MEAN = "mean_value: 103.94 mean_value: 116.78 mean_value: 123.68"
+TRANSFORM = "crop_size: 224 mean_value: 103.94 mean_value: 116.78 mean_value: 123.68 scale: 0.017"
+MSRA = 'weight_filler { type: "msra" }'
 
 
 class Separable(NamedTuple):
@@ -44,43 +51,23 @@ BLOCKS = {
 }
 
 
-class MobileNet:
-    """The layers, collected as text; each method adds some and returns the name of the blob that they make."""
+class MobileNet(PrototxtWriter):
+    """MobileNet's layers."""
 
-    def __init__(self, training: bool) -> None:
-        self.training = training  # with fillers, and normalized by each batch's own statistics
-        self.text = ""
-
-    def layer(self, name: str, kind: str, bottoms: list[str], top: str, *fields: str) -> str:
-        """Add one layer; `fields` are lines of prototxt."""
-        wires = " ".join([*(f'bottom: "{bottom}"' for bottom in bottoms), f'top: "{top}"'])
-        lines = [f'name: "{name}" type: "{kind}"', wires, *fields]
-        self.text += "layer {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
-        return top
-
-    def convolution(self, name: str, relu: str, bottom: str, shape: str, decay: bool = True) -> str:
+    def convolution(self, name: str, relu: str, bottom: str, shape: str, params: Sequence[str] = ()) -> str:
         """Add a convolution without bias, BatchNorm and Scale, and ReLU."""
-        fields = [f"convolution_param {{ {shape} bias_term: false }}"]
-        if self.training:
-            fields = [] if decay else ["param { lr_mult: 1 decay_mult: 0 }"]
-            fields += ["convolution_param {", f"  {shape} bias_term: false", '  weight_filler { type: "msra" }', "}"]
-        statistics = [] if self.training else ["batch_norm_param { use_global_stats: true }"]
-        self.layer(name, "Convolution", [bottom], name, *fields)
-        self.layer(f"{name}/bn", "BatchNorm", [name], name, *statistics)
-        self.layer(f"{name}/scale", "Scale", [name], name, "scale_param { bias_term: true }")
-        return self.layer(relu, "ReLU", [name], name)
+        top = self.learned(name, "Convolution", bottom, f"{shape} bias_term: false", MSRA, params=params)
+        return self.relu(relu, self.normalize(top, f"{name}/bn", f"{name}/scale"))
 
     def separable(self, block: str, bottom: str) -> str:
         """Add a 3x3 convolution of each channel alone, then a 1x1 convolution across channels.
 
         The weights of the first do not decay: they are few (the paper's advice).
         """
-        size = BLOCKS[block]
-        window = f"kernel_size: 3 stride: {size.stride} pad: 1 group: {size.channels}"
-        top = self.convolution(
-            f"conv{block}/dw", f"relu{block}/dw", bottom, f"num_output: {size.channels} {window}", decay=False
-        )
-        shape = f"num_output: {size.num_output} kernel_size: 1"
+        channels, num_output, stride = BLOCKS[block]
+        shape = f"num_output: {channels} kernel_size: 3 stride: {stride} pad: 1 group: {channels}"
+        top = self.convolution(f"conv{block}/dw", f"relu{block}/dw", bottom, shape, ["lr_mult: 1 decay_mult: 0"])
+        shape = f"num_output: {num_output} kernel_size: 1"
         return self.convolution(f"conv{block}/sep", f"relu{block}/sep", top, shape)
 
     def body(self) -> str:
@@ -88,53 +75,28 @@ class MobileNet:
         top = self.convolution("conv1", "relu1", "data", "num_output: 32 kernel_size: 3 stride: 2 pad: 1")
         for block in BLOCKS:
             top = self.separable(block, top)
-        top = self.layer("pool6", "Pooling", [top], "pool6", "pooling_param { pool: AVE global_pooling: true }")
-        fields = ["convolution_param {", "  num_output: 1000 kernel_size: 1", '  weight_filler { type: "msra" }', "}"]
-        if not self.training:
-            fields = ["convolution_param { num_output: 1000 kernel_size: 1 }"]
-        return self.layer("fc7", "Convolution", [top], "fc7", *fields)
-
-
-def data_layer(phase: str, database: str, batch_size: int, mirror: str) -> str:
-    """Return the Data layer of one phase."""
-    return f"""\
-layer {{
-  name: "data" type: "Data"
-  top: "data" top: "label"
-  include {{ phase: {phase} }}
-  transform_param {{ mirror: {mirror} crop_size: 224 {MEAN} scale: 0.017 }}
-  data_param {{ source: "data/{database}" backend: LMDB batch_size: {batch_size} }}
-}}
-"""
+        top = self.pool("pool6", top, "pool: AVE global_pooling: true")
+        return self.learned("fc7", "Convolution", top, "num_output: 1000 kernel_size: 1", MSRA)
 
 
 def train_val() -> str:
     """Return the text of train_val.prototxt."""
-    net = MobileNet(training=True)
-    bottoms, testing = [net.body(), "label"], "include { phase: TEST }"
-    net.layer("accuracy", "Accuracy", bottoms, "accuracy", testing)
-    net.layer("accuracy_top5", "Accuracy", bottoms, "accuracy_top5", testing, "accuracy_param { top_k: 5 }")
-    net.layer("loss", "SoftmaxWithLoss", bottoms, "loss")
-    data = data_layer("TRAIN", "imagenet_train_lmdb", 64, "true") + data_layer("TEST", "imagenet_val_lmdb", 50, "false")
-    return TRAIN_VAL_HEAD + data + net.text
+    net = MobileNet(TRAIN_VAL_HEAD, training=True)
+    net.data("TRAIN", "imagenet_train_lmdb", 64, f"mirror: true {TRANSFORM}")
+    net.data("TEST", "imagenet_val_lmdb", 50, f"mirror: false {TRANSFORM}")
+    net.accuracies_and_loss(net.body())
+    return net.text
 
 
 def deploy() -> str:
     """Return the text of deploy.prototxt."""
-    net = MobileNet(training=False)
-    net.layer("prob", "Softmax", [net.body()], "prob")
-    data = """\
-layer {
-  name: "input" type: "Input"
-  top: "data"
-  input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } }
-}
-"""
-    return DEPLOY_HEAD + data + net.text
+    net = MobileNet(DEPLOY_HEAD, training=False)
+    net.input(1, 3, 224, 224, name="input")
+    net.layer("prob", "Softmax", net.body(), "prob")
+    return net.text
 
 
 FILES = {"train_val.prototxt": train_val, "deploy.prototxt": deploy}
 
 if __name__ == "__main__":
-    for file_name, text in FILES.items():
-        (Path(__file__).parent / file_name).write_text(text())
+    write_files(Path(__file__).parent, FILES)
