@@ -1,9 +1,13 @@
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from caffelite.testing import run_golden
+
+# Several workers run tests side by side; numba reads this when the first kernel is loaded, after these imports.
+os.environ.setdefault("NUMBA_NUM_THREADS", "2")
 
 GOLDEN = Path(__file__).parent / "golden"
 
