@@ -3,29 +3,21 @@
 `kernel` compiles a loop that runs on the calling thread. `parallel_kernel` compiles one worker's share of a loop:
 calling it runs the shares on all threads, `.serial(...)` does all the work on the calling thread alone.
 
-Cache: numba decides whether stored machine code is fresh by the kernel's own file alone; a changed helper in another
-file would silently run old code. Our cache is keyed by the text of the kernel's file and of every kernel file it
-imports, directly or not, and by the package version.
+Compiled kernels are kept on disk; see _cache.py.
 """
 
-import ast
-import hashlib
 import os
-import stat
-import tempfile
 import threading
 import types
-import warnings
 from collections.abc import Callable
-from functools import cache, cached_property, update_wrapper
-from importlib.metadata import version
+from functools import cached_property, update_wrapper
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numba
 from numba import get_num_threads
-from numba.core import caching
 
+from caffelite.core.kernels._cache import KernelCache, cache_folder, remember_source
 from caffelite.core.kernels._launch import launch
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,9 +54,6 @@ def _cpu_quota() -> int | None:
 if (_quota := _cpu_quota()) is not None and "NUMBA_NUM_THREADS" not in os.environ:
     numba.set_num_threads(min(_quota, numba.get_num_threads()))
 
-KERNEL_FOLDER = Path(__file__).parent
-PACKAGE = "caffelite.core.kernels"
-
 
 @overload
 def kernel(function: F) -> F: ...
@@ -97,6 +86,7 @@ class Kernel:
 
     def __init__(self, function: Callable[..., Any], fastmath: Any) -> None:
         update_wrapper(self, function)
+        remember_source(function)
         self._function = function
         self._fastmath = set(fastmath) if isinstance(fastmath, frozenset) else fastmath
 
@@ -164,7 +154,7 @@ def _compile(function: Callable[..., Any], named: Callable[..., Any], **options:
     """Compile `function`, and keep it on disk under the name, and as long as the source, of `named`."""
     compiled = numba.njit(function, **OPTIONS, **options)
     if cache_folder() is not None:
-        compiled._cache = _KernelCache(named)
+        compiled._cache = KernelCache(named)
     return compiled
 
 
@@ -175,96 +165,3 @@ def _renamed(function: Callable[..., Any], suffix: str) -> Callable[..., Any]:
     twin.__qualname__ = f"{function.__qualname__}.{suffix}"
     twin.__module__ = function.__module__
     return twin
-
-
-@cache
-def cache_folder() -> Path | None:
-    """Folder of compiled kernels: NUMBA_CACHE_DIR, else caffelite/kernels in the user's cache; None if not writable."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(chosen or home) / "caffelite" / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-        _refuse_others_code(folder)
-    except OSError as err:
-        warnings.warn(f"kernels are compiled anew in every run: {folder} cannot keep them ({err})", stacklevel=2)
-        return None
-    return folder
-
-
-def _refuse_others_code(folder: Path) -> None:
-    """Machine code is loaded from here: nobody but this user may be able to write it."""
-    if not hasattr(os, "getuid"):
-        return
-    status = folder.stat()
-    if status.st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        folder.chmod(0o700)
-
-
-@cache
-def source_hash(module: str) -> str:
-    """Hash of the package version, of the kernel file `module` and of all kernel files that it imports."""
-    digest = hashlib.sha256(version("caffelite").encode())
-    for name in sorted(_with_imports(module)):
-        digest.update(name.encode())
-        digest.update((KERNEL_FOLDER / f"{name}.py").read_bytes())
-    return digest.hexdigest()
-
-
-def _with_imports(module: str) -> set[str]:
-    found: set[str] = set()
-    waiting = [module, "_jit"]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += _kernel_imports(name)
-    return found
-
-
-def _kernel_imports(module: str) -> list[str]:
-    """Names of the kernel files that kernels/`module`.py imports."""
-    names: list[str] = []
-    for node in ast.walk(ast.parse((KERNEL_FOLDER / f"{module}.py").read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE + "."):
-            names.append(node.module.removeprefix(PACKAGE + "."))
-        elif isinstance(node, ast.Import):
-            names += [a.name.removeprefix(PACKAGE + ".") for a in node.names if a.name.startswith(PACKAGE + ".")]
-    return names
-
-
-class _KernelLocator(caching._CacheLocator):  # type: ignore[misc]
-    """Where numba keeps a kernel's machine code, and what must be unchanged for it to be used."""
-
-    def __init__(self, py_func: Any, py_file: str) -> None:
-        path = Path(py_file)
-        inside = path.parent == KERNEL_FOLDER
-        # A kernel outside the package (a test's, say) is keyed by its own file.
-        self._stamp = source_hash(path.stem) if inside else hashlib.sha256(path.read_bytes()).hexdigest()
-        self._place = hashlib.sha256(str(path).encode()).hexdigest()[:10]
-
-    def get_cache_path(self) -> str:
-        return str(cache_folder())
-
-    def get_source_stamp(self) -> str:
-        return self._stamp
-
-    def get_disambiguator(self) -> str:
-        return self._place
-
-    @classmethod
-    def from_function(cls, py_func: Any, py_file: str) -> "_KernelLocator":
-        return cls(py_func, py_file)
-
-
-class _KernelCacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_KernelLocator]
-
-
-class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
-    _impl_class = _KernelCacheImpl

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import pytest
 
-from caffelite.core.kernels import _jit
+from caffelite.core.kernels import _cache, _jit
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 
 
@@ -118,10 +118,10 @@ def use(x):
 RUN = """
 from pathlib import Path
 import caffelite.core.kernels
-from caffelite.core.kernels import _jit
+from caffelite.core.kernels import _cache, _jit
 folder = Path({folder!r})
 caffelite.core.kernels.__path__.append(str(folder))
-_jit.KERNEL_FOLDER = folder
+_cache.KERNEL_FOLDER = folder
 (folder / "_jit.py").write_text("")
 from caffelite.core.kernels.user_of_test import use
 print(use(1), sum(use.outer.stats.cache_hits.values()))
@@ -183,20 +183,20 @@ def test_a_launch_is_loaded_from_the_cache(tmp_path, layer):
 
 
 def test_every_kernel_file_is_keyed_by_what_it_imports():
-    names = _jit._with_imports("softmax")
+    names = _cache.with_imports("softmax")
     assert {"softmax", "vector_math", "_jit", "_launch"} <= names
-    assert _jit.source_hash("softmax") != _jit.source_hash("pooling")
+    assert _cache.source_hash("softmax") != _cache.source_hash("pooling")
 
 
 def test_a_cache_folder_that_cannot_be_written_costs_a_warning(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
-    _jit.cache_folder.cache_clear()
+    _cache.cache_folder.cache_clear()
     try:
         with pytest.warns(UserWarning, match="kernels are compiled anew in every run"):
-            assert _jit.cache_folder() is None
+            assert _cache.cache_folder() is None
     finally:
-        _jit.cache_folder.cache_clear()
+        _cache.cache_folder.cache_clear()
 
 
 def test_a_cache_folder_that_others_can_write_is_closed_to_them(tmp_path, monkeypatch):
@@ -204,15 +204,32 @@ def test_a_cache_folder_that_others_can_write_is_closed_to_them(tmp_path, monkey
     folder.mkdir(parents=True)
     folder.chmod(0o777)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    _jit.cache_folder.cache_clear()
+    _cache.cache_folder.cache_clear()
     try:
-        assert _jit.cache_folder() == folder
+        assert _cache.cache_folder() == folder
         assert folder.stat().st_mode & 0o022 == 0
     finally:
-        _jit.cache_folder.cache_clear()
+        _cache.cache_folder.cache_clear()
 
 
 @pytest.mark.parametrize(("text", "cores"), [("200000 100000", 2), ("50000 100000", 1), ("max 100000", None)])
 def test_the_cpu_quota_of_a_container_is_read(monkeypatch, text, cores):
     monkeypatch.setattr(_jit.Path, "read_text", lambda path: text)
     assert _jit._cpu_quota() == cores
+
+
+def test_each_signature_has_a_file_of_its_own_that_is_used_while_the_source_is_the_same(tmp_path):
+    files = _cache._FileForEachKey(str(tmp_path), "f", "text 1")
+    files.save(("float32",), [1])
+    files.save(("float64",), [2])
+    assert len(list(tmp_path.iterdir())) == 2
+    assert (files.load(("float32",)), files.load(("float64",)), files.load(("int64",))) == ([1], [2], None)
+    assert _cache._FileForEachKey(str(tmp_path), "f", "text 2").load(("float32",)) is None
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:5])
+    assert files.load(("float32",)) is None
+
+
+def test_a_function_among_the_arguments_is_not_known_by_its_address(tmp_path):
+    files = _cache._FileForEachKey(str(tmp_path), "f", "text")
+    assert files._path("<function g at 0x7f001>") == files._path("<function g at 0x7f002>")
