@@ -174,6 +174,7 @@ def _find_backward(draft: Draft, wiring: Wiring, steps: list[Step]) -> None:
     needs = backward_needs(flows, draft.param.force_backward)
     for index, step in enumerate(steps):
         step.need_backward = needs.layers[index] and (step.layer.has_backward or any(needs.bottoms[index]))
+        step.layer.need_backward = step.need_backward
         step.propagate_down = list(needs.bottoms[index])
         step.layer.param_propagate_down = list(needs.params[index])
     for step in reversed(steps):

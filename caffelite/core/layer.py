@@ -80,6 +80,7 @@ class Layer:
     has_backward: ClassVar[bool] = True
     reshape_every_pass: ClassVar[bool] = False
     place: Place | None = None  # in the user's file; the net sets it
+    need_backward: bool = True  # whether a backward pass of the net runs this layer; set by the net after set-up
 
     def __init__(self, layer_param: caffe_pb2.LayerParameter, context: Context | None = None) -> None:
         """`layer_param` is the layer's own copy; its `blobs` become parameters before set-up."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
-from caffelite.core.kernels.neuron import BLOCK, copy_back
+from caffelite.core.kernels.functions import BLOCK, copy_back
 from caffelite.core.kernels.vector_math import select
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -14,21 +14,7 @@ from numba.extending import overload
 
 from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
-from caffelite.core.kernels.vector_math import (
-    CONTRACT,
-    F32,
-    I32,
-    LN2_HIGH,
-    LN2_LOW,
-    LOG2_E,
-    ROUND,
-    _bits,
-    _expm1_part,
-    _power_of_two,
-    exp,
-    log,
-    select,
-)
+from caffelite.core.kernels.vector_math import CONTRACT, F32, exp, log, logistic, select, sigmoid, tanh
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Rule = Callable[..., Any]
@@ -38,6 +24,7 @@ ONE, TWO = F32(1), F32(2)  # exact in float64, too
 
 _VALUES: dict[type, Rule] = {}
 _GRADIENTS: dict[type, Rule] = {}
+_GRADIENT_WORK: dict[type, int] = {}
 
 
 def forward(function: Any, bottom: Array, kept: Array, top: Array) -> None:
@@ -46,15 +33,18 @@ def forward(function: Any, bottom: Array, kept: Array, top: Array) -> None:
 
 
 def backward(function: Any, bottom: Array, top_diff: Array, bottom_diff: Array) -> None:
-    """Fill bottom_diff, which may be top_diff, with top_diff times the function's slope at bottom."""
-    form(_backward, 4 * bottom.size)(
+    """Fill bottom_diff, which may be top_diff, with top_diff times the function's slope at bottom.
+
+    `bottom` is the top where the function says so.
+    """
+    form(_backward, _GRADIENT_WORK[type(function)] * bottom.size)(
         _numbers(function, bottom), bottom.reshape(-1), top_diff.reshape(-1), bottom_diff.reshape(-1)
     )
 
 
 def _numbers(function: Any, values: Array) -> Any:
     """Return the function with its numbers in the type of `values`."""
-    return type(function)(*map(values.dtype.type, function))
+    return type(function)(*map(values.dtype.type, function)) if function else function
 
 
 def value_of(kind: type) -> Callable[[Rule], Rule]:
@@ -62,8 +52,9 @@ def value_of(kind: type) -> Callable[[Rule], Rule]:
     return lambda rule: _VALUES.setdefault(kind, rule)
 
 
-def gradient_of(kind: type) -> Callable[[Rule], Rule]:
-    """Decorate the rule (function, x, dy) -> dx of a NamedTuple."""
+def gradient_of(kind: type, work: int = 4) -> Callable[[Rule], Rule]:
+    """Decorate the rule (function, x, dy) -> dx of a NamedTuple; `work` is how many sums take its time."""
+    _GRADIENT_WORK[kind] = work
     return lambda rule: _GRADIENTS.setdefault(kind, rule)
 
 
@@ -117,8 +108,7 @@ def _forward_part(function: Any, bottom: Array, kept: Array, top: Array, worker:
         if keep:
             for i in range(count):
                 kept[at + i] = bottom[at + i]
-        for i in range(count):
-            top[at + i] = buffer[i]
+        copy_back(buffer, count, top, at)
 
 
 @parallel_kernel
@@ -136,8 +126,14 @@ def _backward_part(
         count = min(np.uintp(BLOCK), end - at)
         for i in range(count):
             buffer[i] = _gradient(function, bottom[at + i], top_diff[at + i])
-        for i in range(count):
-            bottom_diff[at + i] = buffer[i]
+        copy_back(buffer, count, bottom_diff, at)
+
+
+@kernel
+def copy_back(buffer: Array, count: int, target: Array, at: int) -> None:
+    """Copy the first `count` elements of buffer to target, from element `at` on."""
+    for i in range(count):
+        target[at + i] = buffer[i]
 
 
 class AbsVal(NamedTuple):
@@ -180,34 +176,6 @@ def _compiled_log_1_plus(e: Any) -> Any:
     return single if e == types.float32 else double
 
 
-@kernel(fastmath=CONTRACT)
-def _sigmoid_32(x: float) -> Any:
-    """Return 1 / (1 + e ** -x); where that is below 1e-38, return 0."""
-    held = select(x > F32(87), F32(87), select(x < F32(-87), F32(-87), x))  # so that e ** -x is a normal number
-    shifted = ROUND - held * LOG2_E
-    n = shifted - ROUND
-    power = _power_of_two(I32(_bits(shifted) - _bits(ROUND)))
-    value = ONE / (ONE + (power + power * _expm1_part((-held - n * LN2_HIGH) - n * LN2_LOW)))
-    return select(x < F32(-87), F32(0), value)
-
-
-def _sigmoid(x: Any) -> Any:
-    return 1 / (1 + math.exp(-x))
-
-
-@overload(_sigmoid)
-def _compiled_sigmoid(x: Any) -> Any:
-    """In float32 a good deal faster than by way of `exp`, which has to care for numbers beyond the normal ones."""
-
-    def single(x: Any) -> Any:
-        return _sigmoid_32(x)
-
-    def double(x: Any) -> Any:
-        return ONE / (ONE + math.exp(-x))
-
-    return single if x == types.float32 else double
-
-
 class BNLL(NamedTuple):
     """log(1 + e ** x), without overflow."""
 
@@ -219,7 +187,7 @@ def _bnll(function: Any, x: Any) -> Any:
 
 @gradient_of(BNLL)
 def _bnll_gradient(function: Any, x: Any, dy: Any) -> Any:
-    return dy * _sigmoid(x)
+    return dy * logistic(x)
 
 
 class Clip(NamedTuple):
@@ -349,6 +317,20 @@ def _power_gradient(function: Any, x: Any, dy: Any) -> Any:
     return dy * select(base < 0, -function.sign * size, size)
 
 
+class Sigmoid(NamedTuple):
+    """1 / (1 + e ** -x). The slope's rule takes the value y in place of x."""
+
+
+@value_of(Sigmoid)
+def _sigmoid(function: Any, x: Any) -> Any:
+    return sigmoid(x)
+
+
+@gradient_of(Sigmoid, work=1)
+def _sigmoid_gradient(function: Any, y: Any, dy: Any) -> Any:
+    return dy * y * (ONE - y)
+
+
 class Swish(NamedTuple):
     """x * sigmoid(beta * x)."""
 
@@ -357,13 +339,27 @@ class Swish(NamedTuple):
 
 @value_of(Swish)
 def _swish(function: Any, x: Any) -> Any:
-    return x * _sigmoid(function.beta * x)
+    return x * logistic(function.beta * x)
 
 
 @gradient_of(Swish)
 def _swish_gradient(function: Any, x: Any, dy: Any) -> Any:
-    share = _sigmoid(function.beta * x)
+    share = logistic(function.beta * x)
     return dy * (share + function.beta * x * share * (ONE - share))
+
+
+class TanH(NamedTuple):
+    """The hyperbolic tangent. The slope's rule takes the value y in place of x."""
+
+
+@value_of(TanH)
+def _tanh(function: Any, x: Any) -> Any:
+    return tanh(x)
+
+
+@gradient_of(TanH, work=1)
+def _tanh_gradient(function: Any, y: Any, dy: Any) -> Any:
+    return dy * (ONE - y * y)
 
 
 class Threshold(NamedTuple):

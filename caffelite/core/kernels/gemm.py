@@ -17,8 +17,8 @@ from caffelite.core.kernels.gemm_tiles import (
     OUTER_VECTORS,
     dot_tile,
     outer_tile,
-    pointer,
 )
+from caffelite.core.kernels.vectors import pointer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Address = Any  # what `pointer` gives

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
-from caffelite.core.kernels.gemm_tiles import pointer
+from caffelite.core.kernels.vectors import pointer
 from caffelite.core.kernels.windows import WINDOWS, fetch, max_windows, mean_windows
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -9,6 +9,7 @@ from caffelite.core.errors import LayerError
 from caffelite.core.kernels import broadcast
 from caffelite.core.kernels.normalization import Divisor, Statistics, normalize, normalize_backward
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
+from caffelite.core.layers._kept import KeptBottom
 from caffelite.core.text import shape_string
 from caffelite.proto import caffe_pb2
 
@@ -63,12 +64,7 @@ class BatchNormLayer(Layer):
         top[0].reshape_like(bottom[0])
         self._around = (bottom[0].shape[0], self.channels, bottom[0].count_between(2))
         self._statistics = Statistics(*np.empty((3, self.channels), self.dtype))
-        in_place = top[0] is bottom[0]
-        self._copy = self.new_blob(bottom[0].shape) if in_place and not self.use_global_stats else None
-
-    def _kept(self, bottom: Blobs) -> Array:
-        """Where the bottom's values are after the top was filled."""
-        return (bottom[0] if self._copy is None else self._copy).data.reshape(self._around)
+        self._kept = KeptBottom(self, bottom, top, wanted=not self.use_global_stats)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top; without use_global_stats, update the running sums."""
@@ -81,7 +77,7 @@ class BatchNormLayer(Layer):
             factor[...] = 1 / np.sqrt(variance + self.dtype.type(eps))
             broadcast.forward(broadcast.Normalize(), x, factor, mean, x, y)
         elif x.size:  # a Filter layer may let nothing through, and nothing has no mean
-            normalize(x, Divisor(eps, 0.0, True), self._kept(bottom), y, self._statistics)
+            normalize(x, Divisor(eps, 0.0, True), self._kept.data(bottom, self._around), y, self._statistics)
             self._add_to_sums(mean, variance, x.size // self.channels)
 
     def _add_to_sums(self, mean: Array, variance: Array, count: int) -> None:
@@ -98,7 +94,8 @@ class BatchNormLayer(Layer):
         if self.use_global_stats:
             broadcast.backward(broadcast.Multiply(), dy, self._statistics.factor, dy, None, None, dx)
         else:
-            normalize_backward(self._kept(bottom), self._statistics, np.ones(self.channels, self.dtype), dy, dx)
+            kept, spread = self._kept.data(bottom, self._around), np.ones(self.channels, self.dtype)
+            normalize_backward(kept, self._statistics, spread, dy, dx)
 
 
 def _channels(bottom: Blobs) -> int:

@@ -8,6 +8,7 @@ from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels import lrn as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layers._kept import KeptBottom
 from caffelite.core.text import shape_string
 from caffelite.proto import caffe_pb2
 
@@ -39,17 +40,11 @@ class _LRNLayer(Layer):
             )
         top[0].reshape_like(bottom[0])
         self.scale = np.empty(bottom[0].shape, self.dtype)
-        self._bottom_copy = np.empty(bottom[0].shape, self.dtype) if top[0] is bottom[0] else None
-
-    def kept(self, bottom: Blobs) -> Array:
-        """Return the bottom's values as forward found them."""
-        return bottom[0].data if self._bottom_copy is None else self._bottom_copy
+        self.kept = KeptBottom(self, bottom, top, forward_reads_it=True)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top; in place, after keeping a copy (Caffe's result is wrong there)."""
-        if self._bottom_copy is not None:
-            self._bottom_copy[...] = bottom[0].data
-        self.normalize(self.kept(bottom), top[0].data)
+        self.normalize(self.kept.fill(bottom), top[0].data)
 
     def normalize(self, values: Array, out: Array) -> None:
         """Fill scale and `out`."""
@@ -75,7 +70,7 @@ class LRNAcrossLayer(_LRNLayer):
         """Overwrite the bottom's gradient."""
         if not propagate_down[0]:
             return
-        values = self.kept(bottom)
+        values = self.kept.data(bottom)
         lines = (*values.shape[:2], values.shape[2] * values.shape[3])
         scale, diff, out = (array.reshape(lines) for array in (self.scale, top[0].diff, bottom[0].diff))
         kernels.across_backward(values.reshape(lines), scale, diff, self.local_size, self.alpha, self.beta, out)
@@ -98,5 +93,5 @@ class LRNWithinLayer(_LRNLayer):
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the bottom's gradient."""
         if propagate_down[0]:
-            arrays = (self.kept(bottom), self.scale, top[0].diff)
+            arrays = (self.kept.data(bottom), self.scale, top[0].diff)
             kernels.within_backward(*arrays, self.local_size, self.alpha, self.beta, bottom[0].diff)

@@ -8,6 +8,7 @@ from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels.normalization import Divisor, Statistics, normalize, normalize_backward
 from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layers._kept import KeptBottom
 from caffelite.core.text import shape_string
 
 
@@ -36,23 +37,20 @@ class MVNLayer(Layer):
         top[0].reshape(*shape)
         self._around = (1, groups, top[0].count // max(groups, 1))
         self._statistics = Statistics(*np.empty((3, groups), self.dtype))
-        self._copy = self.new_blob(shape) if top[0] is bottom[0] else None
-
-    def _kept(self, bottom: Blobs) -> Array:
-        """Where the bottom's values are after the top was filled."""
-        return (bottom[0] if self._copy is None else self._copy).data.reshape(self._around)
+        self._kept = KeptBottom(self, bottom, top)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         param = self.layer_param.mvn_param
         x, y = (blob.data.reshape(self._around) for blob in (bottom[0], top[0]))
-        normalize(x, Divisor(0.0, param.eps, param.normalize_variance), self._kept(bottom), y, self._statistics)
+        divisor, kept = Divisor(0.0, param.eps, param.normalize_variance), self._kept.data(bottom, self._around)
+        normalize(x, divisor, kept, y, self._statistics)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the bottom's gradient; mean and deviation depend on the bottom, too."""
         if propagate_down[0]:
             dy, dx = (blob.diff.reshape(self._around) for blob in (top[0], bottom[0]))
-            normalize_backward(self._kept(bottom), self._statistics, self._spread(), dy, dx)
+            normalize_backward(self._kept.data(bottom, self._around), self._statistics, self._spread(), dy, dx)
 
     def _spread(self) -> Array:
         """(deviation + eps) / deviation of each group, 1 where all values are equal; 0 if it divides by nothing."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels import broadcast
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
+from caffelite.core.layers._kept import KeptBottom
 from caffelite.core.text import shape_string
 from caffelite.proto import caffe_pb2
 
@@ -46,21 +46,18 @@ class PReLULayer(Layer):
         shared = self.layer_param.prelu_param.channel_shared
         channels = (bottom[0].shape[0], self.channels, bottom[0].count_between(2))
         self._around = (1, 1, bottom[0].count) if shared else channels
-        self._copy = self.new_blob(bottom[0].shape) if top[0] is bottom[0] else None
-
-    def _kept(self, bottom: Blobs) -> Array:
-        """Where the bottom's values are after the top was filled."""
-        return (bottom[0] if self._copy is None else self._copy).data.reshape(self._around)
+        self._kept = KeptBottom(self, bottom, top)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         x, y = (blob.data.reshape(self._around) for blob in (bottom[0], top[0]))
         slope = self.blobs[0].data
-        broadcast.forward(broadcast.Rectify(), x, slope, slope, self._kept(bottom), y)
+        broadcast.forward(broadcast.Rectify(), x, slope, slope, self._kept.data(bottom, self._around), y)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Add to the slopes' gradient; overwrite the bottom's."""
         dy = top[0].diff.reshape(self._around)
         dx = bottom[0].diff.reshape(self._around) if propagate_down[0] else None
         slope_diff = self.blobs[0].diff if self.param_propagate_down[0] else None
-        broadcast.backward(broadcast.Rectify(), self._kept(bottom), self.blobs[0].data, dy, slope_diff, None, dx)
+        kept = self._kept.data(bottom, self._around)
+        broadcast.backward(broadcast.Rectify(), kept, self.blobs[0].data, dy, slope_diff, None, dx)

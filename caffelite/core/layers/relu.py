@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from caffelite.core.kernels import neuron as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layers._kept import KeptBottom
 
 
 @register_layer("ReLU")
@@ -28,17 +27,14 @@ class ReLULayer(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top."""
         top[0].reshape_like(bottom[0])
-        keeps = top[0] is bottom[0] and self.negative_slope < 0
-        self._bottom_copy = np.empty(bottom[0].shape, self.dtype) if keeps else None
+        self._kept = KeptBottom(self, bottom, top, wanted=self.negative_slope < 0)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
-        if self._bottom_copy is not None:
-            self._bottom_copy[...] = bottom[0].data
+        self._kept.fill(bottom)
         kernels.relu_forward(bottom[0].data, self.negative_slope, top[0].data)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Pass the gradient on where the bottom was positive, a share of it elsewhere."""
         if propagate_down[0]:
-            data = bottom[0].data if self._bottom_copy is None else self._bottom_copy
-            kernels.relu_backward(data, self.negative_slope, top[0].diff, bottom[0].diff)
+            kernels.relu_backward(self._kept.data(bottom), self.negative_slope, top[0].diff, bottom[0].diff)

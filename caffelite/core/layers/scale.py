@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from caffelite.core.blob import Array, Blob
+from caffelite.core.blob import Blob
 from caffelite.core.kernels import broadcast, elementwise
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
+from caffelite.core.layers._kept import KeptBottom
 from caffelite.core.layers._operand import around, operand_shape
 from caffelite.proto import caffe_pb2
 
@@ -49,24 +50,21 @@ class ScaleLayer(Layer):
         scale = self._scale(bottom)
         self._around = around(self, bottom, scale.shape, self.layer_param.scale_param.axis, "scale_param")
         top[0].reshape_like(bottom[0])
-        self._copy = self.new_blob(bottom[0].shape) if top[0] is bottom[0] else None
-
-    def _kept(self, bottom: Blobs) -> Array:
-        """Where the values of bottom[0] are after the top was filled."""
-        return (bottom[0] if self._copy is None else self._copy).data.reshape(self._around)
+        self._kept = KeptBottom(self, bottom, top)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         x, y = (blob.data.reshape(self._around) for blob in (bottom[0], top[0]))
-        scale = self._scale(bottom).data
+        scale, kept = self._scale(bottom).data, self._kept.data(bottom, self._around)
         if self.layer_param.scale_param.bias_term:
-            broadcast.forward(broadcast.MultiplyAdd(), x, scale, self.blobs[-1].data, self._kept(bottom), y)
+            broadcast.forward(broadcast.MultiplyAdd(), x, scale, self.blobs[-1].data, kept, y)
         else:
-            broadcast.forward(broadcast.Multiply(), x, scale, scale, self._kept(bottom), y)
+            broadcast.forward(broadcast.Multiply(), x, scale, scale, kept, y)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the gradients of the bottoms; add to those of scale and bias."""
-        x, dy, scale = self._kept(bottom), top[0].diff.reshape(self._around), self._scale(bottom)
+        x, dy = self._kept.data(bottom, self._around), top[0].diff.reshape(self._around)
+        scale = self._scale(bottom)
         scale_diff = scale.diff if len(bottom) == 1 and self.param_propagate_down[0] else None
         if len(bottom) == 2 and propagate_down[1]:
             if scale.count == bottom[0].count:
