@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.vector_math import select
 from caffelite.core.kernels.vectors import pointer
-from caffelite.core.kernels.windows import WINDOWS, fetch, max_windows, mean_windows
+from caffelite.core.kernels.windows import LOWEST, WINDOWS, fetch, max_windows, mean_windows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -56,7 +57,11 @@ def _form(pool: Any, count: int) -> Any:
 def _max_pool_forward(bottom: Array, window: Window, top: Array, argmax: Array, worker: int, workers: int) -> None:
     planes = bottom.shape[0] * bottom.shape[1]
     # planes share no cell, so threads cannot collide
-    _max_pool_planes(bottom, window, top, argmax, planes * worker // workers, planes * (worker + 1) // workers)
+    begin, end = planes * worker // workers, planes * (worker + 1) // workers
+    if window.kernel_w >= WINDOWS and top.shape[3] < WINDOWS // 2:
+        _max_pool_large_windows(bottom, window, top, argmax, begin, end)
+    else:
+        _max_pool_planes(bottom, window, top, argmax, begin, end)
 
 
 @kernel
@@ -80,6 +85,57 @@ def _max_pool_planes(bottom: Array, window: Window, top: Array, argmax: Array, b
                     max_windows(2, sizes[0], line, rows, sizes[1], sizes[2], first, number, best, place, count)
                 else:
                     max_windows(0, sizes[0], line, rows, sizes[1], sizes[2], first, number, best, place, count)
+
+
+@kernel
+def _max_pool_large_windows(bottom: Array, window: Window, top: Array, argmax: Array, begin: int, end: int) -> None:
+    """Do windows one after the other: too few stand side by side in a row to be done together, and each is wide."""
+    height, width = bottom.shape[2], bottom.shape[3]
+    planes = bottom.reshape(-1, height, width)
+    for plane in range(begin, end):
+        for ph in range(top.shape[2]):
+            first_h = ph * window.stride_h - window.pad_h
+            h_start, h_end = max(first_h, 0), min(first_h + window.kernel_h, height)
+            for pw in range(top.shape[3]):
+                first_w = pw * window.stride_w - window.pad_w
+                w_start, w_end = max(first_w, 0), min(first_w + window.kernel_w, width)
+                best, row = bottom.dtype.type(LOWEST), -1
+                for h in range(h_start, h_end):
+                    largest = _largest(planes[plane, h, w_start:w_end])
+                    if largest > best:  # not >=: of equal values the first row wins
+                        best, row = largest, h
+                at = (plane * top.shape[2] + ph) * top.shape[3] + pw
+                top.reshape(-1)[at] = best
+                place = -1
+                if row >= 0:
+                    place = row * width + w_start + _first(planes[plane, row, w_start:w_end], best)
+                argmax.reshape(-1)[at] = place
+
+
+@kernel
+def _largest(values: Array) -> float:
+    """Return the largest value, LOWEST of none; four at a time, since each comparison waits for the one before."""
+    a = b = c = d = values.dtype.type(LOWEST)
+    fours = values.size // 4 * 4
+    for i in range(0, fours, 4):
+        a = select(values[i] > a, values[i], a)
+        b = select(values[i + 1] > b, values[i + 1], b)
+        c = select(values[i + 2] > c, values[i + 2], c)
+        d = select(values[i + 3] > d, values[i + 3], d)
+    for i in range(fours, values.size):
+        a = select(values[i] > a, values[i], a)
+    a, c = select(b > a, b, a), select(d > c, d, c)
+    largest: float = select(c > a, c, a)
+    return largest
+
+
+@kernel
+def _first(values: Array, wanted: float) -> int:
+    """Return the place of the first value that equals `wanted`, which is there."""
+    place = 0
+    while values[place] != wanted:
+        place += 1
+    return place
 
 
 @parallel_kernel

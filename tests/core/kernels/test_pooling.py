@@ -72,6 +72,29 @@ def test_max(num_channels, size, pooled, window, dtype):
     np.testing.assert_array_equal(bottom_diff, want)
 
 
+LARGE = [
+    ((40, 37), (2, 2), Window(20, 19, 20, 18, 0, 0)),
+    ((33, 41), (1, 1), Window(33, 41, 1, 1, 0, 0)),
+    ((21, 35), (2, 3), Window(16, 17, 15, 16, 3, 8)),
+]
+
+
+@pytest.mark.parametrize(("size", "pooled", "window"), LARGE)
+def test_max_of_large_windows(size, pooled, window, dtype):
+    test_max((2, 3), size, pooled, window, dtype)
+
+
+def test_max_of_equal_values_and_of_none_in_large_windows(dtype):
+    bottom = np.full((1, 3, 20, 20), 7, dtype)
+    bottom[0, 0, :2] = np.nan
+    bottom[0, 1] = np.nan
+    bottom[0, 2] = -np.inf
+    top, argmax = np.empty((1, 3, 1, 1), dtype), np.empty((1, 3, 1, 1), np.int32)
+    pooling.max_pool_forward(bottom, Window(20, 20, 1, 1, 0, 0), top, argmax)
+    np.testing.assert_array_equal(top.ravel(), np.array([7, LOWEST, LOWEST], dtype))
+    assert argmax.ravel().tolist() == [40, -1, -1]
+
+
 def test_max_of_what_is_not_a_number(dtype):
     bottom = np.array([[np.nan, 1, np.nan, np.nan], [0, np.nan, np.nan, -np.inf]], dtype).reshape(1, 1, 2, 4)
     top, argmax = np.empty((1, 1, 1, 2), dtype), np.empty((1, 1, 1, 2), np.int32)
