@@ -32,7 +32,8 @@ base_lr: 0.01 lr_policy: "inv" gamma: 0.01 power: 0.75 weight_decay: 0.01 delta:
 test_iter: 1 test_interval: 50 iter_size: 2 max_iter: 600 snapshot: 4
 """
 MAX_ITER = 600
-KILL_SECONDS = 0.3  # within these after its first snapshot a process is killed; all iterations take some 2 seconds
+LAST_KILL = 400  # no process is to be killed much later than in this iteration: it must not end by itself before
+KILL_SECONDS = 0.03  # how long after the snapshot that it is waited for; an iteration takes a millisecond or more
 
 # solver's fields, how often it is killed, flags
 RUNS = {
@@ -45,10 +46,13 @@ RUNS = {
 }
 
 
-def wait_for_snapshot(process):
-    before = snapshots("killed")[:1]
-    while process.poll() is None and snapshots("killed")[:1] == before:
-        time.sleep(0.005)
+def wait_for_iteration(process, folder, iteration):
+    """Wait until there is a snapshot of this iteration or a later one, or the process has ended."""
+    while process.poll() is None:
+        names = [path.stem for path in folder.glob("killed_iter_*.solverstate")]
+        if max((int(name.rpartition("_")[2]) for name in names), default=-1) >= iteration:
+            return
+        time.sleep(0.002)
 
 
 @pytest.mark.slow
@@ -60,15 +64,13 @@ def test_killed_runs_end_where_an_uninterrupted_one_does(started_program, caffel
     solver_text = f'{SOLVER} {fields} type: "{kind}"'
     (folder / "solver.prototxt").write_text(f'{solver_text} snapshot_prefix: "killed"')
     log, command = folder / "log", ("train", "--solver=solver.prototxt", "--snapshot=auto", *flags)
-    while kills:
+    for iteration in sorted(rng.sample(range(1, LAST_KILL), kills)):
         with open(log, "w") as stderr:
             process = started_program(*command, stderr=stderr)
-            wait_for_snapshot(process)
+            wait_for_iteration(process, folder, iteration)
             time.sleep(rng.random() * KILL_SECONDS)
             process.kill()
-        if process.wait() == 0:
-            raise AssertionError(f"the run was over before it was killed {kills} more times; give it more iterations")
-        kills -= 1
+        assert process.wait() != 0, f"the run was over before it was killed after iteration {iteration}"
         check_newest(folder)
     with open(log, "w") as stderr:
         assert started_program(*command, stderr=stderr).wait(300) == 0, log.read_text()
