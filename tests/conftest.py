@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ from caffelite.testing import run_golden
 
 # Several workers run tests side by side; numba reads this when the first kernel is loaded, after these imports.
 os.environ.setdefault("NUMBA_NUM_THREADS", "2")
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GOLDEN = Path(__file__).parent / "golden"
 
