@@ -17,6 +17,25 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 GOLDEN = Path(__file__).parent / "golden"
 
 
+RESUMABLE_NET = """
+layer {{ name: "data" type: "Data" top: "x" top: "label" transform_param {{ mirror: true crop_size: 9 scale: 0.004 }}
+    data_param {{ source: "{source}" backend: LMDB batch_size: 4 }} }}
+layer {{ name: "noise" type: "DummyData" top: "noise" top: "t" dummy_data_param {{
+    shape {{ dim: 2 dim: 2 dim: 3 }} shape {{ dim: 4 dim: 2 }} data_filler {{ type: "gaussian" std: 1 }} }} }}
+layer {{ name: "cont" type: "DummyData" top: "cont" dummy_data_param {{ shape {{ dim: 2 dim: 2 }}
+    data_filler {{ type: "constant" value: 1 }} }} }}
+layer {{ name: "lstm" type: "LSTM" bottom: "noise" bottom: "cont" top: "lstm" recurrent_param {{ num_output: 2
+    weight_filler {{ type: "gaussian" std: 0.5 }} }} }}
+layer {{ name: "lstm_loss" type: "Reduction" bottom: "lstm" top: "lstm_loss" reduction_param {{ operation: SUMSQ }}
+    loss_weight: 0.1 }}
+layer {{ name: "drop" type: "Dropout" bottom: "x" top: "x" }}
+layer {{ name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param {{ num_output: 2
+    weight_filler {{ type: "gaussian" std: 0.01 }} }} }}
+layer {{ name: "silence" type: "Silence" bottom: "label" }}
+layer {{ name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }}
+"""
+
+
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
 def dtype(request):
     return request.param
@@ -31,3 +50,12 @@ def golden_folder():
 def golden():
     """Run a case of golden/layers by its name: golden("conv_basic")."""
     return lambda name, dtype=np.float32: run_golden(GOLDEN / "layers" / f"{name}.npz", dtype)
+
+
+@pytest.fixture(scope="session")
+def resumable_net(golden_folder):
+    """Return the text of a net with all that a run depends on besides its parameters.
+
+    A position in data, crops and mirrors, dropout, random data, and what an LSTM carries from batch to batch.
+    """
+    return RESUMABLE_NET.format(source=golden_folder / "data" / "raw_lmdb")

@@ -10,23 +10,6 @@ from caffelite.core.snapshot_files import snapshots
 from caffelite.core.solver import get_solver
 from caffelite.core.weights.solverstate import read_state
 
-NET = """
-layer {{ name: "data" type: "Data" top: "x" top: "label" transform_param {{ mirror: true crop_size: 9 scale: 0.004 }}
-    data_param {{ source: "{source}" backend: LMDB batch_size: 4 }} }}
-layer {{ name: "noise" type: "DummyData" top: "noise" top: "t" dummy_data_param {{
-    shape {{ dim: 2 dim: 2 dim: 3 }} shape {{ dim: 4 dim: 2 }} data_filler {{ type: "gaussian" std: 1 }} }} }}
-layer {{ name: "cont" type: "DummyData" top: "cont" dummy_data_param {{ shape {{ dim: 2 dim: 2 }}
-    data_filler {{ type: "constant" value: 1 }} }} }}
-layer {{ name: "lstm" type: "LSTM" bottom: "noise" bottom: "cont" top: "lstm" recurrent_param {{ num_output: 2
-    weight_filler {{ type: "gaussian" std: 0.5 }} }} }}
-layer {{ name: "lstm_loss" type: "Reduction" bottom: "lstm" top: "lstm_loss" reduction_param {{ operation: SUMSQ }}
-    loss_weight: 0.1 }}
-layer {{ name: "drop" type: "Dropout" bottom: "x" top: "x" }}
-layer {{ name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param {{ num_output: 2
-    weight_filler {{ type: "gaussian" std: 0.01 }} }} }}
-layer {{ name: "silence" type: "Silence" bottom: "label" }}
-layer {{ name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }}
-"""
 SOLVER = """net: "net.prototxt"
 base_lr: 0.01 lr_policy: "inv" gamma: 0.01 power: 0.75 weight_decay: 0.01 delta: 0.001
 test_iter: 1 test_interval: 50 iter_size: 2 max_iter: 600 snapshot: 4
@@ -57,10 +40,10 @@ def wait_for_iteration(process, folder, iteration):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", RUNS)
-def test_killed_runs_end_where_an_uninterrupted_one_does(started_program, caffelite, folder, golden_folder, kind):
+def test_killed_runs_end_where_an_uninterrupted_one_does(started_program, caffelite, folder, resumable_net, kind):
     fields, kills, flags = RUNS[kind]
     rng = random.Random(kind)
-    (folder / "net.prototxt").write_text(NET.format(source=golden_folder / "data" / "raw_lmdb"))
+    (folder / "net.prototxt").write_text(resumable_net)
     solver_text = f'{SOLVER} {fields} type: "{kind}"'
     (folder / "solver.prototxt").write_text(f'{solver_text} snapshot_prefix: "killed"')
     log, command = folder / "log", ("train", "--solver=solver.prototxt", "--snapshot=auto", *flags)

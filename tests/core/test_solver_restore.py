@@ -37,36 +37,17 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(solvers, tmp_path, s
     assert np.ptp(straight.net.arena.data) > 0
 
 
-# Everything that a run depends on besides its parameters: a position in data, crops and mirrors, dropout, random data,
-# and what an LSTM carries from batch to batch.
-NET = """
-layer {{ name: "data" type: "Data" top: "x" top: "label" transform_param {{ mirror: true crop_size: 9 scale: 0.004 }}
-    data_param {{ source: "{source}" backend: LMDB batch_size: 4 }} }}
-layer {{ name: "noise" type: "DummyData" top: "noise" top: "t" dummy_data_param {{
-    shape {{ dim: 2 dim: 2 dim: 3 }} shape {{ dim: 4 dim: 2 }} data_filler {{ type: "gaussian" std: 1 }} }} }}
-layer {{ name: "cont" type: "DummyData" top: "cont" dummy_data_param {{ shape {{ dim: 2 dim: 2 }}
-    data_filler {{ type: "constant" value: 1 }} }} }}
-layer {{ name: "lstm" type: "LSTM" bottom: "noise" bottom: "cont" top: "lstm" recurrent_param {{ num_output: 2
-    weight_filler {{ type: "gaussian" std: 0.5 }} }} }}
-layer {{ name: "lstm_loss" type: "Reduction" bottom: "lstm" top: "lstm_loss" reduction_param {{ operation: SUMSQ }}
-    loss_weight: 0.1 }}
-layer {{ name: "drop" type: "Dropout" bottom: "x" top: "x" }}
-layer {{ name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param {{ num_output: 2
-    weight_filler {{ type: "gaussian" std: 0.01 }} }} }}
-layer {{ name: "silence" type: "Silence" bottom: "label" }}
-layer {{ name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }}
-"""
 RUN = FIXED.replace("0.05", "0.01") + "test_iter: 1 test_iter: 2 test_interval: 2 snapshot: 3 iter_size: 2 "
 
 
 @pytest.fixture
-def with_net(solvers, tmp_path, golden_folder):
-    """Make solvers of NET, closed after the test: with_net("random_seed: 3")."""
+def with_net(solvers, tmp_path, resumable_net):
+    """Make solvers of resumable_net, closed after the test: with_net("random_seed: 3")."""
     made = []
 
     def make(fields, **options):
         text = f'{RUN} {fields} snapshot_prefix: "{tmp_path}/a"'
-        made.append(solvers.of(text, NET.format(source=golden_folder / "data" / "raw_lmdb"), **options))
+        made.append(solvers.of(text, resumable_net, **options))
         return made[-1]
 
     yield make
