@@ -135,13 +135,13 @@ def _set_up(
     layer.place = draft.places[index]
     bottom = [blobs[i] for i in wiring.bottom_ids[index]]
     top = [blobs[i] for i in wiring.top_ids[index]]
-    step = Step(layer, draft.places[index], bottom, top)
+    step = Step(layer, bottom, top)
     try:
         log.info("Setting up %s", own.name)
         setup_layer(layer, bottom, top)
         step.loss_weights = _loss_weights(own, layer.default_loss_weights(own), len(top))
     except CaffeliteError as err:
-        raise located(err, layer, step.place) from err.__cause__
+        raise located(err, layer) from err.__cause__
     step.note_shapes()
     return step
 
@@ -199,7 +199,7 @@ def _share(draft: Draft, steps: list[Step]) -> Sharing:
                 step.layer.name,
                 tuple(blob.shape for blob in step.layer.blobs),
                 step.layer.layer_param.param,
-                step.place,
+                step.layer.place,
             )
             for step in steps
         ]

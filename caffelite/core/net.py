@@ -259,9 +259,10 @@ class Net:
     def run_backward(self, index: int) -> bool:
         """Run one layer backward whether the net needs it or not, for timing; False if it has no backward."""
         step = self._steps[index]
-        if step.need_backward:
-            step.backward()
-        return step.need_backward
+        if not step.layer.has_backward:
+            return False
+        step.backward()
+        return True
 
     def reshape(self) -> None:
         """Let every layer shape its tops, without computing."""
@@ -355,7 +356,7 @@ class Net:
         try:
             first.layer.reset(data, labels)  # type: ignore[attr-defined]
         except CaffeliteError as err:
-            raise located(err, first.layer, first.place) from None
+            raise located(err, first.layer) from None
 
     def _layer_index(self, name: str) -> int:
         if name not in self.layer_dict:

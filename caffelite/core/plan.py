@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Layer
-from caffelite.core.wiring.places import Place
 
 
 @dataclass
@@ -19,7 +18,6 @@ class Step:
     """
 
     layer: Layer
-    place: Place | None
     bottom: list[Blob]
     top: list[Blob]
     loss_weights: list[float] = field(default_factory=list)
@@ -43,7 +41,7 @@ class Step:
         try:
             self.layer.reshape(self.bottom, self.top)
         except CaffeliteError as err:
-            raise located(err, self.layer, self.place) from err.__cause__
+            raise located(err, self.layer) from err.__cause__
         self._shapes = shapes
         self._fill_loss_diffs()
 
@@ -53,7 +51,7 @@ class Step:
         try:
             self.layer.forward(self.bottom, self.top)
         except CaffeliteError as err:
-            raise located(err, self.layer, self.place) from err.__cause__
+            raise located(err, self.layer) from err.__cause__
         loss = 0.0
         for blob, weight in self._weighted:
             loss += weight * float(blob.data.sum())
@@ -64,7 +62,7 @@ class Step:
         try:
             self.layer.backward(self.top, self.propagate_down, self.bottom)
         except CaffeliteError as err:
-            raise located(err, self.layer, self.place) from err.__cause__
+            raise located(err, self.layer) from err.__cause__
 
     def _fill_loss_diffs(self) -> None:
         """Fill the diff of each weighted top with its weight where the storage is not the one filled before.
@@ -78,16 +76,16 @@ class Step:
                 storage.fill(weight)
 
 
-def located(err: CaffeliteError, layer: Layer, place: Place | None) -> CaffeliteError:
+def located(err: CaffeliteError, layer: Layer) -> CaffeliteError:
     """Return the error with the layer's file, line, name and type in front, unless it has them already."""
     if isinstance(err, LayerError):
-        err.where = err.where or _where(layer, place, err.field)
+        err.where = err.where or _where(layer, err.field)
     elif not getattr(err, "located", False):
-        err.args = (_where(layer, place, "") + str(err), *err.args[1:])
+        err.args = (_where(layer, "") + str(err), *err.args[1:])
         err.located = True  # type: ignore[attr-defined]
     return err
 
 
-def _where(layer: Layer, place: Place | None, field_name: str) -> str:
-    line = place.where(field_name) if place is not None else ""
+def _where(layer: Layer, field_name: str) -> str:
+    line = layer.place.where(field_name) if layer.place is not None else ""
     return f'{line}layer "{layer.name}" ({layer.layer_param.type}): '

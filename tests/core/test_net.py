@@ -250,6 +250,16 @@ def test_callbacks_see_every_layer_also_those_that_do_not_run_backward():
     assert [index for event, index in seen if event == "before_backward"] == [2, 1, 0]
 
 
+def test_a_layer_can_be_run_backward_though_no_loss_needs_it():
+    net = net_of(RESHAPED)
+    net.forward_pass()
+    assert not any(net.layer_need_backward)
+    net.blobs["conv1"].diff[...] = 1
+    ran = [net.run_backward(index) for index in (2, 1, 0)]
+    assert ran == [True, True, False]
+    assert (net.params["conv1"][1].diff != 0).all()
+
+
 def test_what_the_user_writes_into_a_loss_diff_stays():
     net = net_of(TINY, caffelite.TRAIN)
     net.forward_pass()

@@ -27,7 +27,7 @@ class Doubler(Layer):
 
 @pytest.fixture
 def step():
-    step = Step(Doubler(), None, [Blob((2, 3))], [Blob()], loss_weights=[0.5])
+    step = Step(Doubler(), [Blob((2, 3))], [Blob()], loss_weights=[0.5])
     step.layer.reshape(step.bottom, step.top)
     step.note_shapes()
     return step
@@ -66,13 +66,14 @@ def test_the_weight_comes_back_when_the_tops_storage_grew_and_what_the_user_wrot
 
 
 def test_errors_get_the_place_of_the_layer_once(step):
-    step.place = Place(Lines("net.prototxt", {"layer[1]": 4, "layer[1].bottom": 6}), "layer[1]")
+    step.layer.place = Place(Lines("net.prototxt", {"layer[1]": 4, "layer[1].bottom": 6}), "layer[1]")
     error = LayerError("bottom", "odd", "use an even one")
     for _ in range(2):
-        assert str(located(error, step.layer, step.place)) == (
+        assert str(located(error, step.layer)) == (
             'net.prototxt:6: layer "twice" (Doubler): bottom is odd; use an even one'
         )
     other = NetError("too large")
     for _ in range(2):
-        assert str(located(other, step.layer, step.place)) == 'net.prototxt:4: layer "twice" (Doubler): too large'
-    np.testing.assert_equal(str(located(NetError("x"), step.layer, None)), 'layer "twice" (Doubler): x')
+        assert str(located(other, step.layer)) == 'net.prototxt:4: layer "twice" (Doubler): too large'
+    step.layer.place = None
+    np.testing.assert_equal(str(located(NetError("x"), step.layer)), 'layer "twice" (Doubler): x')
