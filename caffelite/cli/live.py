@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from caffelite.cli import glog
 from caffelite.core.events import Event, IterationFinished, NetTestFinished, NetTestStarted, Output
-from caffelite.core.text import number
+from caffelite.core.format import number
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from caffelite.core.solver import Solver
+    from caffelite.core.solver.solver import Solver
 
 REDRAW = 0.125  # seconds: an eighth is smooth enough, and the terminal costs no training time
 SMOOTHING = 0.7  # share of the old speed in the new one

@@ -20,10 +20,10 @@ from caffelite.cli.options import (
     stages,
     use_cpu,
 )
-from caffelite.core.text import number
+from caffelite.core.format import number
 
 if TYPE_CHECKING:
-    from caffelite.core.net import Net
+    from caffelite.core.net.net import Net
 
 LOGGER = logging.getLogger("caffelite")
 
@@ -36,7 +36,7 @@ def test(arguments: Arguments) -> None:
     require_files(arguments, WEIGHTS)
     iterations = at_least(arguments, ITERATIONS, 0)
     use_cpu(arguments)
-    from caffelite.core.net import Net
+    from caffelite.core.net.net import Net
     from caffelite.proto import caffe_pb2
 
     net = Net(

@@ -20,10 +20,10 @@ from caffelite.cli.options import (
     stages,
     use_cpu,
 )
-from caffelite.core.text import number
+from caffelite.core.format import number
 
 if TYPE_CHECKING:
-    from caffelite.core.net import Net
+    from caffelite.core.net.net import Net
 
 LOGGER = logging.getLogger("caffelite")
 
@@ -34,7 +34,7 @@ def time(arguments: Arguments) -> None:
     model = required(arguments, MODEL, "Need a model definition to time")
     iterations = at_least(arguments, ITERATIONS, 1)
     use_cpu(arguments)
-    from caffelite.core.net import Net
+    from caffelite.core.net.net import Net
     from caffelite.proto import caffe_pb2
 
     phase = caffe_pb2.TEST if arguments[PHASE] == "TEST" else caffe_pb2.TRAIN

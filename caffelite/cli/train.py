@@ -31,9 +31,9 @@ from caffelite.cli.signals import SignalSource
 from caffelite.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from caffelite.core.snapshot_files import Snapshot
-    from caffelite.core.solver import Solver
-    from caffelite.core.solver_param import SolverFile
+    from caffelite.core.solver.file import SolverFile
+    from caffelite.core.solver.snapshot_files import Snapshot
+    from caffelite.core.solver.solver import Solver
 
 LOGGER = logging.getLogger("caffelite")
 KEEP_SNAPSHOTS = int32("keep_snapshots", 0, "How many snapshots of this solver to keep, the newest; 0 keeps all.")
@@ -72,8 +72,8 @@ def train(arguments: Arguments) -> None:
     require_files(arguments, WEIGHTS)
     at_least(arguments, KEEP_SNAPSHOTS, 0)
     file = _solver_file(path, arguments)
-    from caffelite.core.snapshot_files import snapshots
-    from caffelite.core.solver import get_solver
+    from caffelite.core.solver.snapshot_files import snapshots
+    from caffelite.core.solver.solver import get_solver
 
     found = snapshots(file.param.snapshot_prefix) if automatic else []
     if arguments[SNAPSHOT] and (found or not automatic):
@@ -90,7 +90,7 @@ def train(arguments: Arguments) -> None:
 
 def _solver_file(path: str, arguments: Arguments) -> SolverFile:
     """Read the solver's file and put into it what the command line says instead."""
-    from caffelite.core.solver_param import read_solver_file
+    from caffelite.core.solver.file import read_solver_file
 
     file = read_solver_file(path)
     param = file.param
@@ -107,8 +107,8 @@ def _solver_file(path: str, arguments: Arguments) -> SolverFile:
 
 def _optimize(solver: Solver, arguments: Arguments, found: list[Snapshot]) -> None:
     """Resume if asked, from the first of `found` that is complete if there are any; then train."""
-    from caffelite.core.snapshot_files import SnapshotKeeper
-    from caffelite.core.solver_restore import restore_newest
+    from caffelite.core.solver.restore import restore_newest
+    from caffelite.core.solver.snapshot_files import SnapshotKeeper
 
     solver.on_nan = arguments[ON_NAN]
     if arguments[KEEP_SNAPSHOTS]:

@@ -17,7 +17,7 @@ from caffelite.core.prototxt.suggest import any_of, did_you_mean
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from caffelite.core.prototxt.step import Note
+    from caffelite.core.prototxt.field_path import Note
 
 LOGGER = logging.getLogger("caffelite")
 LOST, UNREADABLE = 1, 2  # exit statuses

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from caffelite.core import memory
+from caffelite.core import container
 from caffelite.core.errors import NetError
-from caffelite.core.text import shape_string
+from caffelite.core.format import shape_string
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -147,7 +147,7 @@ class Blob:
             raise NetError("the blob has no shape yet; reshape it before using its data or diff")
         size = self._capacity * self.dtype.itemsize
         if size > LARGE:
-            memory.require(size, f"a blob of shape {shape_string(self._shape)}")
+            container.require(size, f"a blob of shape {shape_string(self._shape)}")
         try:
             return aligned_zeros(self._capacity, self.dtype)
         except MemoryError as err:

@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import WeightsError
-from caffelite.core.text import shape_string
+from caffelite.core.format import shape_string
 from caffelite.proto import caffe_pb2
 
 LEGACY_FIELDS = ("num", "channels", "height", "width")

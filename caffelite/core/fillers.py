@@ -9,8 +9,8 @@ import numpy as np
 
 from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.registry import Registry
-from caffelite.core.text import shape_string
 from caffelite.proto import caffe_pb2
 
 Filler = Callable[[Array, caffe_pb2.FillerParameter, np.random.Generator], None]

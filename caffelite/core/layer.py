@@ -10,14 +10,14 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
-from caffelite.core import memory, random
+from caffelite.core import container, random
 from caffelite.core.blob import Blob, Shape
 from caffelite.core.blob_proto import read_blob
 from caffelite.core.errors import LayerError, UnknownNameError
 from caffelite.core.fillers import fill
+from caffelite.core.format import shape_string
+from caffelite.core.prototxt.lines import Place
 from caffelite.core.registry import Registry
-from caffelite.core.text import shape_string
-from caffelite.core.wiring.places import Place
 from caffelite.proto import caffe_pb2
 
 Blobs = Sequence[Blob]
@@ -165,7 +165,7 @@ class Layer:
                 )
         else:
             size = sum(prod(spec.shape) for spec in specs) * self.dtype.itemsize
-            memory.require(2 * size, "making its parameters and their gradients")
+            container.require(2 * size, "making its parameters and their gradients")
             for index, spec in enumerate(specs):
                 blob = self.new_blob(spec.shape)
                 fill(blob, spec.filler, random.generator(self.context.seed, self.name, "param", index))

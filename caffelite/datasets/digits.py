@@ -9,7 +9,7 @@ import numpy as np
 from caffelite.core.blob import Array
 from caffelite.datasets.databases import write_images
 
-STORED = Path(__file__).parent.parent / "data" / "digits.npz"
+STORED = Path(__file__).parent / "digits.npz"
 NAMES = ("digits_train_lmdb", "digits_test_lmdb")
 KEY_DIGITS = 8  # as convert_mnist_data
 BLACK = 16  # the largest value of the stored images

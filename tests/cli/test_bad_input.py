@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from caffelite.core import memory
+from caffelite.core import container
 
 TRAIN = ("train", "--solver=solver.prototxt")
 POOL = 'layer {{ name: "pool" type: "Pooling" bottom: "x" top: "pool"\n  pooling_param {{ {} }} }}\n'
@@ -202,7 +202,7 @@ def test_a_num_output_that_cannot_be(caffelite, net, num_output):
 @pytest.fixture
 def small_memory(monkeypatch):
     """What follows runs as if this machine had 1 GiB."""
-    monkeypatch.setattr(memory, "available", lambda: 2**30)
+    monkeypatch.setattr(container, "available", lambda: 2**30)
 
 
 def test_parameters_larger_than_memory(caffelite, net, small_memory):

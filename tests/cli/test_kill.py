@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from caffelite.core.snapshot_files import snapshots
-from caffelite.core.solver import get_solver
+from caffelite.core.solver.snapshot_files import snapshots
+from caffelite.core.solver.solver import get_solver
 from caffelite.core.weights.solverstate import read_state
 
 SOLVER = """net: "net.prototxt"

@@ -29,7 +29,7 @@ def test_elements_of_a_vector_are_told_one_by_one(caffelite, folder):
         "  dummy_data_param { shape { dim: 2 dim: 2 } data_filler { value: 3 } } }\n"
         'layer { name: "ip" type: "InnerProduct" bottom: "d" top: "y" inner_product_param { num_output: 1 } }\n'
     )
-    from caffelite.core.net import Net
+    from caffelite.core.net.net import Net
     from caffelite.proto.caffe_pb2 import TEST
 
     net = Net("net.prototxt", TEST)

@@ -1,7 +1,7 @@
 import pytest
 
 from caffelite.core.prototxt.parse import parse_text
-from caffelite.core.solver import get_solver
+from caffelite.core.solver.solver import get_solver
 from caffelite.proto.caffe_pb2 import SolverParameter
 
 

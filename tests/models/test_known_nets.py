@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffelite.core.net import Net
+from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import read_net, read_solver
-from caffelite.core.solver import get_solver
+from caffelite.core.solver.solver import get_solver
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 
 ROOT = Path(__file__).resolve().parents[2]

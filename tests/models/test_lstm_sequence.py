@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from caffelite.core.net import Net
+from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import read_solver
-from caffelite.core.solver import get_solver
+from caffelite.core.solver.solver import get_solver
 from caffelite.proto.caffe_pb2 import TEST
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from caffelite.core.net import Net
+from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import read_net, read_solver
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 

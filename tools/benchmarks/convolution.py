@@ -10,9 +10,9 @@ from importlib.util import find_spec
 import numpy as np
 from timing import Sample, interleave, machine_text, ratio_text
 
-from caffelite.core.kernels.geometry import Geometry
-from caffelite.core.kernels.table import choose
-from caffelite.core.kernels.vectors import aligned_zeros
+from caffelite.core.kernels.convolution.choose import choose
+from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.pointers import aligned_zeros
 
 SHAPES = {
     "lenet conv1": "64x1x28x28-20k5",

@@ -11,7 +11,7 @@ import numpy as np
 from feed import training_net, without_dropout
 from timing import Sample, Timing, interleave, machine_text, ratio_text
 
-from caffelite.core.net import Net
+from caffelite.core.net.net import Net
 from caffelite.proto.caffe_pb2 import TRAIN, NetParameter
 
 NETS = ["models/lenet/train_val_mnist.prototxt:64", "models/cifar10_full/train_val.prototxt:100"]

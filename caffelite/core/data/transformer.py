@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from caffelite.core.blob import Array, Shape
+from caffelite.core.data.mean import read_mean
 from caffelite.core.errors import LayerError, WeightsError
+from caffelite.core.format import shape_string
 from caffelite.core.layer import Context
 from caffelite.core.random import key
-from caffelite.core.text import shape_string
-from caffelite.core.weights.mean import read_mean
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")

@@ -12,10 +12,10 @@ import numpy as np
 from numba import get_num_threads
 from numba.extending import overload
 
-from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
-from caffelite.core.kernels.functions import zero_of
-from caffelite.core.kernels.vector_math import select
+from caffelite.core.kernels.ir.math import select
+from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.neuron_functions import zero_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Rule = Callable[..., Any]

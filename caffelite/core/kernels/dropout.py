@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
-from caffelite.core.kernels.functions import BLOCK, copy_back
-from caffelite.core.kernels.vector_math import select
+from caffelite.core.kernels.ir.math import select
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.neuron_functions import BLOCK, copy_back
 
 Array = np.ndarray[Any, np.dtype[Any]]
 U32 = np.uint32

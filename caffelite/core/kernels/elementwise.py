@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
-from caffelite.core.kernels.vector_math import select
+from caffelite.core.kernels.ir.math import select
+from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numba import get_num_threads
 
-from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
-from caffelite.core.kernels.vector_math import log, select
+from caffelite.core.kernels.ir.math import log, select
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

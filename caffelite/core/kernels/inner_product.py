@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from caffelite.core.kernels import gemm
+from caffelite.core.kernels.gemm import gemm
 
 Array = Any
 

@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
-from caffelite.core.kernels.vector_math import select
-from caffelite.core.kernels.vectors import pointer
-from caffelite.core.kernels.windows import LOWEST, WINDOWS, fetch, max_windows, mean_windows
+from caffelite.core.kernels.ir.math import select
+from caffelite.core.kernels.ir.pointers import pointer
+from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.pooling_windows import LOWEST, WINDOWS, fetch, max_windows, mean_windows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

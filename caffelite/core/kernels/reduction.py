@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
+from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numba import get_num_threads
 
-from caffelite.core.kernels._jit import SUMS, kernel, parallel_kernel
 from caffelite.core.kernels.elementwise import form, part
-from caffelite.core.kernels.vector_math import exp, log, select, sigmoid
+from caffelite.core.kernels.ir.math import exp, log, select, sigmoid
+from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels._jit import kernel, parallel_kernel
 from caffelite.core.kernels.dropout import hash_bits
 from caffelite.core.kernels.elementwise import form, part
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.pooling import Window
 
 Array = np.ndarray[Any, np.dtype[Any]]

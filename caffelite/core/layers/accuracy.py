@@ -8,9 +8,9 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers._labels import read_labels
-from caffelite.core.text import shape_string
+from caffelite.core.layers.shared.labels import read_labels
 
 
 @register_layer("Accuracy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from caffelite.core.errors import LayerError
-from caffelite.core.kernels.largest import k_largest
+from caffelite.core.kernels.top_k import k_largest
 from caffelite.core.layer import Blobs, Layer, register_layer
 
 

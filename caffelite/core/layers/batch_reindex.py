@@ -6,9 +6,9 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.kernels.rows import add_rows
+from caffelite.core.format import shape_string
+from caffelite.core.kernels.scatter_add import add_rows
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.text import shape_string
 
 
 @register_layer("BatchReindex")

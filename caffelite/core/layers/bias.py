@@ -5,7 +5,7 @@ from __future__ import annotations
 from caffelite.core.blob import Blob
 from caffelite.core.kernels import broadcast, elementwise
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
-from caffelite.core.layers._operand import around, operand_shape
+from caffelite.core.layers.shared.learned_operand import around, operand_shape
 
 
 @register_layer("Bias")

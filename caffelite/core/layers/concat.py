@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from caffelite.core.blob import Blob
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels.elementwise import copy_blocks
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.text import shape_string
 
 
 @register_layer("Concat")

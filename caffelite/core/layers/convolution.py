@@ -1,7 +1,7 @@
 """Convolution: each output pixel is a weighted sum of a window of all channels. Source: layers/conv_layer.cpp."""
 
 from caffelite.core.layer import Blobs, register_layer
-from caffelite.core.layers._base_convolution import BaseConvolutionLayer
+from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
 
 
 @register_layer("Convolution")

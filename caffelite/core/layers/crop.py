@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.text import shape_string
 
 
 @register_layer("Crop")

@@ -1,7 +1,7 @@
 """Deconvolution: each pixel is spread over a window of the top. Source: layers/deconv_layer.cpp."""
 
 from caffelite.core.layer import Blobs, register_layer
-from caffelite.core.layers._base_convolution import BaseConvolutionLayer
+from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
 
 
 @register_layer("Deconvolution")

@@ -6,9 +6,9 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels import elementwise as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.text import shape_string
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.EltwiseParameter

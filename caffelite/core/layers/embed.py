@@ -7,7 +7,7 @@ import numpy as np
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels import broadcast
-from caffelite.core.kernels.rows import add_rows
+from caffelite.core.kernels.scatter_add import add_rows
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
 
 

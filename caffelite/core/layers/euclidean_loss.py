@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels import elementwise as kernels
 from caffelite.core.layer import Blobs, LossLayer, register_layer
-from caffelite.core.text import shape_string
 
 
 @register_layer("EuclideanLoss")

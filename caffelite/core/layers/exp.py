@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffelite.core.kernels.functions import Exp
+from caffelite.core.kernels.neuron_functions import Exp
 from caffelite.core.layer import Blobs, register_layer
-from caffelite.core.layers._neuron import NeuronLayer, log_of_base
+from caffelite.core.layers.shared.neuron import NeuronLayer, log_of_base
 
 
 @register_layer("Exp")

@@ -6,8 +6,8 @@ from math import prod
 
 from caffelite.core.errors import LayerError
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers._columns import Columns
-from caffelite.core.layers._window import window_from_param
+from caffelite.core.layers.shared.columns import Columns
+from caffelite.core.layers.shared.window import window_from_param
 
 
 @register_layer("Im2col")

@@ -11,12 +11,12 @@ from google.protobuf.message import DecodeError
 from caffelite.core.blob import Array
 from caffelite.core.blob_proto import read_blob
 from caffelite.core.errors import LayerError, WeightsError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels import infogain as kernels
 from caffelite.core.kernels.softmax import softmax_forward
 from caffelite.core.layer import Blobs, LossLayer, register_layer
-from caffelite.core.layers._labels import read_labels
-from caffelite.core.layers._normalizer import LossParameter, normalization_mode, normalizer
-from caffelite.core.text import shape_string
+from caffelite.core.layers.shared.labels import read_labels
+from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 from caffelite.proto import caffe_pb2
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels.inner_product import PRODUCTS
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
-from caffelite.core.text import shape_string
 
 
 @register_layer("InnerProduct")

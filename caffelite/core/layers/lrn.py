@@ -6,10 +6,10 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels import lrn as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers._kept import KeptBottom
-from caffelite.core.text import shape_string
+from caffelite.core.layers.shared.kept_bottom import KeptBottom
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.LRNParameter

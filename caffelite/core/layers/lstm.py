@@ -10,8 +10,8 @@ import numpy as np
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.kernels.lstm_unit import lstm_unit_backward, lstm_unit_forward
 from caffelite.core.layer import register_layer
-from caffelite.core.layers._recurrent import RecurrentLayer
-from caffelite.core.layers._recurrent_log import InnerNames, Line
+from caffelite.core.layers.shared.recurrent import RecurrentLayer
+from caffelite.core.layers.shared.recurrent_log import InnerNames, Line
 
 
 @register_layer("LSTM")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels.lstm_unit import lstm_unit_backward, lstm_unit_forward
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.text import shape_string
 
 
 @register_layer("LSTMUnit")

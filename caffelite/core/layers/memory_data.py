@@ -12,8 +12,8 @@ from caffelite.core.blob import Array, Shape
 from caffelite.core.data.datum import DatumReader
 from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, State, register_layer
-from caffelite.core.text import shape_string
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")

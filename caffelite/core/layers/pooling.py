@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels import pooling as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers._pooling_window import pooled_shape, window_from_param
-from caffelite.core.text import shape_string
+from caffelite.core.layers.shared.pooling_window import pooled_shape, window_from_param
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.PoolingParameter

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.functions import Linear, Power, Square
+from caffelite.core.kernels.neuron_functions import Linear, Power, Square
 from caffelite.core.layer import Blobs, register_layer
-from caffelite.core.layers._neuron import NeuronLayer
+from caffelite.core.layers.shared.neuron import NeuronLayer
 from caffelite.proto import caffe_pb2
 
 

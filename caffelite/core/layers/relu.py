@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from caffelite.core.kernels import neuron as kernels
+from caffelite.core.kernels import relu as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers._kept import KeptBottom
+from caffelite.core.layers.shared.kept_bottom import KeptBottom
 
 
 @register_layer("ReLU")

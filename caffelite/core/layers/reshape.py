@@ -6,8 +6,8 @@ from math import prod
 
 from caffelite.core.blob import Shape
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.text import shape_string
 
 
 @register_layer("Reshape")

@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from caffelite.core.blob import Array, Blob, Shape
-from caffelite.core.kernels import functions
+from caffelite.core.kernels import neuron_functions
 from caffelite.core.layer import BlobSpec, register_layer
-from caffelite.core.layers._recurrent import RecurrentLayer
-from caffelite.core.layers._recurrent_log import InnerNames, Line
+from caffelite.core.layers.shared.recurrent import RecurrentLayer
+from caffelite.core.layers.shared.recurrent_log import InnerNames, Line
 
-TANH = functions.TanH()
+TANH = neuron_functions.TanH()
 
 
 @register_layer("RNN")
@@ -63,7 +63,7 @@ class RNNLayer(RecurrentLayer):
 
     def step_forward(self, t: int, gate_input: Array, cont: Array, hidden: Array) -> None:
         """Fill h with the hyperbolic tangent of the sums."""
-        functions.forward(TANH, gate_input, gate_input, hidden)
+        neuron_functions.forward(TANH, gate_input, gate_input, hidden)
 
     def output_input(self) -> Array:
         """Return W_ho h + b_o of all steps, a row for each step of each stream."""
@@ -75,13 +75,13 @@ class RNNLayer(RecurrentLayer):
     def make_output(self, top: Blob) -> None:
         """Fill the top with o."""
         rows = self.output_input()
-        functions.forward(TANH, rows, rows, self.rows(self.output.data))
+        neuron_functions.forward(TANH, rows, rows, self.rows(self.output.data))
         top.data[...] = self.output.data
 
     def output_diff(self, top: Blob) -> Array:
         """Return the gradient that o sends to h; add to those of W_ho and b_o."""
         weight, bias = self._output_params
-        functions.backward(TANH, self.output.data, top.diff, self.output.diff)
+        neuron_functions.backward(TANH, self.output.data, top.diff, self.output.diff)
         diff, to_hidden = self.rows(self.output.diff), np.empty(self.hidden.shape, self.dtype)
         self.products.weight_diff(self.rows(self.hidden.data), diff, False, weight.diff)
         self.products.bias_diff(diff, bias.diff)
@@ -90,7 +90,7 @@ class RNNLayer(RecurrentLayer):
 
     def step_backward(self, t: int, hidden_diff: Array, gate_input_diff: Array) -> None:
         """Fill the gradient of the sums."""
-        functions.backward(TANH, self.hidden.data[t], hidden_diff, gate_input_diff)
+        neuron_functions.backward(TANH, self.hidden.data[t], hidden_diff, gate_input_diff)
 
     def inner_states(self, t: int) -> list[tuple[str, Array]]:
         """Return what step t makes, for debug_info."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from caffelite.core.blob import Blob
 from caffelite.core.kernels import broadcast, elementwise
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
-from caffelite.core.layers._kept import KeptBottom
-from caffelite.core.layers._operand import around, operand_shape
+from caffelite.core.layers.shared.kept_bottom import KeptBottom
+from caffelite.core.layers.shared.learned_operand import around, operand_shape
 from caffelite.proto import caffe_pb2
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from caffelite.core.kernels.functions import Sigmoid
+from caffelite.core.kernels.neuron_functions import Sigmoid
 from caffelite.core.layer import register_layer
-from caffelite.core.layers._neuron import NeuronLayer
+from caffelite.core.layers.shared.neuron import NeuronLayer
 
 
 @register_layer("Sigmoid")

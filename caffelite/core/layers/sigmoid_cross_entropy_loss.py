@@ -6,10 +6,10 @@ Source: src/caffe/layers/sigmoid_cross_entropy_loss_layer.cpp.
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels import sigmoid_cross_entropy as kernels
 from caffelite.core.layer import Blobs, LossLayer, register_layer
-from caffelite.core.layers._normalizer import LossParameter, normalization_mode, normalizer
-from caffelite.core.text import shape_string
+from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 
 
 @register_layer("SigmoidCrossEntropyLoss")

@@ -6,10 +6,10 @@ from math import prod
 from typing import ClassVar
 
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.kernels import softmax as kernels
 from caffelite.core.layer import Blobs, LossLayer, register_layer
-from caffelite.core.layers._normalizer import LossParameter, normalization_mode, normalizer
-from caffelite.core.text import shape_string
+from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 
 
 @register_layer("SoftmaxWithLoss")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, make_layer, register_layer, setup_layer
-from caffelite.core.text import shape_string
 from caffelite.proto import caffe_pb2
 
 HIGHEST = 12  # 4 ** 12 bins a channel

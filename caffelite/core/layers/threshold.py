@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
-from caffelite.core.kernels.functions import Threshold
+from caffelite.core.kernels.neuron_functions import Threshold
 from caffelite.core.layer import Blobs, register_layer
-from caffelite.core.layers._neuron import NeuronLayer
+from caffelite.core.layers.shared.neuron import NeuronLayer
 
 
 @register_layer("Threshold")

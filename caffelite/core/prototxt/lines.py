@@ -57,3 +57,20 @@ def _moved(path: str, moves: Mapping[str, str | None]) -> str | None:
             return None if target is None else target + path[len(head) :]
         head = _LAST_PART.sub("", head)
     return path
+
+
+@dataclass(frozen=True)
+class Place:
+    """A message in a file, such as `layer[3]`."""
+
+    lines: Lines
+    prefix: str
+
+    def where(self, field: str = "") -> str:
+        """Return `file:67: ` for a field of the message, or for the message itself."""
+        return self.lines.where(f"{self.prefix}.{field}" if field else self.prefix)
+
+
+def where(place: Place | None, field: str = "") -> str:
+    """Return `file:67: `, or "" for a layer that comes from no file."""
+    return "" if place is None else place.where(field)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from caffelite.core.errors import PrototxtError
+from caffelite.core.prototxt.field_path import Note, Upgraded
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.parse import read_net
-from caffelite.core.prototxt.step import Note, Upgraded
 from caffelite.core.prototxt.upgrade_inputs import needs_batch_norm_upgrade, upgrade_batch_norm, upgrade_inputs
 from caffelite.core.prototxt.upgrade_v0 import needs_v0_upgrade, upgrade_v0
 from caffelite.core.prototxt.upgrade_v1 import needs_transform_upgrade, upgrade_transforms, upgrade_v1

@@ -4,8 +4,8 @@ Source: src/caffe/util/upgrade_proto.cpp, UpgradeNetInput and UpgradeNetBatchNor
 """
 
 from caffelite.core.errors import PrototxtError
+from caffelite.core.prototxt.field_path import Moves, Upgraded
 from caffelite.core.prototxt.lines import Lines
-from caffelite.core.prototxt.step import Moves, Upgraded
 from caffelite.proto.caffe_pb2 import BlobShape, NetParameter
 
 DIMS = 4  # of an input in the list input_dim: num, channels, height, width

@@ -4,8 +4,8 @@ Source: src/caffe/util/upgrade_proto.cpp, UpgradeV0PaddingLayers and UpgradeV0Ne
 """
 
 from caffelite.core.errors import PrototxtError
+from caffelite.core.prototxt.field_path import Moves, Upgraded, prefixed, put
 from caffelite.core.prototxt.lines import Lines
-from caffelite.core.prototxt.step import Moves, Upgraded, prefixed, put
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.proto.caffe_pb2 import NetParameter, V0LayerParameter, V1LayerParameter
 

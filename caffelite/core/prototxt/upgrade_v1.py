@@ -6,8 +6,8 @@ Source: src/caffe/util/upgrade_proto.cpp, UpgradeNetDataTransformation and Upgra
 from typing import Any
 
 from caffelite.core.errors import PrototxtError
+from caffelite.core.prototxt.field_path import Moves, Upgraded, prefixed, put
 from caffelite.core.prototxt.lines import Lines
-from caffelite.core.prototxt.step import Moves, Upgraded, prefixed, put
 from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter, V1LayerParameter
 
 TYPES = {

@@ -13,7 +13,7 @@ import numpy as np
 from caffelite.core.blob import Blob
 from caffelite.core.blob_proto import shape_fits
 from caffelite.core.errors import WeightsError
-from caffelite.core.text import shape_string
+from caffelite.core.format import shape_string
 from caffelite.core.weights import hdf5_caffemodel
 from caffelite.core.weights.atomic import replacing
 from caffelite.core.weights.hdf5 import is_hdf5
@@ -24,7 +24,7 @@ from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter
 
 if TYPE_CHECKING:
     from caffelite.core.layer import Layer
-    from caffelite.core.net import Net
+    from caffelite.core.net.net import Net
 
 log = logging.getLogger("caffelite")
 

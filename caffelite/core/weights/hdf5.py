@@ -17,8 +17,8 @@ import numpy as np
 from caffelite.core.blob import MAX_AXES, Array, Shape
 from caffelite.core.errors import CaffeliteError, WeightsError
 from caffelite.core.weights.atomic import replacing
+from caffelite.core.weights.file_kinds import HDF5_SIGNATURE, looks_like
 from caffelite.core.weights.hdf5_safety import require_safe, trust
-from caffelite.core.weights.kinds import HDF5_SIGNATURE, looks_like
 from caffelite.core.weights.stored import StoredBlob
 
 BEST_COMPRESSION = 1032  # values of a file that deflate packed as tightly as it can

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from caffelite.core.blob import Blob
 from caffelite.core.errors import WeightsError
-from caffelite.core.text import shape_string
+from caffelite.core.format import shape_string
 from caffelite.core.weights.hdf5 import Hdf5File, opened, write_array, writing
 
 if TYPE_CHECKING:
-    from caffelite.core.net import Net
+    from caffelite.core.net.net import Net
 
 log = logging.getLogger("caffelite")
 

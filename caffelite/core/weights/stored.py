@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from caffelite.core.blob import MAX_AXES, Array, Shape
-from caffelite.core.text import shape_string
+from caffelite.core.format import shape_string
 from caffelite.core.weights.wire import LENGTH, VARINT, Field, WireFile
 
 # Field numbers of the messages of proto/caffe.proto that lead to the values.

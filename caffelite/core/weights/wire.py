@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from caffelite.core.errors import WeightsError
-from caffelite.core.weights.kinds import looks_like
+from caffelite.core.weights.file_kinds import looks_like
 
 Array = npt.NDArray[Any]
 

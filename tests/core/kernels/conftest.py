@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from caffelite.core.kernels.geometry import Geometry
+from caffelite.core.kernels.convolution.geometry import Geometry
 
 
 class Convolution:

@@ -5,7 +5,7 @@ import pytest
 
 from caffelite.core.kernels import pooling
 from caffelite.core.kernels.pooling import Window
-from caffelite.core.kernels.windows import LOWEST
+from caffelite.core.kernels.pooling_windows import LOWEST
 
 # (height, width), (pooled_h, pooled_w), window: padded, rectangular, ragged, strides by shuffle and by single loads
 CASES = [

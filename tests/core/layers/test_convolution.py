@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from caffelite.core.errors import LayerError
-from caffelite.core.layers._window import window_from_param
+from caffelite.core.layers.shared.window import window_from_param
 from caffelite.testing import (
     blob_of,
     check_gradient,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from caffelite.core.net import Net
+from caffelite.core.net.net import Net
 from caffelite.proto import caffe_pb2
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, set_up
 

@@ -4,7 +4,7 @@ from google.protobuf import text_format
 
 import caffelite
 from caffelite.core.errors import LayerError, UsageError
-from caffelite.core.net import Net
+from caffelite.core.net.net import Net
 from caffelite.proto import caffe_pb2
 from caffelite.testing import layer_from, set_up
 

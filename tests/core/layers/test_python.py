@@ -9,8 +9,8 @@ from google.protobuf import text_format
 import caffelite
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Context, make_layer
-from caffelite.core.net import Net
-from caffelite.core.solver import get_solver
+from caffelite.core.net.net import Net
+from caffelite.core.solver.solver import get_solver
 from caffelite.proto import caffe_pb2
 from caffelite.testing import check_gradient, layer_from
 

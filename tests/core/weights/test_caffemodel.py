@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffelite.core.errors import WeightsError
-from caffelite.core.net import Net
+from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import parse_text
 from caffelite.core.weights.caffemodel import copy_trained_layers, read_layers, save, to_proto
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, BlobProto, NetParameter

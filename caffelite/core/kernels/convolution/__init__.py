@@ -1,0 +1,1 @@
+"""Convolution: geometry, choice of the method, and the methods, a folder each."""

@@ -1,0 +1,233 @@
+"""Depthwise 3x3 convolution (one input channel an output), stride 1 or 2, pad 0 or 1: all three products.
+
+Planes are read and written in place, in strips of 16 columns; see depthwise_tiles.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from caffelite.core.kernels.convolution.depthwise.tiles import add_lanes, forward_strip, spread_strip, weight_strip
+from caffelite.core.kernels.convolution.direct.slab import clear
+from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+
+SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
+FETCH = 4096  # floats that are fetched ahead at least, planes at most: to the next plane where planes are that large
+
+
+class Depthwise(NamedTuple):
+    """Sizes of a depthwise convolution."""
+
+    num: int
+    channels: int
+    height: int
+    width: int
+    rows: int  # of the top
+    columns: int
+    stride: int
+    pad_h: int
+    pad_w: int
+    workers: int
+
+
+def is_depthwise(geometry: Geometry) -> bool:
+    """Tell whether these kernels are for this geometry."""
+    return (
+        geometry.group == geometry.channels == geometry.num_output
+        and geometry.kernel_h == geometry.kernel_w == 3
+        and geometry.stride_h == geometry.stride_w <= 2
+        and max(geometry.pad_h, geometry.pad_w) <= 1
+        and geometry.dilation_h == geometry.dilation_w == 1
+    )
+
+
+def plan_depthwise(geometry: Geometry) -> Depthwise:
+    """Return the sizes of a convolution; is_depthwise holds for it."""
+    return Depthwise(
+        geometry.num,
+        geometry.channels,
+        geometry.height,
+        geometry.width,
+        geometry.out_height,
+        geometry.out_width,
+        geometry.stride_h,
+        geometry.pad_h,
+        geometry.pad_w,
+        numba.get_num_threads(),
+    )
+
+
+@kernel
+def forward_planes(
+    first: int,
+    last: int,
+    bottom: np.ndarray,
+    weight: np.ndarray,
+    turned: int,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Depthwise,
+) -> None:
+    """Fill planes first to last of top, numbered across samples."""
+    own_code()
+    height, width, rows, columns = plan.height, plan.width, plan.rows, plan.columns
+    pad_h, pad_w = plan.pad_h, plan.pad_w
+    ahead = max(height * width, FETCH)
+    for plane in range(first, last):
+        c = plane % plan.channels
+        a, b, w = pointer(bottom, plane * height * width), pointer(top, plane * rows * columns), pointer(weight, c * 9)
+        for q in range(0, columns, 16):
+            if plan.stride == 1:
+                forward_strip(1, a, height, width, pad_h, pad_w, w, turned, bias[c], b, rows, columns, q, ahead)
+            else:
+                forward_strip(2, a, height, width, pad_h, pad_w, w, turned, bias[c], b, rows, columns, q, ahead)
+
+
+@parallel_kernel
+def forward(
+    bottom: np.ndarray,
+    weight: np.ndarray,
+    turned: int,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Depthwise,
+    worker: int,
+    workers: int,
+) -> None:
+    """Fill top; a worker takes a run of planes."""
+    planes = plan.num * plan.channels
+    first, last = planes * worker // workers, planes * (worker + 1) // workers
+    forward_planes(first, last, bottom, weight, turned, bias, top, plan)
+
+
+class DepthwiseForward:
+    """Forward pass of a depthwise convolution."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.plan = plan_depthwise(geometry)
+        self.no_bias = np.zeros(geometry.channels, np.float32)
+        self.run = forward.serial if geometry.multiply_adds < SMALL else forward
+
+    def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top (N, C, OH, OW); weight is (C, 1, 3, 3), bias (C,) or None, bottom (N, C, H, W)."""
+        if top.size:
+            self.run(bottom, weight, 0, self.no_bias if bias is None else bias, top, self.plan)
+
+
+@kernel
+def weight_gradient_planes(
+    first: int,
+    last: int,
+    top_diff: np.ndarray,
+    bottom: np.ndarray,
+    weight_diff: np.ndarray,
+    plan: Depthwise,
+    sums: Any,
+) -> None:
+    """Add to the weights of channels first to last; sums has room for 9 vectors."""
+    own_code()
+    height, width, rows, columns = plan.height, plan.width, plan.rows, plan.columns
+    pad_h, pad_w = plan.pad_h, plan.pad_w
+    for c in range(first, last):
+        clear(sums, 144)
+        for n in range(plan.num):
+            plane = n * plan.channels + c
+            # the next plane is the same channel's in the next sample, after the last sample the next channel's
+            ahead = (plan.channels if n + 1 < plan.num else 1 - (plan.num - 1) * plan.channels) * height * width
+            a, d = pointer(bottom, plane * height * width), pointer(top_diff, plane * rows * columns)
+            for q in range(0, columns, 16):
+                if plan.stride == 1:
+                    weight_strip(1, a, height, width, pad_h, pad_w, d, rows, columns, q, ahead, sums)
+                else:
+                    weight_strip(2, a, height, width, pad_h, pad_w, d, rows, columns, q, ahead, sums)
+        add_lanes(sums, pointer(weight_diff, c * 9))
+
+
+@parallel_kernel
+def weight_gradient(
+    top_diff: np.ndarray,
+    bottom: np.ndarray,
+    weight_diff: np.ndarray,
+    plan: Depthwise,
+    sums: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """Add to weight_diff; a row of sums is for each of plan.workers runs of channels."""
+    channels, parts = plan.channels, plan.workers
+    for part in range(worker, parts, workers):
+        first, last = channels * part // parts, channels * (part + 1) // parts
+        weight_gradient_planes(first, last, top_diff, bottom, weight_diff, plan, pointer(sums, part * 144))
+
+
+class DepthwiseWeightGradient:
+    """Weight gradient of a depthwise convolution."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.plan = plan_depthwise(geometry)
+        self.sums = aligned_zeros(self.plan.workers, 144)
+        self.run = weight_gradient.serial if geometry.multiply_adds < SMALL else weight_gradient
+
+    def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:
+        """Add to weight_diff (C, 1, 3, 3); top_diff is (N, C, OH, OW), bottom (N, C, H, W)."""
+        if top_diff.size:
+            self.run(top_diff, bottom, weight_diff, self.plan, self.sums)
+
+
+@kernel
+def spread_planes(
+    first: int, last: int, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray, plan: Depthwise
+) -> None:
+    """Fill planes first to last of bottom_diff, for stride 2."""
+    own_code()
+    height, width, rows, columns = plan.height, plan.width, plan.rows, plan.columns
+    pad_h, pad_w = plan.pad_h, plan.pad_w
+    ahead = max(rows * columns, FETCH)
+    for plane in range(first, last):
+        w = pointer(weight, plane % plan.channels * 9)
+        d, a = pointer(top_diff, plane * rows * columns), pointer(bottom_diff, plane * height * width)
+        for q in range(pad_w - 1, (width - 1 + pad_w + 1) // 2, 16):
+            spread_strip(d, rows, columns, w, a, height, width, pad_h, pad_w, q, ahead)
+
+
+@parallel_kernel
+def spread(
+    weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray, plan: Depthwise, worker: int, workers: int
+) -> None:
+    """Fill bottom_diff, for stride 2; a worker takes a run of planes."""
+    planes = plan.num * plan.channels
+    first, last = planes * worker // workers, planes * (worker + 1) // workers
+    spread_planes(first, last, weight, top_diff, bottom_diff, plan)
+
+
+class DepthwiseBottomGradient:
+    """Bottom gradient of a depthwise convolution: for stride 1 a forward pass with turned weights."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.plan = plan_depthwise(geometry)
+        self.zeros = np.zeros(geometry.channels, np.float32)
+        self.small = geometry.multiply_adds < SMALL
+        if self.plan.stride == 1:
+            plan = self.plan
+            self.plan = plan._replace(
+                height=plan.rows,
+                width=plan.columns,
+                rows=plan.height,
+                columns=plan.width,
+                pad_h=2 - plan.pad_h,
+                pad_w=2 - plan.pad_w,
+            )
+
+    def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
+        """Overwrite bottom_diff (N, C, H, W); weight is (C, 1, 3, 3), top_diff (N, C, OH, OW)."""
+        if top_diff.size == 0:
+            bottom_diff[...] = 0
+        elif self.plan.stride == 1:
+            run = forward.serial if self.small else forward
+            run(top_diff, weight, 1, self.zeros, bottom_diff, self.plan)
+        else:
+            run = spread.serial if self.small else spread
+            run(weight, top_diff, bottom_diff, self.plan)

@@ -1,0 +1,1 @@
+"""Direct convolution in register tiles, without im2col."""

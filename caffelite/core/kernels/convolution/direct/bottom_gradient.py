@@ -1,0 +1,251 @@
+"""Direct convolution, bottom gradient.
+
+Stride 1: a forward pass from the top's gradient with turned weights. Otherwise the adjoint of the forward pass, step by
+step: weights transposed x top_diff is added up in a slab, which is then folded into the image. Unlike the turned form
+this never multiplies by the zeros that stride or padding would insert.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from caffelite.core.kernels.convolution.direct.forward import SMALL, DirectForward, best_tile, run_tile
+from caffelite.core.kernels.convolution.direct.slab import Slab, clear, fold_slab, slab_layout, slab_phases
+from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.pointers import aligned_zeros, copy_rows, own_code, pointer, shift
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+
+SLAB_FLOATS = 64_000  # of one worker
+
+
+class TurnedBottomGradient:
+    """Bottom gradient of a convolution of stride 1: the forward pass of another convolution."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.forward = DirectForward(turned(geometry))
+
+    def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
+        """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, KH, KW), top_diff (N, O, OH, OW)."""
+        self.forward.run(weight, 1, top_diff, bottom_diff)
+
+
+def turned(geometry: Geometry) -> Geometry:
+    """Return the convolution that takes top_diff to bottom_diff; its pad may be negative."""
+    return geometry._replace(
+        channels=geometry.num_output,
+        height=geometry.out_height,
+        width=geometry.out_width,
+        num_output=geometry.channels,
+        pad_h=geometry.dilation_h * (geometry.kernel_h - 1) - geometry.pad_h,
+        pad_w=geometry.dilation_w * (geometry.kernel_w - 1) - geometry.pad_w,
+    )
+
+
+class BottomGradient(NamedTuple):
+    """Sizes of a folded bottom gradient."""
+
+    num: int
+    group: int
+    channels: int  # of one group, as are outputs
+    outputs: int
+    out_height: int
+    out_width: int
+    kernel_h: int
+    block: int  # channels in one slab
+    rows: int  # of a tile: planes of the slab
+    vectors: int  # of a tile: 16 pixels each
+
+
+@kernel
+def pack_block(weight: np.ndarray, plan: BottomGradient, slab: Slab, g: int, block: int, target: Any) -> None:
+    """Pack one block of channels of group g."""
+    own_code()
+    c0, area = block * plan.block, plan.kernel_h * slab.kernel_w
+    planes = min(plan.block, plan.channels - c0) * slab.kernel_w
+    for i in range(plan.kernel_h):
+        for p in range(0, planes, plan.rows):
+            for m in range(plan.outputs):
+                base = ((g * plan.outputs + m) * plan.channels + c0) * area + i * slab.kernel_w
+                source = pointer(weight, base)
+                for row in range(p, p + plan.rows):
+                    c, j = row // slab.kernel_w, row % slab.kernel_w
+                    target[0] = source[c * area + j] if row < planes else np.float32(0)
+                    target = shift(target, 1)
+
+
+@parallel_kernel
+def pack_columns(
+    weight: np.ndarray, plan: BottomGradient, slab: Slab, packed: np.ndarray, worker: int, workers: int
+) -> None:
+    """packed[group, block of channels, kernel row, panel of planes, output, rows of a tile] from weight."""
+    blocks = (plan.channels + plan.block - 1) // plan.block
+    tasks = plan.group * blocks
+    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+        target = pointer(packed, task * block_weights(plan, slab))
+        pack_block(weight, plan, slab, task // blocks, task % blocks, target)
+
+
+@kernel
+def block_weights(plan: BottomGradient, slab: Slab) -> int:
+    """Return how many floats the packed weights of one block take."""
+    panels = (plan.block * slab.kernel_w + plan.rows - 1) // plan.rows
+    return plan.kernel_h * panels * plan.outputs * plan.rows
+
+
+@kernel
+def bottom_gradient_task(
+    task: int,
+    packed: np.ndarray,
+    top_diff: np.ndarray,
+    bottom_diff: np.ndarray,
+    plan: BottomGradient,
+    slab: Slab,
+    starts: np.ndarray,
+    phases: np.ndarray,
+    columns: np.ndarray,
+    room: Any,
+    lines: Any,
+) -> None:
+    """Fill one block of channels of one sample of bottom_diff."""
+    own_code()
+    blocks = (plan.channels + plan.block - 1) // plan.block
+    block, rest = task % blocks, task // blocks
+    g, n = rest % plan.group, rest // plan.group
+    c0 = block * plan.block
+    count = min(plan.block, plan.channels - c0)
+    clear(room, count * slab.kernel_w * slab.plane)
+    plane, width = plan.out_height * plan.out_width, plan.vectors * 16
+    weights = pointer(packed, (g * blocks + block) * block_weights(plan, slab))
+    for pixel in range(0, plane, width):
+        left = min(width, plane - pixel)
+        source = pointer(top_diff, (n * plan.group + g) * plan.outputs * plane + pixel)
+        copy_rows(1, source, plane, lines, width, 0, left, left, plan.outputs)
+        add_columns(weights, lines, columns, count * slab.kernel_w, left, plan, slab, starts, shift(room, pixel))
+    image = ((n * plan.group + g) * plan.channels + c0) * slab.height * slab.width
+    fold_slab(room, count, slab, phases, pointer(bottom_diff, image))
+
+
+@kernel
+def add_columns(
+    weights: Any,
+    lines: Any,
+    columns: np.ndarray,
+    planes: int,
+    left: int,
+    plan: BottomGradient,
+    slab: Slab,
+    starts: np.ndarray,
+    room: Any,
+) -> None:
+    """Add weights transposed x lines, `left` pixels of top_diff, to all planes of the slab, for every kernel row."""
+    own_code()
+    vectors = (left + 15) // 16
+    for i in range(plan.kernel_h):
+        for p in range(0, planes, plan.rows):
+            run_tile(
+                plan.rows,
+                vectors,
+                weights,
+                lines,
+                pointer(columns, 0),
+                plan.outputs,
+                shift(room, p * slab.plane + starts[i]),
+                slab.plane,
+                min(plan.rows, planes - p),
+                left - (vectors - 1) * 16,
+                weights,
+                1,
+            )
+            weights = shift(weights, plan.outputs * plan.rows)
+
+
+@parallel_kernel
+def bottom_gradient(
+    packed: np.ndarray,
+    top_diff: np.ndarray,
+    bottom_diff: np.ndarray,
+    plan: BottomGradient,
+    slab: Slab,
+    starts: np.ndarray,
+    phases: np.ndarray,
+    columns: np.ndarray,
+    rooms: np.ndarray,
+    lines: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """Fill bottom_diff; rooms and lines have a row a part of the work."""
+    blocks = (plan.channels + plan.block - 1) // plan.block
+    tasks, parts = plan.num * plan.group * blocks, rooms.shape[0]
+    for part in range(worker, parts, workers):  # tasks share no channel of bottom_diff
+        room, line = pointer(rooms, part * rooms.shape[1]), pointer(lines, part * lines.shape[1])
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
+            bottom_gradient_task(task, packed, top_diff, bottom_diff, plan, slab, starts, phases, columns, room, line)
+
+
+class FoldedBottomGradient:
+    """Bottom gradient of a convolution of any geometry; scratch is allocated here, once."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        workers = numba.get_num_threads()
+        self.slab = slab_layout(geometry, max(1, geometry.out_height))
+        self.plan = plan_bottom_gradient(geometry, self.slab, workers)
+        self.phases = slab_phases(geometry)
+        down = np.arange(geometry.kernel_h) * geometry.dilation_h
+        phase = np.searchsorted(self.phases, down % geometry.stride_h)
+        self.starts = (phase * self.slab.room + down // geometry.stride_h) * self.slab.pitch
+        width = 16 * self.plan.vectors
+        self.columns = (np.arange(self.plan.outputs) * width).astype(np.int32)
+        blocks = -(-self.plan.channels // self.plan.block)
+        panels = -(-self.plan.block * geometry.kernel_w // self.plan.rows)
+        floats = geometry.kernel_h * panels * self.plan.outputs * self.plan.rows
+        self.packed = aligned_zeros(geometry.group * blocks * floats)
+        self.rooms = aligned_zeros(workers, self.plan.block * geometry.kernel_w * self.slab.plane + 16)
+        self.lines = aligned_zeros(workers, self.plan.outputs * width)
+        self.small = geometry.multiply_adds < SMALL
+
+    def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
+        """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, KH, KW), top_diff (N, O, OH, OW)."""
+        if top_diff.size == 0 or bottom_diff.size == 0:
+            bottom_diff[...] = 0
+            return
+        run_pack = pack_columns.serial if self.small else pack_columns
+        run_gradient = bottom_gradient.serial if self.small else bottom_gradient
+        run_pack(weight, self.plan, self.slab, self.packed)
+        run_gradient(
+            self.packed,
+            top_diff,
+            bottom_diff,
+            self.plan,
+            self.slab,
+            self.starts,
+            self.phases,
+            self.columns,
+            self.rooms,
+            self.lines,
+        )
+
+
+def plan_bottom_gradient(geometry: Geometry, slab: Slab, workers: int) -> BottomGradient:
+    """Choose blocks of channels that fit the cache, evenly many for every worker where that is possible."""
+    channels = geometry.group_channels
+    block = max(1, min(channels, SLAB_FLOATS // (geometry.kernel_w * slab.plane)))
+    blocks = -(-channels // block)
+    shares = geometry.num * geometry.group
+    while shares * blocks % workers and shares * blocks < 4 * workers and blocks < channels:
+        blocks += 1
+    block = -(-channels // blocks)
+    rows, vectors = best_tile(block * geometry.kernel_w)
+    return BottomGradient(
+        geometry.num,
+        geometry.group,
+        channels,
+        geometry.group_outputs,
+        max(1, geometry.out_height),
+        max(1, geometry.out_width),
+        geometry.kernel_h,
+        block,
+        rows,
+        vectors,
+    )

@@ -1,0 +1,373 @@
+"""Direct convolution, forward: lanes are pixels, weights are broadcast, and the image is read from a slab.
+
+A task is a slab of output rows of one sample and group. Channels go in blocks of some 290 taps, so that the slab's
+part that a tile reads stays in the L1 cache; the top is started with the bias and then added to.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from caffelite.core.kernels.convolution.direct.slab import (
+    Slab,
+    fill_slab,
+    padding_share,
+    slab_layout,
+    slab_offsets,
+    slab_phases,
+    valid_range,
+)
+from caffelite.core.kernels.convolution.direct.tiles import WIDE, pixel_tile
+from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift, transpose_lines
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+
+BLOCK_TAPS = 290  # weights of one output in one pass over a tile
+SLAB_FLOATS = 100_000  # of one worker: with the top and the weights this leaves room in 1 MiB of L2
+SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
+
+
+class Forward(NamedTuple):
+    """Sizes of a direct forward pass."""
+
+    num: int
+    group: int
+    channels: int  # of one group, as are outputs
+    outputs: int
+    out_height: int
+    out_width: int
+    taps: int
+    block: int  # channels in one block
+    slab_rows: int  # output rows of one task
+    splits: int  # tasks that share a slab's outputs out among them
+    passes: (
+        int  # kernel_h: a pass for each kernel row skips the output rows for which it is padding; 1: all rows at once
+    )
+    dilation_h: int
+    rows: int  # of a tile: outputs
+    vectors: int  # of a tile: 16 pixels each
+
+
+if WIDE:
+
+    @kernel
+    def run_tile(
+        rows: int,
+        vectors: int,
+        a: Any,
+        b: Any,
+        offsets: Any,
+        k: int,
+        c: Any,
+        stride: int,
+        valid: int,
+        lanes: int,
+        bias: Any,
+        more: int,
+    ) -> None:
+        """pixel_tile of a size known at run time: 8 x 1 to 3, 10 x 1 or 2."""
+        own_code()
+        if rows == 8:
+            if vectors == 3:
+                pixel_tile(8, 3, a, b, offsets, k, c, stride, valid, lanes, bias, more)
+            elif vectors == 2:
+                pixel_tile(8, 2, a, b, offsets, k, c, stride, valid, lanes, bias, more)
+            else:
+                pixel_tile(8, 1, a, b, offsets, k, c, stride, valid, lanes, bias, more)
+        elif vectors == 2:
+            pixel_tile(10, 2, a, b, offsets, k, c, stride, valid, lanes, bias, more)
+        else:
+            pixel_tile(10, 1, a, b, offsets, k, c, stride, valid, lanes, bias, more)
+
+    TILES: tuple[tuple[int, int], ...] = ((8, 3), (10, 2))
+else:
+
+    @kernel
+    def run_tile(
+        rows: int,
+        vectors: int,
+        a: Any,
+        b: Any,
+        offsets: Any,
+        k: int,
+        c: Any,
+        stride: int,
+        valid: int,
+        lanes: int,
+        bias: Any,
+        more: int,
+    ) -> None:
+        """pixel_tile of the one size that 16 registers of 8 floats can hold."""
+        own_code()
+        pixel_tile(6, 1, a, b, offsets, k, c, stride, valid, lanes, bias, more)
+
+    TILES = ((6, 1),)
+
+
+def best_tile(rows: int) -> tuple[int, int]:
+    """Return rows and vectors of the tile that wastes least on `rows` rows."""
+    return min(TILES, key=lambda tile: -(-rows // tile[0]) * tile[0])
+
+
+@kernel
+def pack_panel(
+    weight: np.ndarray, plan: Forward, turned: int, g: int, p: int, places: np.ndarray, packed: np.ndarray
+) -> None:
+    """Pack panel p of group g, for every block of channels."""
+    own_code()
+    across, down = plan.taps, plan.channels * plan.taps
+    if turned:
+        across, down = plan.outputs * plan.taps, plan.taps
+    rows = min(plan.rows, plan.outputs - p * plan.rows)
+    source = pointer(weight, g * plan.outputs * plan.channels * plan.taps + p * plan.rows * down)
+    for c0 in range(0, plan.channels, plan.block):
+        count = min(plan.block, plan.channels - c0)
+        target = pointer(packed, block_start(plan, g, c0) + p * plan.block * plan.taps // plan.passes * plan.rows)
+        runs, length = (count, plan.taps) if turned else (1, count * plan.taps)
+        for run in range(runs):
+            here = shift(source, (c0 + run) * across)
+            transpose_lines(here, down, rows, length, target, pointer(places, run * plan.taps), plan.rows)
+
+
+@kernel
+def block_start(plan: Forward, g: int, c0: int) -> int:
+    """Return where the packed weights of the block of channels from c0 on of group g start."""
+    panels = (plan.outputs + plan.rows - 1) // plan.rows
+    blocks = (plan.channels + plan.block - 1) // plan.block
+    return (g * blocks + c0 // plan.block) * plan.block * plan.taps * panels * plan.rows
+
+
+@parallel_kernel
+def pack_weights(
+    weight: np.ndarray,
+    plan: Forward,
+    turned: int,
+    places: np.ndarray,
+    packed: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """packed[group, block of channels, pass, panel of outputs, k, rows of a tile] from weight.
+
+    weight is (group * outputs, channels, ...), or with `turned` (group * channels, outputs, ...): then outputs are what
+    the weights' own convolution calls channels. places[channel, tap] are starts of columns in the first panel.
+    """
+    panels = (plan.outputs + plan.rows - 1) // plan.rows
+    tasks = plan.group * panels
+    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+        pack_panel(weight, plan, turned, task // panels, task % panels, places, packed)
+
+
+@kernel
+def forward_task(
+    task: int,
+    bottom: np.ndarray,
+    packed: np.ndarray,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Forward,
+    slab: Slab,
+    offsets: np.ndarray,
+    phases: np.ndarray,
+    room: Any,
+) -> None:
+    """Fill one slab of output rows of one group of one sample of top, or some of its outputs."""
+    own_code()
+    panels = (plan.outputs + plan.rows - 1) // plan.rows
+    blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
+    split, rest = task % plan.splits, task // plan.splits
+    g, rest = rest % plan.group, rest // plan.group
+    row0, n = rest % blocks * plan.slab_rows, rest // blocks
+    rows = min(plan.slab_rows, plan.out_height - row0)
+    panel0, panel1 = panels * split // plan.splits, panels * (split + 1) // plan.splits
+    biases = pointer(bias, g * panels * plan.rows)
+    target = pointer(top, ((n * plan.group + g) * plan.outputs * plan.out_height + row0) * plan.out_width)
+    above, below = 0, rows
+    if plan.passes > 1:
+        start_top(target, biases, panel0 * plan.rows, min(panel1 * plan.rows, plan.outputs), rows, plan)
+    for c0 in range(0, plan.channels, plan.block):
+        count = min(plan.block, plan.channels - c0)
+        image = ((n * plan.group + g) * plan.channels + c0) * slab.height * slab.width
+        fill_slab(pointer(bottom, image), count, row0, rows, slab, phases, room)
+        for i in range(plan.passes):
+            k = plan.block * plan.taps // plan.passes
+            if plan.passes > 1:
+                start = row0 * slab.stride_h + i * plan.dilation_h - slab.pad_h
+                above, below = valid_range(start, slab.stride_h, slab.height, rows)
+            forward_block(
+                panel0,
+                panel1,
+                pointer(packed, block_start(plan, g, c0) + i * panels * k * plan.rows),
+                shift(room, above * plan.out_width),
+                pointer(offsets, i * k),
+                count * plan.taps // plan.passes,
+                shift(target, above * plan.out_width),
+                (below - above) * plan.out_width,
+                plan,
+                biases,
+                c0 + plan.passes - 1,
+            )
+
+
+@kernel
+def start_top(top: Any, bias: Any, first: int, last: int, rows: int, plan: Forward) -> None:
+    """Set `rows` rows of the outputs from first to last to their bias."""
+    own_code()
+    for m in range(first, last):
+        line = shift(top, m * plan.out_height * plan.out_width)
+        for i in range(rows * plan.out_width):
+            line[i] = bias[m]
+
+
+@kernel
+def forward_block(
+    panel0: int,
+    panel1: int,
+    packed: Any,
+    room: Any,
+    offsets: Any,
+    k: int,
+    top: Any,
+    count: int,
+    plan: Forward,
+    bias: Any,
+    more: int,
+) -> None:
+    """All tiles of one block of channels: `count` pixels of the outputs of panels panel0 to panel1."""
+    own_code()
+    stride = plan.out_height * plan.out_width
+    todo = (count + 15) // 16
+    while todo > 0:
+        tiles = (todo + plan.vectors - 1) // plan.vectors
+        vectors = (todo + tiles - 1) // tiles  # 4 as 2 + 2, not 3 + 1: a tile of one vector waits for its loads
+        pixel = ((count + 15) // 16 - todo) * 16
+        todo -= vectors
+        for p in range(panel0, panel1):
+            row = p * plan.rows
+            run_tile(
+                plan.rows,
+                vectors,
+                shift(packed, row * (plan.block * plan.taps // plan.passes)),
+                shift(room, pixel),
+                offsets,
+                k,
+                shift(top, row * stride + pixel),
+                stride,
+                plan.outputs - row,
+                min(16, count - pixel - (vectors - 1) * 16),
+                shift(bias, row),
+                more,
+            )
+
+
+@parallel_kernel
+def forward(
+    bottom: np.ndarray,
+    packed: np.ndarray,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Forward,
+    slab: Slab,
+    offsets: np.ndarray,
+    phases: np.ndarray,
+    rooms: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """Fill top; rooms has a row a part of the work."""
+    blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
+    tasks, parts = plan.num * blocks * plan.group * plan.splits, rooms.shape[0]
+    for part in range(worker, parts, workers):  # tasks share no pixel of top
+        room = pointer(rooms, part * rooms.shape[1])
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
+            forward_task(task, bottom, packed, bias, top, plan, slab, offsets, phases, room)
+
+
+class DirectForward:
+    """Forward pass of a convolution of any geometry; scratch is allocated here, once."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        workers = numba.get_num_threads()
+        self.geometry = geometry
+        self.plan = plan_forward(geometry, workers)
+        self.slab = slab_layout(geometry, self.plan.slab_rows)
+        self.offsets = pass_order(slab_offsets(geometry, self.slab, self.plan.block), self.plan)
+        self.phases = slab_phases(geometry)
+        panels = -(-self.plan.outputs // self.plan.rows)
+        places = packed_places(self.plan, panels)
+        self.places = (places, np.ascontiguousarray(places[:, ::-1]))  # turned weights: the last tap becomes the first
+        blocks = -(-self.plan.channels // self.plan.block)
+        self.packed = aligned_zeros(geometry.group, blocks * self.plan.block * self.plan.taps * panels * self.plan.rows)
+        self.bias = aligned_zeros(geometry.group, panels * self.plan.rows)
+        overhang = 16 * self.plan.vectors
+        self.rooms = aligned_zeros(workers, self.plan.block * self.slab.kernel_w * self.slab.plane + overhang)
+        self.small = geometry.multiply_adds < SMALL
+
+    def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top (N, O, OH, OW); weight is (O, C / group, KH, KW), bias (O,) or None, bottom (N, C, H, W)."""
+        plan = self.plan
+        self.bias[:, : plan.outputs] = 0 if bias is None else bias.reshape(plan.group, plan.outputs)
+        self.run(weight, 0, bottom, top)
+
+    def run(self, weight: np.ndarray, turned: int, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top from the weights, turned or not, and the bias that is set."""
+        if top.size == 0:
+            return
+        run_pack = pack_weights.serial if self.small else pack_weights
+        run_forward = forward.serial if self.small else forward
+        run_pack(weight, self.plan, turned, self.places[turned], self.packed)
+        run_forward(bottom, self.packed, self.bias, top, self.plan, self.slab, self.offsets, self.phases, self.rooms)
+
+
+def pass_order(taps: np.ndarray, plan: Forward) -> np.ndarray:
+    """Sort values of the taps (channel, i, j) by pass."""
+    return np.ascontiguousarray(taps.reshape(plan.block, plan.passes, -1).swapaxes(0, 1)).ravel()
+
+
+def packed_places(plan: Forward, panels: int) -> np.ndarray:
+    """Return where the column of each weight (channel, tap) of a block starts in the first panel, int32."""
+    taps = np.arange(plan.block * plan.taps)
+    order = pass_order(taps, plan).reshape(plan.passes, -1)
+    places = np.empty(taps.size, np.int32)
+    k = order.shape[1]
+    places[order] = (np.arange(plan.passes)[:, None] * panels * k + np.arange(k)) * plan.rows
+    return places.reshape(plan.block, plan.taps)
+
+
+def plan_forward(geometry: Geometry, workers: int) -> Forward:
+    """Choose the sizes of blocks, slabs and tiles, with as many tasks for every worker where that is possible."""
+    channels, outputs = geometry.group_channels, geometry.group_outputs
+    out_height, out_width = max(1, geometry.out_height), max(1, geometry.out_width)
+    rows, vectors = best_tile(outputs)
+    panels = -(-outputs // rows)
+    passes = geometry.kernel_h if padding_share(geometry) > 0.03 and channels * geometry.kernel_w >= 64 else 1
+    blocks = -(-channels // max(1, min(channels, BLOCK_TAPS * passes // geometry.taps)))
+    block = -(-channels // blocks)
+    slab_rows = out_height
+    while slab_rows > 1 and block * geometry.kernel_w * slab_layout(geometry, slab_rows).plane > SLAB_FLOATS:
+        slab_rows -= 1
+    row_blocks = -(-out_height // slab_rows)
+    shares = geometry.num * geometry.group
+    while shares * row_blocks % workers and shares * row_blocks < 4 * workers and slab_rows * out_width > 200:
+        row_blocks += 1
+        slab_rows = -(-out_height // row_blocks)
+    row_blocks = -(-out_height // slab_rows)
+    tasks = shares * row_blocks
+    splits = 1 if tasks % workers == 0 or tasks >= 4 * workers else min(workers, panels)
+    return Forward(
+        geometry.num,
+        geometry.group,
+        channels,
+        outputs,
+        out_height,
+        out_width,
+        geometry.taps,
+        block,
+        -(-out_height // row_blocks),
+        splits,
+        passes,
+        geometry.dilation_h,
+        rows,
+        vectors,
+    )

@@ -1,0 +1,176 @@
+"""Register tiles: blocks of accumulators that stay in vector registers over one long sum."""
+
+from typing import Any
+
+from llvmlite import binding
+from numba import types
+from numba.core import config
+from numba.extending import intrinsic
+
+from caffelite.core.kernels.ir.vectors import (
+    FLOATS,
+    I64,
+    INTS,
+    LANES,
+    ZERO,
+    Loop,
+    at,
+    fused,
+    lane_sums,
+    lanes_below,
+    literals,
+    load,
+    masked_load,
+    masked_store,
+    row_places,
+    shuffle,
+    splat,
+    store,
+    vectors_in,
+)
+
+
+def has_wide_registers() -> bool:
+    """Whether code is compiled for AVX-512: 32 registers of 16 floats. Else tiles are sized for 16 registers of 8."""
+    chosen = config.CPU_FEATURES
+    if chosen is not None:
+        return "+avx512f" in chosen.split(",")
+    return bool(binding.get_host_cpu_features().get("avx512f"))
+
+
+WIDE = has_wide_registers()
+
+
+@intrinsic(prefer_literal=True)
+def pixel_tile(
+    typingctx: Any,
+    rows: Any,
+    vectors: Any,
+    a: Any,
+    b: Any,
+    offsets: Any,
+    k: Any,
+    c: Any,
+    c_stride: Any,
+    valid: Any,
+    lanes: Any,
+    bias: Any,
+    more: Any,
+) -> Any:
+    """c[:valid, :] = start + (sum over i < k of a[i, rows] x (b + offsets[i])[: 16 * vectors]); k at least 1.
+
+    start is c where `more` is not 0, else bias[row]. Of the last vector of c only the first `lanes` floats are touched.
+    Each row of b is any run of floats, so a shifted view of an image needs no im2col. rows and vectors are constants.
+    """
+    n_rows, n_vec = literals(rows, vectors)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, b, offsets, k, c, c_stride, valid, lanes, bias, more = args[2:]
+        mask = lanes_below(builder, lanes)
+        places = row_places(builder, c, c_stride, n_rows, valid)
+        loop = Loop(builder, k, [a, *[ZERO] * (n_rows * n_vec)])
+        row = at(builder, b, builder.sext(builder.load(at(builder, offsets, loop.index)), I64))
+        pixels = [load(builder, at(builder, row, LANES * j)) for j in range(n_vec)]
+        new = [at(builder, loop.values[0], n_rows)]
+        for i in range(n_rows):
+            weight = splat(builder, builder.load(at(builder, loop.values[0], i)))
+            new += [fused(builder, weight, pixels[j], loop.values[1 + i * n_vec + j]) for j in range(n_vec)]
+        sums = loop.close(new)[1:]
+        starts = _starts(builder, n_vec, places, mask, bias, more)
+        for i in reversed(range(n_rows)):  # rows past `valid` go first, onto the last valid one
+            for j in range(n_vec):
+                total, place = builder.fadd(sums[i * n_vec + j], starts[i][j]), at(builder, places[i], LANES * j)
+                if j < n_vec - 1:
+                    store(builder, total, place)
+                else:
+                    masked_store(builder, total, place, mask)
+        return context.get_dummy_value()
+
+    i64 = types.int64
+    return types.void(rows, vectors, FLOATS, FLOATS, INTS, i64, FLOATS, i64, i64, i64, FLOATS, i64), codegen
+
+
+def _starts(builder: Any, n_vec: int, places: list[Any], mask: Any, bias: Any, more: Any) -> list[list[Any]]:
+    """Return what the sums are added to, for each row and vector: what is there if `more` is not 0, else the bias."""
+    fresh = [[splat(builder, builder.load(at(builder, bias, i)))] * n_vec for i in range(len(places))]
+    before = builder.block
+    with builder.if_then(builder.icmp_signed("!=", more, I64(0))):
+        kept = []
+        for place in places:
+            whole = [load(builder, at(builder, place, LANES * j)) for j in range(n_vec - 1)]
+            kept.append([*whole, masked_load(builder, at(builder, place, LANES * (n_vec - 1)), mask)])
+        after = builder.block
+    starts = [[builder.phi(value.type) for value in row] for row in fresh]
+    for row, new, old in zip(starts, fresh, kept, strict=True):
+        for phi, value, other in zip(row, new, old, strict=True):
+            phi.add_incoming(value, before)
+            phi.add_incoming(other, after)
+    return starts
+
+
+@intrinsic(prefer_literal=True)
+def dot_tile(
+    typingctx: Any,
+    rows: Any,
+    columns: Any,
+    a: Any,
+    a_stride: Any,
+    a_turn: Any,
+    valid_rows: Any,
+    b: Any,
+    offsets: Any,
+    b_turn: Any,
+    valid_columns: Any,
+    turns: Any,
+    count: Any,
+    c: Any,
+    c_stride: Any,
+) -> Any:
+    """c[i, j] += sum over t < turns, q < count of a[t * a_turn + i * a_stride + q] * b[t * b_turn + offsets[j] + q].
+
+    For i < valid_rows and j < valid_columns; turns and count at least 1. b is read up to the next multiple of 16 of
+    count and must be finite there; a and c are read inside only. rows and columns are constants, columns at most 8;
+    offsets has `columns` values.
+    """
+    n_rows, n_columns = literals(rows, columns)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, a_stride, a_turn, valid_rows, b, offsets, b_turn, valid_columns, turns, count, c, c_stride = args[2:]
+        lefts = row_places(builder, a, a_stride, n_rows, valid_rows)
+        numbers = [builder.sext(builder.load(at(builder, offsets, j)), I64) for j in range(n_columns)]
+        rights = [at(builder, b, number) for number in numbers]
+        outer = Loop(builder, turns, [I64(0), I64(0), *[ZERO] * (n_rows * n_columns)])
+        inner = Loop(builder, vectors_in(builder, count), outer.values[2:])
+        place = builder.mul(inner.index, I64(LANES))
+        mask = lanes_below(builder, builder.sub(count, place))
+        a_place, b_place = builder.add(outer.values[0], place), builder.add(outer.values[1], place)
+        left = [masked_load(builder, at(builder, ptr, a_place), mask) for ptr in lefts]
+        right = [load(builder, at(builder, ptr, b_place)) for ptr in rights]
+        pairs = [(i, j) for i in range(n_rows) for j in range(n_columns)]
+        sums = [fused(builder, left[i], right[j], inner.values[n]) for n, (i, j) in enumerate(pairs)]
+        sums = inner.close(sums)
+        steps = [builder.add(outer.values[0], a_turn), builder.add(outer.values[1], b_turn)]
+        sums = outer.close([*steps, *sums])[2:]
+        _add_sums(
+            builder, [sums[i * n_columns :][:n_columns] for i in range(n_rows)], c, c_stride, valid_rows, valid_columns
+        )
+        return context.get_dummy_value()
+
+    i64 = types.int64
+    left_types, right_types = (FLOATS, i64, i64, i64), (FLOATS, INTS, i64, i64)
+    return types.void(rows, columns, *left_types, *right_types, i64, i64, FLOATS, i64), codegen
+
+
+def _add_sums(builder: Any, tile: list[list[Any]], c: Any, c_stride: Any, valid_rows: Any, valid_columns: Any) -> None:
+    """c[i, j] += sum of the lanes of tile[i][j]; at most 8 columns, so that two rows share a vector."""
+    for i in range(0, len(tile), 2):
+        slots: list[Any] = [None] * LANES
+        for half, row in enumerate(tile[i : i + 2]):
+            slots[8 * half : 8 * half + len(row)] = row
+        sums = lane_sums(builder, slots)
+        for half in range(len(tile[i : i + 2])):
+            inside = builder.icmp_signed("<", I64(i + half), valid_rows)
+            mask = lanes_below(builder, builder.select(inside, valid_columns, I64(0)))
+            place = at(builder, c, builder.mul(c_stride, I64(i + half)))
+            here = shuffle(builder, sums, sums, [(8 * half + lane) % LANES for lane in range(LANES)])
+            masked_store(builder, builder.fadd(masked_load(builder, place, mask), here), place, mask)

@@ -1,0 +1,306 @@
+"""Direct convolution, weight gradient: dot products of runs of top_diff with runs of a slab.
+
+A tile holds the sums of some outputs times some taps, lanes are pixels. Both operands are read as they lie: nothing is
+transposed, and neither few outputs nor few channels waste lanes.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from caffelite.core.kernels.convolution.direct.slab import (
+    Slab,
+    clear,
+    fill_slab,
+    slab_layout,
+    slab_offsets,
+    slab_phases,
+)
+from caffelite.core.kernels.convolution.direct.tiles import WIDE, dot_tile
+from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+
+TURN_PIXELS = 640  # pixels summed up in registers at once, so that adding the lanes up at the end costs little
+SLAB_FLOATS = 32_000  # of one worker: with the part of top_diff half of 1 MiB of L2
+TOP_FLOATS = 100_000  # of top_diff that all channels meet before the next outputs do
+SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
+
+
+class WeightGradient(NamedTuple):
+    """Sizes of a direct weight gradient."""
+
+    num: int
+    group: int
+    channels: int  # of one group, as are outputs
+    outputs: int
+    out_height: int
+    out_width: int
+    taps: int
+    block: int  # channels in one slab
+    samples: int  # samples in one slab
+    slab_rows: int  # output rows in one slab
+    sample_splits: int  # sums over parts of the batch, each with a copy of the weights' size
+    channel_splits: int  # parts of a group's channels
+    rows: int  # of a tile: outputs
+    columns: int  # of a tile: taps
+    part: int  # outputs whose part of top_diff stays in the L2 cache over all channels
+
+
+if WIDE:
+
+    @kernel
+    def run_dots(
+        rows: int,
+        a: Any,
+        a_stride: int,
+        a_turn: int,
+        valid_rows: int,
+        b: Any,
+        offsets: Any,
+        b_turn: int,
+        valid_columns: int,
+        turns: int,
+        count: int,
+        c: Any,
+        c_stride: int,
+    ) -> None:
+        """dot_tile of a size known at run time: 5 x 5 or 4 x 6."""
+        own_code()
+        if rows == 5:
+            dot_tile(
+                5, 5, a, a_stride, a_turn, valid_rows, b, offsets, b_turn, valid_columns, turns, count, c, c_stride
+            )
+        else:
+            dot_tile(
+                4, 6, a, a_stride, a_turn, valid_rows, b, offsets, b_turn, valid_columns, turns, count, c, c_stride
+            )
+
+    TILES: tuple[tuple[int, int], ...] = ((5, 5), (4, 6))
+else:
+
+    @kernel
+    def run_dots(
+        rows: int,
+        a: Any,
+        a_stride: int,
+        a_turn: int,
+        valid_rows: int,
+        b: Any,
+        offsets: Any,
+        b_turn: int,
+        valid_columns: int,
+        turns: int,
+        count: int,
+        c: Any,
+        c_stride: int,
+    ) -> None:
+        """dot_tile of the one size that 16 registers of 8 floats can hold."""
+        own_code()
+        dot_tile(1, 4, a, a_stride, a_turn, valid_rows, b, offsets, b_turn, valid_columns, turns, count, c, c_stride)
+
+    TILES = ((1, 4),)
+
+
+@kernel
+def weight_gradient_task(
+    task: int,
+    top_diff: np.ndarray,
+    bottom: np.ndarray,
+    sums: Any,
+    plan: WeightGradient,
+    slab: Slab,
+    offsets: np.ndarray,
+    phases: np.ndarray,
+    room: Any,
+) -> None:
+    """Add to sums, weights of all groups, what one part of the samples gives for one part of one group's channels."""
+    own_code()
+    part, rest = task % plan.channel_splits, task // plan.channel_splits
+    g, split = rest % plan.group, rest // plan.group
+    n0, n1 = plan.num * split // plan.sample_splits, plan.num * (split + 1) // plan.sample_splits
+    c0, c1 = plan.channels * part // plan.channel_splits, plan.channels * (part + 1) // plan.channel_splits
+    for n in range(n0, n1, plan.samples):
+        for row0 in range(0, plan.out_height, plan.slab_rows):
+            rows = min(plan.slab_rows, plan.out_height - row0)
+            for m in range(0, plan.outputs, plan.part):
+                for c in range(c0, c1, plan.block):
+                    weight_gradient_block(
+                        top_diff,
+                        bottom,
+                        sums,
+                        plan,
+                        slab,
+                        offsets,
+                        phases,
+                        room,
+                        g,
+                        n,
+                        min(plan.samples, n1 - n),
+                        row0,
+                        rows,
+                        m,
+                        min(plan.outputs, m + plan.part),
+                        c,
+                        min(plan.block, c1 - c),
+                    )
+
+
+@kernel
+def weight_gradient_block(
+    top_diff: np.ndarray,
+    bottom: np.ndarray,
+    sums: Any,
+    plan: WeightGradient,
+    slab: Slab,
+    offsets: np.ndarray,
+    phases: np.ndarray,
+    room: Any,
+    g: int,
+    n: int,
+    samples: int,
+    row0: int,
+    rows: int,
+    m0: int,
+    m1: int,
+    c: int,
+    channels: int,
+) -> None:
+    """One slab: some samples, rows and channels of one group; outputs m0 to m1."""
+    own_code()
+    turn = plan.block * slab.kernel_w * slab.plane
+    for s in range(samples):
+        image = (((n + s) * plan.group + g) * plan.channels + c) * slab.height * slab.width
+        fill_slab(pointer(bottom, image), channels, row0, rows, slab, phases, shift(room, s * turn))
+    plane, stride = plan.out_height * plan.out_width, plan.channels * plan.taps
+    size, count = channels * plan.taps, rows * plan.out_width
+    for m in range(m0, m1, plan.rows):
+        a = pointer(top_diff, ((n * plan.group + g) * plan.outputs + m) * plane + row0 * plan.out_width)
+        for k in range(0, size, plan.columns):
+            run_dots(
+                plan.rows,
+                a,
+                plane,
+                plan.group * plan.outputs * plane,
+                min(plan.rows, m1 - m),
+                room,
+                pointer(offsets, k),
+                turn,
+                min(plan.columns, size - k),
+                samples,
+                count,
+                shift(sums, (g * plan.outputs + m) * stride + c * plan.taps + k),
+                stride,
+            )
+
+
+@parallel_kernel
+def weight_gradient(
+    top_diff: np.ndarray,
+    bottom: np.ndarray,
+    weight_diff: np.ndarray,
+    plan: WeightGradient,
+    slab: Slab,
+    offsets: np.ndarray,
+    phases: np.ndarray,
+    sums: np.ndarray,
+    rooms: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """Add to weight_diff, and fill sums: a row a part of the batch but the first; rooms has one a part of the work."""
+    count = weight_diff.size
+    shares, parts = plan.group * plan.channel_splits, rooms.shape[0]
+    tasks = plan.sample_splits * shares
+    for part in range(worker, parts, workers):
+        room = pointer(rooms, part * rooms.shape[1])
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
+            target = pointer(weight_diff, 0)
+            if task >= shares:
+                target = pointer(sums, (task // shares - 1) * count)
+                # samples are split only where channels are not: a task owns its group's sums, and clears no others
+                clear(shift(target, task % shares * (count // shares)), count // shares)
+            weight_gradient_task(task, top_diff, bottom, target, plan, slab, offsets, phases, room)
+
+
+@kernel
+def add_sums(sums: np.ndarray, splits: int, weight_diff: np.ndarray) -> None:
+    """Add the first `splits` rows of sums to weight_diff; rows are as long as weight_diff, one after the other."""
+    count, target = weight_diff.size, pointer(weight_diff, 0)
+    for split in range(splits):
+        source = pointer(sums, split * count)
+        for i in range(count):
+            target[i] += source[i]
+
+
+class DirectWeightGradient:
+    """Weight gradient of a convolution of any geometry; scratch is allocated here, once."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        workers = numba.get_num_threads()
+        self.plan = plan_weight_gradient(geometry, workers)
+        self.slab = slab_layout(geometry, self.plan.slab_rows)
+        offsets = slab_offsets(geometry, self.slab, self.plan.block)
+        self.offsets = np.concatenate([offsets, np.repeat(offsets[-1:], self.plan.columns)])
+        self.phases = slab_phases(geometry)
+        count = geometry.num_output * geometry.group_channels * geometry.taps
+        self.sums = aligned_zeros(self.plan.sample_splits - 1, -(-count // 16) * 16)
+        room = self.plan.samples * self.plan.block * self.slab.kernel_w * self.slab.plane + 16
+        self.rooms = aligned_zeros(workers, room)
+        self.small = geometry.multiply_adds < SMALL
+
+    def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:
+        """Add to weight_diff (O, C / group, KH, KW); top_diff is (N, O, OH, OW), bottom (N, C, H, W)."""
+        if top_diff.size == 0:
+            return
+        run = weight_gradient.serial if self.small else weight_gradient
+        run(
+            top_diff,
+            bottom,
+            weight_diff,
+            self.plan,
+            self.slab,
+            self.offsets,
+            self.phases,
+            self.sums,
+            self.rooms,
+        )
+        if self.plan.sample_splits > 1:
+            add_sums(self.sums, self.plan.sample_splits - 1, weight_diff)
+
+
+def plan_weight_gradient(geometry: Geometry, workers: int) -> WeightGradient:
+    """Choose slabs and parts: channels are shared out, or samples where there are too few channels."""
+    channels, outputs, num = geometry.group_channels, geometry.group_outputs, max(1, geometry.num)
+    out_height, out_width = max(1, geometry.out_height), max(1, geometry.out_width)
+    rows, columns = min(TILES, key=lambda tile: -(-outputs // tile[0]) * tile[0] / (tile[0] * tile[1]))
+    slab_rows = min(out_height, -(-2 * TURN_PIXELS // out_width))
+    slab_rows = -(-out_height // -(-out_height // slab_rows))
+    sample_splits, channel_splits = 1, 1
+    if geometry.group % workers:
+        if channels % workers == 0 or channels >= 8 * workers:
+            channel_splits = workers
+        else:
+            sample_splits = min(workers, num)
+    samples = min(-(-num // sample_splits), max(1, TURN_PIXELS // (slab_rows * out_width)))
+    floats = samples * geometry.kernel_w * slab_layout(geometry, slab_rows).plane
+    block = max(1, min(-(-channels // channel_splits), SLAB_FLOATS // floats))
+    parts = -(-outputs * samples * slab_rows * out_width // TOP_FLOATS)
+    return WeightGradient(
+        geometry.num,
+        geometry.group,
+        channels,
+        outputs,
+        out_height,
+        out_width,
+        geometry.taps,
+        block,
+        samples,
+        slab_rows,
+        sample_splits,
+        channel_splits,
+        rows,
+        columns,
+        -(-outputs // (parts * rows)) * rows,
+    )

@@ -1,0 +1,326 @@
+"""1x1 convolution of stride 1: forward pass and bottom gradient, which is one with the weights transposed.
+
+All samples' pixels stand in one line, so that small images waste no lanes. Of some of them all outputs are computed
+while they are in the L1 cache, and meanwhile the next ones' lines are fetched by hand: they lie a plane apart, where no
+hardware looks ahead. Where images are small the pixels are first copied to be near each other. Each top pixel is
+stored once a block of channels, straight from registers.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from caffelite.core.kernels.convolution.direct.tiles import WIDE
+from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.convolution.pointwise.tiles import plane_tile
+from caffelite.core.kernels.convolution.winograd.tiles import turn_in
+from caffelite.core.kernels.ir.pointers import aligned_zeros, copy_rows, own_code, pointer, shift
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.scratch import scratch
+
+ROWS, VECTORS = (8, 3) if WIDE else (6, 1)  # of a tile
+WIDTH = 16 * VECTORS  # pixels of a tile
+BLOCK = 256  # channels in one pass, about
+SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
+LEAST_PIXELS = 48  # of an image, so that a tile meets at most two
+
+
+class Product(NamedTuple):
+    """Sizes of a product of weights (outputs x channels) and pixels, for each group."""
+
+    num: int
+    group: int
+    channels: int  # of one group, as are outputs
+    outputs: int
+    pixels: int  # of one image
+    block: int  # channels in one pass
+    together: int  # tiles of pixels that share one reading of the weights
+    copied: int  # 1: pixels are copied before they are used
+    by_panel: int  # 1: workers share outputs out, 0: pixels
+    slow: int  # logarithm of how many panels a line of the next tile is fetched over
+
+
+def is_pointwise(geometry: Geometry) -> bool:
+    """Tell whether these kernels are for this geometry."""
+    return (
+        geometry.taps == geometry.stride_h == geometry.stride_w == 1
+        and geometry.pad_h == geometry.pad_w == 0
+        and geometry.height * geometry.width >= LEAST_PIXELS
+    )
+
+
+@kernel
+def pack_pair(
+    weight: np.ndarray, plan: Product, turned: int, task: int, places: np.ndarray, packed: np.ndarray
+) -> None:
+    """Pack two panels of outputs of one group, all blocks of channels."""
+    own_code()
+    pairs = (plan.outputs + 2 * ROWS - 1) // (2 * ROWS)
+    g, pair = task // pairs, task % pairs
+    m = pair * 2 * ROWS
+    outputs = min(2 * ROWS, plan.outputs - m)
+    for c in range(0, plan.channels, plan.block):
+        count = min(plan.block, plan.channels - c)
+        target = pointer(packed, ((g * plan.channels + c) * pairs + pair * count) * 16)
+        if turned:
+            source = pointer(weight, (g * plan.channels + c) * plan.outputs + m)
+            copy_rows(1, source, plan.outputs, target, 16, 0, outputs, 16, count)
+        else:
+            source = pointer(weight, (g * plan.outputs + m) * plan.channels + c)
+            turn_in(source, plan.channels, outputs, count, target, pointer(places, 0))
+
+
+@parallel_kernel
+def pack_pointwise(
+    weight: np.ndarray,
+    plan: Product,
+    turned: int,
+    places: np.ndarray,
+    packed: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """packed[group, block of channels, pair of panels, channel, 16] from weight.
+
+    weight is (group * outputs, channels), or with `turned` (group * channels, outputs).
+    """
+    tasks = plan.group * ((plan.outputs + 2 * ROWS - 1) // (2 * ROWS))
+    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+        pack_pair(weight, plan, turned, task, places, packed)
+
+
+@kernel
+def copy_pixels(
+    bottom: np.ndarray, plan: Product, g: int, c: int, channels: int, first: int, count: int, room: Any
+) -> None:
+    """room[channel, i] = pixel first + i of all samples' line, i < count; room's rows are those of `together` tiles."""
+    own_code()
+    done = 0
+    while done < count:
+        n, q = (first + done) // plan.pixels, (first + done) % plan.pixels
+        run = min(plan.pixels - q, count - done)
+        source = pointer(bottom, ((n * plan.group + g) * plan.channels + c) * plan.pixels + q)
+        copy_rows(1, source, plan.pixels, shift(room, done), plan.together * WIDTH, 0, run, run, channels)
+        done += run
+
+
+@kernel
+def product_tiles(
+    bottom: np.ndarray,
+    packed: np.ndarray,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Product,
+    g: int,
+    first: int,
+    last: int,
+    p0: int,
+    p1: int,
+    c: int,
+    room: Any,
+) -> None:
+    """Pixels first to last of all samples' line, `together` tiles at most, panels p0 to p1, one block of channels."""
+    own_code()
+    pairs, channels = (plan.outputs + 2 * ROWS - 1) // (2 * ROWS), min(plan.block, plan.channels - c)
+    pixels, every = plan.pixels, (1 << plan.slow) - 1
+    if plan.copied:
+        copy_pixels(bottom, plan, g, c, channels, first, last - first, room)
+    for p in range(p0, p1):
+        a = pointer(packed, ((g * plan.channels + c) * pairs + p // 2 * channels) * 16 + p % 2 * ROWS)
+        start, valid = pointer(bias, g * bias.shape[1] + p * ROWS), min(ROWS, plan.outputs - p * ROWS)
+        for place in range(first, last, WIDTH):
+            n, q = place // pixels, place % pixels
+            source = ((n * plan.group + g) * plan.channels + c) * pixels + q
+            b, stride = pointer(bottom, source), pixels
+            # one line of the tile after this pass, every few channels: a burst would fill the line buffers
+            part = (((p - p0) & every) * channels >> plan.slow) * pixels + ((p - p0) >> plan.slow) * 16
+            fetch = shift(b, plan.together * WIDTH + part if (p - p0) >> plan.slow < VECTORS else 0)
+            if plan.copied or pixels - q < WIDTH:
+                if not plan.copied:
+                    copy_pixels(bottom, plan, g, c, channels, place, min(WIDTH, last - place), room)
+                b, stride = shift(room, (place - first) * plan.copied), plan.together * WIDTH
+            target = pointer(top, ((n * plan.group + g) * plan.outputs + p * ROWS) * pixels + q)
+            run_plane(
+                a,
+                b,
+                stride,
+                channels,
+                target,
+                pixels,
+                valid,
+                start,
+                c,
+                pixels - q,
+                (plan.group * plan.outputs - 1) * pixels,
+                last - place,
+                fetch,
+                plan.slow,
+            )
+
+
+if WIDE:
+
+    @kernel
+    def run_plane(
+        a: Any,
+        b: Any,
+        b_stride: int,
+        k: int,
+        c: Any,
+        pixels: int,
+        valid: int,
+        bias: Any,
+        more: int,
+        cut: int,
+        jump: int,
+        stop: int,
+        fetch: Any,
+        slow: int,
+    ) -> None:
+        """plane_tile that crosses to the next image or past the last pixel only where it must; as narrow as needed."""
+        own_code()
+        if cut >= 48 and stop >= 48:
+            plane_tile(8, 3, 0, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
+        elif stop > 32:
+            plane_tile(8, 3, 1, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
+        elif stop > 16:
+            plane_tile(8, 2, 1, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
+        else:
+            plane_tile(8, 1, 1, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
+else:
+
+    @kernel
+    def run_plane(
+        a: Any,
+        b: Any,
+        b_stride: int,
+        k: int,
+        c: Any,
+        pixels: int,
+        valid: int,
+        bias: Any,
+        more: int,
+        cut: int,
+        jump: int,
+        stop: int,
+        fetch: Any,
+        slow: int,
+    ) -> None:
+        """plane_tile that crosses to the next image, or past the last pixel, only where it must."""
+        own_code()
+        if cut >= 16 and stop >= 16:
+            plane_tile(6, 1, 0, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
+        else:
+            plane_tile(6, 1, 1, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
+
+
+@kernel
+def product_part(
+    bottom: np.ndarray,
+    packed: np.ndarray,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Product,
+    first: int,
+    last: int,
+    p0: int,
+    p1: int,
+    room: Any,
+) -> None:
+    """Pixels first to last of all samples' line, panels p0 to p1, all groups."""
+    own_code()
+    step = plan.together * WIDTH
+    for g in range(plan.group):
+        for place in range(first, last, step):
+            end = min(last, place + step)
+            for c in range(0, plan.channels, plan.block):
+                product_tiles(bottom, packed, bias, top, plan, g, place, end, p0, p1, c, room)
+
+
+@parallel_kernel
+def product(
+    bottom: np.ndarray,
+    packed: np.ndarray,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Product,
+    rooms: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """Fill top (num, group * outputs, pixels) from bottom (num, group * channels, pixels).
+
+    rooms has a row a part of the work.
+    """
+    parts, panels, length = rooms.shape[0], (plan.outputs + ROWS - 1) // ROWS, plan.num * plan.pixels
+    lines = (length + 15) // 16
+    for part in range(worker, parts, workers):
+        first, last, p0, p1 = 0, length, 0, panels
+        if plan.by_panel:
+            p0, p1 = panels * part // parts, panels * (part + 1) // parts
+        else:
+            first, last = lines * part // parts * 16, min(length, lines * (part + 1) // parts * 16)
+        product_part(bottom, packed, bias, top, plan, first, last, p0, p1, pointer(rooms, part * rooms.shape[1]))
+
+
+class PointwiseForward:
+    """Forward pass of a 1x1 convolution of stride 1."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        workers = numba.get_num_threads()
+        self.plan = plan_product(geometry, workers)
+        self.workers, self.small = workers, geometry.multiply_adds < SMALL
+        plan = self.plan
+        pairs = -(-plan.outputs // (2 * ROWS))
+        self.places = np.arange(plan.block + 16, dtype=np.int32) * 16
+        self.packed_floats = plan.channels * pairs * 16
+        self.bias = aligned_zeros(plan.group, pairs * 2 * ROWS)
+
+    def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top (N, O, H, W); weight is (O, C / group, 1, 1), bias (O,) or None, bottom (N, C, H, W)."""
+        plan = self.plan
+        self.bias[:, : plan.outputs] = 0 if bias is None else bias.reshape(plan.group, plan.outputs)
+        self.run(weight, 0, bottom, top)
+
+    def run(self, weight: np.ndarray, turned: int, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top from the weights, turned or not, and the bias that is set."""
+        if top.size:
+            run_pack = pack_pointwise.serial if self.small else pack_pointwise
+            run_product = product.serial if self.small else product
+            plan = self.plan
+            packed = scratch("weights", plan.group, self.packed_floats)
+            run_pack(weight, plan, turned, self.places, packed)
+            rooms = scratch("pixels", self.workers, plan.together * plan.block * WIDTH)
+            run_product(bottom, packed, self.bias, top, plan, rooms)
+
+
+class PointwiseBottomGradient:
+    """Bottom gradient of a 1x1 convolution of stride 1."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.forward = PointwiseForward(geometry._replace(channels=geometry.num_output, num_output=geometry.channels))
+
+    def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
+        """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, 1, 1), top_diff (N, O, H, W)."""
+        self.forward.run(weight, 1, top_diff, bottom_diff)
+
+
+def plan_product(geometry: Geometry, workers: int) -> Product:
+    """Choose how the work is shared out, and the sizes of blocks."""
+    channels, outputs = geometry.group_channels, geometry.group_outputs
+    pixels, panels = geometry.height * geometry.width, -(-outputs // ROWS)
+    small = pixels <= 256
+    blocks = max(1, round(channels / BLOCK))
+    return Product(
+        geometry.num,
+        geometry.group,
+        channels,
+        outputs,
+        pixels,
+        -(-channels // blocks),
+        4 if small else 8 if channels <= 64 else 1,
+        int(small and (panels > 3 or pixels < 150)),  # for few outputs copying costs more than it gives
+        int(panels >= 4 * workers and geometry.num * pixels < 10 * workers * WIDTH),
+        max(0, min(3, (panels // 4).bit_length() - 1)),
+    )

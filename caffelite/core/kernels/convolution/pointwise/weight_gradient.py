@@ -1,0 +1,170 @@
+"""1x1 convolution of stride 1, weight gradient: sums over all pixels of one side's channels times the other's.
+
+The side with fewer channels becomes lanes, turned by transposing in registers; the other is read from its planes, a
+float at a time for all lanes. Workers share samples out where the weights are small, and have sums of their own; else
+channels of the other side.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from caffelite.core.kernels.convolution.direct.slab import odd_lines
+from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.convolution.pointwise.stride1 import SMALL
+from caffelite.core.kernels.convolution.winograd.tiles import turn_in, turn_out
+from caffelite.core.kernels.gemm.products import TILE_ROWS, run_product
+from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.scratch import scratch
+
+TURNED_FLOATS = 100_000  # of a worker, so that they stay in its L2 cache
+PIECE = 384  # pixels that a tile sums up at once
+SUM_FLOATS = 100_000  # up to which a worker has sums of its own
+
+
+class Gradient(NamedTuple):
+    """Sizes of a weight gradient, for each group."""
+
+    num: int
+    group: int
+    rows: int  # channels of the side with more channels
+    lanes: int  # of the other side
+    width: int  # lanes, in whole tiles
+    vectors: int  # of a tile
+    pixels: int  # of one image
+    block: int  # pixels that are turned at once
+    by_sample: int  # 1: workers share samples out, 0: rows
+    across: int  # 1: lanes are outputs, 0: lanes are channels
+
+
+@kernel
+def add_image(
+    wide: Any, narrow: Any, plan: Gradient, r0: int, r1: int, places: Any, turned: Any, sums: Any, more: int
+) -> None:
+    """sums[row, lane] = or += wide[row, pixel] x narrow[lane, pixel], rows r0 to r1, of one group of one sample."""
+    own_code()
+    height, step = TILE_ROWS[plan.vectors], plan.vectors * 16
+    for q0 in range(0, plan.pixels, plan.block):
+        count = min(plan.block, plan.pixels - q0)
+        for lane in range(0, plan.lanes, 16):
+            source = shift(narrow, lane * plan.pixels + q0)
+            turn_in(source, plan.pixels, min(16, plan.lanes - lane), count, shift(turned, lane), places)
+        for q in range(0, count, PIECE):
+            size = min(PIECE, count - q)
+            for lane in range(0, plan.width, step):
+                b = shift(turned, q * plan.width + lane)
+                for row in range(r0, r1, height):
+                    run_product(
+                        plan.vectors,
+                        shift(wide, row * plan.pixels + q0 + q),
+                        plan.pixels,
+                        1,
+                        b,
+                        plan.width,
+                        size,
+                        shift(sums, row * plan.width + lane),
+                        plan.width,
+                        min(height, r1 - row),
+                        more + q0 + q,
+                    )
+
+
+@kernel
+def add_sums(sums: Any, plan: Gradient, g: int, r0: int, r1: int, weight_diff: np.ndarray, places: Any) -> None:
+    """Add rows r0 to r1 of one group's sums to weight_diff."""
+    own_code()
+    target = pointer(weight_diff, g * plan.rows * plan.lanes)
+    if plan.across:
+        for row in range(r0, r1, 16):
+            for lane in range(0, plan.lanes, 16):
+                place = shift(target, lane * plan.rows + row)
+                source = shift(sums, row * plan.width + lane)
+                turn_out(1, source, places, min(16, r1 - row), place, plan.rows, min(16, plan.lanes - lane))
+    else:
+        for row in range(r0, r1):
+            for lane in range(plan.lanes):
+                target[row * plan.lanes + lane] += sums[row * plan.width + lane]
+
+
+@parallel_kernel
+def gradient(
+    wide: np.ndarray,
+    narrow: np.ndarray,
+    plan: Gradient,
+    places: np.ndarray,
+    turned: np.ndarray,
+    sums: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """Fill sums from wide (num, group * rows, pixels) and narrow (num, group * lanes, pixels).
+
+    turned has a row a part of the work, sums a row a part and group if samples are shared out, else a row a group.
+    """
+    parts, rows = turned.shape[0], plan.rows
+    for part in range(worker, parts, workers):
+        room = pointer(turned, part * turned.shape[1])
+        n0, n1, r0, r1, own = 0, plan.num, 0, rows, 0
+        if plan.by_sample:
+            n0, n1, own = plan.num * part // parts, plan.num * (part + 1) // parts, part * plan.group
+        else:
+            r0, r1 = rows * part // parts, rows * (part + 1) // parts
+        for g in range(plan.group):
+            total = pointer(sums, (own + g) * sums.shape[1])
+            for n in range(n0, n1):
+                a = pointer(wide, (n * plan.group + g) * rows * plan.pixels)
+                b = pointer(narrow, (n * plan.group + g) * plan.lanes * plan.pixels)
+                add_image(a, b, plan, r0, r1, pointer(places, 0), room, total, n - n0)
+
+
+@parallel_kernel
+def add_all_sums(
+    sums: np.ndarray, plan: Gradient, weight_diff: np.ndarray, places: np.ndarray, worker: int, workers: int
+) -> None:
+    """Add the sums of all parts to weight_diff."""
+    r0, r1 = plan.rows * worker // workers, plan.rows * (worker + 1) // workers
+    for g in range(plan.group):
+        for place in range(g, sums.shape[0], plan.group):
+            add_sums(pointer(sums, place * sums.shape[1]), plan, g, r0, r1, weight_diff, pointer(places, 0))
+
+
+class PointwiseWeightGradient:
+    """Weight gradient of a 1x1 convolution of stride 1."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        workers = numba.get_num_threads()
+        self.plan = plan_gradient(geometry, workers)
+        plan = self.plan
+        self.places = np.arange(plan.block + 16, dtype=np.int32) * plan.width
+        copies = workers if plan.by_sample else 1
+        self.small = geometry.multiply_adds < SMALL
+        self.scratch = (
+            ("pixels", workers, plan.block * plan.width),
+            ("products", copies * plan.group, odd_lines((plan.rows + 16) * plan.width)),
+        )
+
+    def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:
+        """Add to weight_diff (O, C / group, 1, 1); top_diff is (N, O, H, W), bottom (N, C, H, W)."""
+        if top_diff.size:
+            sides = (bottom, top_diff) if self.plan.across else (top_diff, bottom)
+            turned, sums = (scratch(*sizes) for sizes in self.scratch)
+            run, run_add = (gradient.serial, add_all_sums.serial) if self.small else (gradient, add_all_sums)
+            run(*sides, self.plan, self.places, turned, sums)
+            run_add(sums, self.plan, weight_diff, self.places)
+
+
+def plan_gradient(geometry: Geometry, workers: int) -> Gradient:
+    """Choose which side becomes lanes, how the work is shared out, and the sizes of blocks."""
+    across = geometry.group_outputs < geometry.group_channels
+    lanes, rows = sorted((geometry.group_outputs, geometry.group_channels))
+    whole = -(-lanes // 16)
+    vectors = min(range(min(whole, 2), 5), key=lambda v: (-(-whole // v) * v, -v))
+    width = -(-whole // vectors) * vectors * 16
+    pixels = geometry.height * geometry.width
+    block = min(pixels, max(PIECE, TURNED_FLOATS // width // PIECE * PIECE))
+    by_sample = geometry.num > 0 and geometry.num % workers == 0 and geometry.group * rows * width <= SUM_FLOATS
+    return Gradient(
+        geometry.num, geometry.group, rows, lanes, width, vectors, pixels, block, int(by_sample), int(across)
+    )

@@ -1,0 +1,1 @@
+"""Winograd's convolution for 3x3 kernels."""

@@ -1,0 +1,317 @@
+"""3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): forward pass and bottom gradient.
+
+A tile of 4 x 4 outputs takes 36 multiplications a channel instead of 144. Steps: bring tiles of 6 x 6 pixels and the
+weights into another basis; for each of the 36 transformed pixels multiply (tiles x channels) by (channels x outputs);
+bring the products back. Results differ from the direct sum by some 1e-5 of the largest value.
+
+Many tiles: each worker takes rows of tiles through all steps, so that what it writes stays in its L2 cache; the weights
+are transformed beforehand. Few tiles, where the transformed weights would be more to move than the images: all tiles
+are transformed first, then each worker takes outputs, and transforms their weights itself.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from caffelite.core.kernels.convolution.direct.bottom_gradient import turned
+from caffelite.core.kernels.convolution.direct.slab import odd_lines
+from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.convolution.winograd.steps import (
+    Winograd,
+    multiply,
+    pixel_places,
+    transform_pixels,
+    transform_weights,
+    write_outputs,
+)
+from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.scratch import scratch
+
+DEPTH = 128  # channels in one pass over the products: their weights stay in the L1 cache over all tiles
+LEAST_CHANNELS = 12  # of 16 in a vector
+LEAST_WORK = 500_000  # multiply-adds of a direct sum
+BLOCK_FLOATS = 100_000  # of a worker's transformed pixels where it takes rows of tiles
+BLOCK_TILES = 32  # that share one reading of the transformed weights, at least
+PRODUCT_FLOATS = 300_000  # of a worker's products where it takes outputs
+
+
+def suits_winograd(geometry: Geometry) -> bool:
+    """Tell whether these kernels are for this geometry, and faster than a direct sum."""
+    return (
+        geometry.kernel_h == geometry.kernel_w == 3
+        and geometry.stride_h == geometry.stride_w == 1
+        and geometry.dilation_h == geometry.dilation_w == 1
+        and max(geometry.pad_h, geometry.pad_w) <= 2
+        and min(geometry.group_channels, geometry.group_outputs) >= LEAST_CHANNELS
+        and geometry.multiply_adds >= LEAST_WORK
+    )
+
+
+@parallel_kernel
+def transform_all_weights(
+    weight: np.ndarray,
+    plan: Winograd,
+    turn: int,
+    taps: np.ndarray,
+    rooms: np.ndarray,
+    packed: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """packed[group, chunk of outputs, block of channels] of transform_weights; rooms has a row a part of the work."""
+    chunks, depths = (plan.outputs + plan.chunk - 1) // plan.chunk, (plan.channels + plan.depth - 1) // plan.depth
+    tasks, parts = plan.group * chunks * depths, rooms.shape[0]
+    for part in range(worker, parts, workers):
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
+            c0, m, g = task % depths * plan.depth, task // depths % chunks * plan.chunk, task // depths // chunks
+            target = pointer(packed, task * 36 * plan.weight_step)
+            room = pointer(rooms, part * rooms.shape[1])
+            transform_weights(weight, plan, turn, g, m, c0, taps, room, target)
+
+
+@kernel
+def forward_rows(
+    g: int,
+    row0: int,
+    bottom: np.ndarray,
+    packed: np.ndarray,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Winograd,
+    places_in: np.ndarray,
+    places_out: np.ndarray,
+    slab: Any,
+    room: Any,
+    pixels: Any,
+    products: Any,
+) -> None:
+    """Fill one block of rows of tiles of one group of top."""
+    own_code()
+    rows = min(plan.block, plan.num * plan.tiles_h - row0)
+    chunks, depths = (plan.outputs + plan.chunk - 1) // plan.chunk, (plan.channels + plan.depth - 1) // plan.depth
+    transform_pixels(bottom, plan, g, row0, rows, places_in, slab, pixels)
+    for chunk in range(chunks):
+        for block in range(depths):
+            depth = min(plan.depth, plan.channels - block * plan.depth)
+            weights = pointer(packed, ((g * chunks + chunk) * depths + block) * 36 * plan.weight_step)
+            multiply(shift(pixels, block * plan.depth), weights, products, rows * plan.tiles_w, depth, block, plan)
+        write_outputs(products, plan, bias, g, chunk * plan.chunk, row0, rows, places_out, room, top)
+
+
+@parallel_kernel
+def forward_by_rows(
+    bottom: np.ndarray,
+    packed: np.ndarray,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Winograd,
+    places_in: np.ndarray,
+    places_out: np.ndarray,
+    slabs: np.ndarray,
+    rooms: np.ndarray,
+    pixels: np.ndarray,
+    products: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """Fill top; the last four arrays have a row a part of the work."""
+    blocks, parts = (plan.num * plan.tiles_h + plan.block - 1) // plan.block, slabs.shape[0]
+    tasks = plan.group * blocks
+    for part in range(worker, parts, workers):
+        slab, room = pointer(slabs, part * slabs.shape[1]), pointer(rooms, part * rooms.shape[1])
+        own, product = pointer(pixels, part * pixels.shape[1]), pointer(products, part * products.shape[1])
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
+            g, row0 = task // blocks, task % blocks * plan.block
+            forward_rows(g, row0, bottom, packed, bias, top, plan, places_in, places_out, slab, room, own, product)
+
+
+@kernel
+def forward_chunk(
+    g: int,
+    m: int,
+    weight: np.ndarray,
+    turn: int,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Winograd,
+    taps: np.ndarray,
+    places_out: np.ndarray,
+    room: Any,
+    pixels: Any,
+    weights: Any,
+    products: Any,
+) -> None:
+    """Fill a chunk of outputs of one group of top."""
+    own_code()
+    rows = plan.num * plan.tiles_h
+    for c0 in range(0, plan.channels, plan.depth):
+        transform_weights(weight, plan, turn, g, m, c0, taps, room, weights)
+        depth = min(plan.depth, plan.channels - c0)
+        multiply(shift(pixels, c0), weights, products, rows * plan.tiles_w, depth, c0, plan)
+    write_outputs(products, plan, bias, g, m, 0, rows, places_out, room, top)
+
+
+@parallel_kernel
+def transform_all_pixels(
+    bottom: np.ndarray,
+    plan: Winograd,
+    places: np.ndarray,
+    slabs: np.ndarray,
+    pixels: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """Transform all tiles; pixels has a row a group, slabs a row a part of the work."""
+    rows, parts = plan.num * plan.tiles_h, slabs.shape[0]
+    tasks = plan.group * rows
+    for part in range(worker, parts, workers):
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
+            g, row = task // rows, task % rows
+            target = pointer(pixels, g * pixels.shape[1] + row * plan.tiles_w * plan.lanes)
+            transform_pixels(bottom, plan, g, row, 1, places, pointer(slabs, part * slabs.shape[1]), target)
+
+
+@parallel_kernel
+def forward_by_outputs(
+    weight: np.ndarray,
+    turn: int,
+    bias: np.ndarray,
+    top: np.ndarray,
+    plan: Winograd,
+    taps: np.ndarray,
+    places: np.ndarray,
+    rooms: np.ndarray,
+    pixels: np.ndarray,
+    weights: np.ndarray,
+    products: np.ndarray,
+    worker: int,
+    workers: int,
+) -> None:
+    """Fill top from transformed pixels, which have a row a group; the other scratch has a row a part of the work."""
+    chunks, parts = (plan.outputs + plan.chunk - 1) // plan.chunk, rooms.shape[0]
+    tasks = plan.group * chunks
+    for part in range(worker, parts, workers):
+        room, own = pointer(rooms, part * rooms.shape[1]), pointer(weights, part * weights.shape[1])
+        product = pointer(products, part * products.shape[1])
+        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
+            g, m = task // chunks, task % chunks * plan.chunk
+            shared = pointer(pixels, g * pixels.shape[1])
+            forward_chunk(g, m, weight, turn, bias, top, plan, taps, places, room, shared, own, product)
+
+
+class WinogradForward:
+    """Forward pass of a 3x3 convolution of stride 1 without dilation."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        workers = numba.get_num_threads()
+        self.by_rows, self.plan = plan_winograd(geometry, workers)
+        plan = self.plan
+        steps = 36 * np.array([plan.pixel_step, plan.weight_step, plan.product_step])
+        chunks, depths = -(-plan.outputs // plan.chunk), -(-plan.channels // plan.depth)
+        self.bias = aligned_zeros(plan.group, chunks * plan.chunk)
+        self.slabs = aligned_zeros(workers, 6 * (plan.tiles_w * 4 + 2) * 16)
+        self.rooms = aligned_zeros(workers, max(4 * plan.tiles_w * 64, 16 * 144))
+        self.scratch = (
+            ("pixels", workers if self.by_rows else plan.group, steps[0]),
+            ("weights", plan.group * chunks * depths if self.by_rows else workers, steps[1]),
+            ("products", workers, steps[2]),
+        )
+        taps = np.arange(144, dtype=np.int32) * 16
+        self.taps = (taps, taps[8::-1].copy())
+        self.places_in = pixel_places(6, plan.width, plan.tiles_w * 4 + 2, plan.pad_w)
+        self.places_out = pixel_places(4, plan.out_width, plan.tiles_w * 4, 0)
+
+    def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top (N, O, OH, OW); weight is (O, C / group, 3, 3), bias (O,) or None, bottom (N, C, H, W)."""
+        plan = self.plan
+        self.bias[:, : plan.outputs] = 0 if bias is None else bias.reshape(plan.group, plan.outputs)
+        self.run(weight, 0, bottom, top)
+
+    def run(self, weight: np.ndarray, turn: int, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top from the weights, turned or not, and the bias that is set."""
+        if top.size == 0:
+            return
+        plan, taps = self.plan, self.taps[turn]
+        pixels, weights, products = (scratch(*sizes) for sizes in self.scratch)
+        if self.by_rows:
+            transform_all_weights(weight, plan, turn, taps, self.rooms, weights)
+            own = (self.places_in, self.places_out, self.slabs, self.rooms)
+            forward_by_rows(bottom, weights, self.bias, top, plan, *own, pixels, products)
+        else:
+            transform_all_pixels(bottom, plan, self.places_in, self.slabs, pixels)
+            rooms = (self.rooms, pixels, weights, products)
+            forward_by_outputs(weight, turn, self.bias, top, plan, taps, self.places_out, *rooms)
+
+
+class WinogradBottomGradient:
+    """Bottom gradient of a 3x3 convolution of stride 1: a forward pass with turned weights; pad is at most 2."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.forward = WinogradForward(turned(geometry))
+
+    def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
+        """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, 3, 3), top_diff (N, O, OH, OW)."""
+        if top_diff.size == 0:
+            bottom_diff[...] = 0
+        else:
+            self.forward.run(weight, 1, top_diff, bottom_diff)
+
+
+def plan_winograd(geometry: Geometry, workers: int, by_rows: bool | None = None) -> tuple[bool, Winograd]:
+    """Choose whether rows of tiles are shared out, or outputs, unless it is given; and the sizes of blocks."""
+    channels, outputs = geometry.group_channels, geometry.group_outputs
+    tiles_h, tiles_w = max(1, -(-geometry.out_height // 4)), max(1, -(-geometry.out_width // 4))
+    rows, lanes = max(1, geometry.num) * tiles_h, -(-channels // 16) * 16
+    tiles = rows * tiles_w
+    if by_rows is None:
+        # the transformed weights would be written once and read by every worker, the pixels some four times
+        many = geometry.group * -(-outputs // 32) >= workers
+        by_rows = 4 * tiles > outputs * (1 + workers) or not many
+    if by_rows:
+        chunk = chunk_size(outputs, 4, geometry.group, 1)
+    else:
+        widest = min(4, max(2, PRODUCT_FLOATS // (36 * 16 * tiles)))
+        chunk = chunk_size(outputs, widest, geometry.group, workers)
+    block = rows
+    if by_rows:
+        block = max(BLOCK_FLOATS // (36 * lanes * tiles_w), -(-BLOCK_TILES // tiles_w))
+        blocks = -(-rows // block)
+        while geometry.group * blocks % workers and geometry.group * blocks < 8 * workers and blocks < rows:
+            blocks += 1
+        block = -(-rows // blocks)
+    depth = -(-channels // -(-channels // DEPTH))
+    plan = Winograd(
+        geometry.num,
+        geometry.group,
+        channels,
+        outputs,
+        geometry.height,
+        geometry.width,
+        geometry.out_height,
+        geometry.out_width,
+        geometry.pad_h,
+        geometry.pad_w,
+        tiles_h,
+        tiles_w,
+        lanes,
+        chunk,
+        depth,
+        block,
+        odd_lines(block * tiles_w * lanes),
+        odd_lines(depth * chunk),
+        odd_lines(block * tiles_w * chunk),
+    )
+    return by_rows, plan
+
+
+def chunk_size(outputs: int, widest: int, group: int, workers: int) -> int:
+    """Return how many outputs to take at once, in whole vectors, so that the busiest worker has least to do."""
+    vectors = -(-outputs // 16)
+
+    def cost(width: int) -> tuple[int, int]:
+        chunks = group * -(-vectors // width)
+        return -(-chunks // workers) * width, -width
+
+    return 16 * min(range(min(vectors, 2), widest + 1), key=cost)

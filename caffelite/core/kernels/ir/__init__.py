@@ -1,0 +1,1 @@
+"""Intrinsics: vectors, pointers, masks and functions written in LLVM's language."""

@@ -1,0 +1,140 @@
+"""Which source files a kernel can reach, and one stamp for all their texts: machine code is as old as its sources.
+
+A kernel is built from its own file, the helpers that it calls, theirs, and the constants that any of these import.
+So the files are found from module to module: by every import statement, absolute or relative, at the top or inside a
+function, and by the modules that the objects among a module's globals come from, which finds what was handed on under
+another name. Files of Python's library and of installed packages are left out, unless the kernel itself is part of
+such a package: their versions are not ours to follow, but for numba's, which is part of the name of each stored file.
+"""
+
+import ast
+import hashlib
+import sys
+import sysconfig
+import types
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from importlib.metadata import version
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "caffelite.core.kernels"
+KERNEL_FOLDER = Path(__file__).parent.parent
+# These decide how every kernel is compiled, stored and run.
+_COMPILING = tuple(f"{PACKAGE}.jit.{name}" for name in ("compile", "cache", "launch", "sources"))
+_FOREIGN = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib"))
+
+_texts: dict[Path, bytes] = {}
+
+
+def has_source(function: Callable[..., Any]) -> bool:
+    """Whether the function was read from a file: what is typed at a prompt is not kept on disk."""
+    return Path(function.__code__.co_filename).is_file()
+
+
+def remember_source(function: Callable[..., Any]) -> None:
+    """Read the file of a kernel while it is imported: compiled later, it must not be taken for a newer text's."""
+    _read_package()
+    if has_source(function):
+        _text(Path(function.__code__.co_filename))
+
+
+def source_stamp(function: Callable[..., Any]) -> str:
+    """Return a hash of the package version and of the text of every file that the kernel `function` can reach."""
+    digest = hashlib.sha256(version("caffelite").encode())
+    for path in sorted(reachable_files(function)):
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(_text(path)).digest())
+    return digest.hexdigest()
+
+
+def reachable_files(function: Callable[..., Any]) -> set[Path]:
+    """Return the files of `function`, of all modules of ours that it can reach, and of those that compile it.
+
+    If a module cannot tell what it imports, since it has no source, these are all files of kernels/.
+    """
+    found = {Path(function.__code__.co_filename)}
+    own = str(function.__globals__.get("__name__", "")).partition(".")[0]
+    waiting = [function.__globals__, *(vars(sys.modules[name]) for name in _COMPILING if name in sys.modules)]
+    waiting += [vars(sys.modules[name]) for name in _modules_of_values(_closure(function)) if name in sys.modules]
+    seen = {id(scope) for scope in waiting}
+    while waiting:
+        scope = waiting.pop()
+        path = scope.get("__file__")
+        if path is None or not Path(path).is_file() or Path(path).suffix != ".py":
+            found.update(KERNEL_FOLDER.rglob("*.py"))
+            continue
+        found.add(Path(path))
+        for name in {*_imported_modules(scope), *_modules_of_values(list(scope.values()))}:
+            module = sys.modules.get(name)
+            if module is not None and id(vars(module)) not in seen and _is_ours(module, own):
+                seen.add(id(vars(module)))
+                waiting.append(vars(module))
+    return found
+
+
+@cache
+def _read_package() -> None:
+    for path in KERNEL_FOLDER.rglob("*.py"):
+        _text(path)
+
+
+def _text(path: Path) -> bytes:
+    if path not in _texts:
+        _texts[path] = path.read_bytes()
+    return _texts[path]
+
+
+def _is_ours(module: types.ModuleType, own: str) -> bool:
+    """Whether to follow a module: one of this package, of the kernel's own package, or of no installed package."""
+    top = module.__name__.partition(".")[0]
+    if top in ("caffelite", own):
+        return True
+    if top in sys.builtin_module_names or getattr(module, "__file__", None) is None:
+        return False
+    return not str(Path(str(module.__file__)).resolve()).startswith(_FOREIGN)
+
+
+def _imported_modules(scope: dict[str, Any]) -> Iterator[str]:
+    """Names of what the module's import statements may load; of `from a import b` both a and a.b."""
+    package = scope.get("__package__") or ""
+    for level, base, names in _imports_of(Path(scope["__file__"])):
+        if level and not package:
+            continue  # cannot run either
+        origin = resolve_name("." * level + base, package) if level else base
+        if origin:
+            yield origin
+        yield from (f"{origin}.{name}" for name in names)
+
+
+@cache
+def _imports_of(path: Path) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
+    """Each import statement of a file: its level (dots), module, and the names taken from it."""
+    found: list[tuple[int, str, tuple[str, ...]]] = []
+    for node in ast.walk(ast.parse(_text(path))):
+        if isinstance(node, ast.ImportFrom):
+            found.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
+        elif isinstance(node, ast.Import):
+            found += [(0, alias.name, ()) for alias in node.names]
+    return tuple(found)
+
+
+def _modules_of_values(values: Iterable[Any]) -> Iterator[str]:
+    """Names of the modules that values, and members of tuples, lists and tables among them, come from."""
+    for value in values:
+        members = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()
+        yield from (name for member in (value, *members) if (name := _home(member)))
+
+
+def _closure(function: Callable[..., Any]) -> list[Any]:
+    """Return what an inner function took from the function around it."""
+    return [cell.cell_contents for cell in function.__closure__ or ()]
+
+
+def _home(value: Any) -> str | None:
+    """Name of the module that a function, class, kernel, intrinsic or module comes from; None for plain values."""
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    name = getattr(value, "__module__", None)
+    return name if isinstance(name, str) else None

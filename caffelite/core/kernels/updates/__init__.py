@@ -1,0 +1,1 @@
+"""Update rules over the arena, one file a rule."""

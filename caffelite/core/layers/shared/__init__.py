@@ -1,0 +1,1 @@
+"""What several layers need: windows, labels, normalizers, the base of convolutions and of recurrent layers."""

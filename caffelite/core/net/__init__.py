@@ -1,0 +1,1 @@
+"""Net: from a prototxt to layers that run; see docs/design.md."""

@@ -1,0 +1,227 @@
+"""From a draft to steps: filter, split, wire, set up each layer, find out what runs backward, share parameters.
+
+Source: src/caffe/net.cpp, Net::Init. The log lines are Caffe's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from google.protobuf import text_format
+
+from caffelite.core import container
+from caffelite.core.arena import Arena, LearnableParam
+from caffelite.core.blob import Blob
+from caffelite.core.errors import CaffeliteError, LayerError
+from caffelite.core.format import number, shape_string
+from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
+from caffelite.core.net.plan import Step, located
+from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
+from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.filter import filter_net
+from caffelite.core.net.wiring.layer_types import check_types
+from caffelite.core.net.wiring.sharing import LayerParams, Sharing, lr_mults_of, share_params
+from caffelite.core.net.wiring.splits import insert_splits
+from caffelite.core.net.wiring.state import fill_phases
+from caffelite.core.net.wiring.wire import Wiring, wire
+from caffelite.proto import caffe_pb2
+
+log = logging.getLogger("caffelite")
+
+
+@dataclass
+class Built:
+    """A net ready to run: its layers' messages, how blobs are wired, the steps, and the parameters in their arena."""
+
+    draft: Draft
+    wiring: Wiring
+    blobs: list[Blob]
+    steps: list[Step]
+    sharing: Sharing
+    learnable_params: list[LearnableParam]
+    arena: Arena
+
+
+def build(draft: Draft, context: Context) -> Built:
+    """Build the net whose state is `draft.param.state`; a CaffeliteError says what does not fit."""
+    draft = filter_net(draft, log.info)
+    log.info("Initializing net from parameters: \n%s", text_format.MessageToString(draft.param).rstrip())
+    check_types(draft, layer_type_list())
+    _note_engines(draft)
+    draft = fill_phases(insert_splits(draft, _default_loss_weights))
+    wiring = wire(draft, lambda layer: layer_class_for(layer).is_input, _tops_needed)
+    blobs = [Blob(dtype=context.dtype) for _ in wiring.blob_names]
+    steps = _set_up_steps(draft, wiring, blobs, context)
+    _find_backward(draft, wiring, steps)
+    _check_memory(blobs, steps, "the net")
+    sharing = _share(draft, steps)
+    params = _learnable_params(sharing, steps)
+    arena = Arena(params, context.dtype)
+    _view_owners(sharing, steps)
+    for blob_id in wiring.output_ids:
+        log.info("This network produces output %s", wiring.blob_names[blob_id])
+    log.info("Network initialization done.")
+    return Built(draft, wiring, blobs, steps, sharing, params, arena)
+
+
+def _note_engines(draft: Draft) -> None:
+    """Say once that another engine than Caffe's own was asked for: all of them mean the table of kernels."""
+    engines: dict[str, str] = {}
+    for layer in draft.param.layer:
+        for _, message in layer.ListFields():
+            engine = getattr(message, "engine", 0)
+            if engine:
+                name = message.DESCRIPTOR.fields_by_name["engine"].enum_type.values_by_number[engine].name
+                engines.setdefault(name, layer.name)
+    for name, layer_name in engines.items():
+        if name != "CAFFE":
+            log.warning(
+                "engine: %s (layer %s, ...) is computed by caffelite's own kernels, on the CPU.", name, layer_name
+            )
+
+
+def _default_loss_weights(layer_param: caffe_pb2.LayerParameter) -> list[float]:
+    return layer_class_for(layer_param).default_loss_weights(layer_param)
+
+
+def _tops_needed(layer_param: caffe_pb2.LayerParameter) -> int:
+    layer_class = layer_class_for(layer_param)
+    if not layer_class.auto_top_blobs:
+        return 0
+    return layer_class.exact_num_top_blobs or layer_class.min_top_blobs or 0
+
+
+def _set_up_steps(draft: Draft, wiring: Wiring, blobs: list[Blob], context: Context) -> list[Step]:
+    steps: list[Step] = []
+    elements = 0
+    for index, message in enumerate(draft.param.layer):
+        log.info("Creating layer %s", message.name)
+        log.info("Creating Layer %s", message.name)
+        _log_wires(wiring, index, message.name)
+        own = caffe_pb2.LayerParameter()
+        own.CopyFrom(message)  # set-up may change it: default loss weights, BatchNorm's param entries
+        step = _set_up(draft, index, own, context, wiring, blobs)
+        for blob, weight in zip(step.top, step.loss_weights, strict=True):
+            log.info("Top shape: %s", shape_string(blob.shape))
+            if weight:
+                log.info("    with loss weight %s", number(weight))
+            elements += blob.count
+        log.info("Memory required for data: %d", elements * context.dtype.itemsize)
+        steps.append(step)
+        _check_memory(blobs, steps, f'the net up to layer "{message.name}"')
+    return steps
+
+
+def _log_wires(wiring: Wiring, index: int, name: str) -> None:
+    bottom_ids = wiring.bottom_ids[index]
+    for blob_id in bottom_ids:
+        log.info("%s <- %s", name, wiring.blob_names[blob_id])
+    for blob_id in wiring.top_ids[index]:
+        log.info("%s -> %s%s", name, wiring.blob_names[blob_id], " (in-place)" if blob_id in bottom_ids else "")
+
+
+def _set_up(
+    draft: Draft,
+    index: int,
+    own: caffe_pb2.LayerParameter,
+    context: Context,
+    wiring: Wiring,
+    blobs: list[Blob],
+) -> Step:
+    """Make the layer, set it up, and give its weighted tops their weights."""
+    layer = make_layer(own, context)
+    layer.place = draft.places[index]
+    bottom = [blobs[i] for i in wiring.bottom_ids[index]]
+    top = [blobs[i] for i in wiring.top_ids[index]]
+    step = Step(layer, bottom, top)
+    try:
+        log.info("Setting up %s", own.name)
+        setup_layer(layer, bottom, top)
+        step.loss_weights = _loss_weights(own, layer.default_loss_weights(own), len(top))
+    except CaffeliteError as err:
+        raise located(err, layer) from err.__cause__
+    step.note_shapes()
+    return step
+
+
+def _loss_weights(own: caffe_pb2.LayerParameter, defaults: Sequence[float], num_tops: int) -> list[float]:
+    """Return one loss weight a top; a loss layer's implied weight is written into its own message, as Caffe does."""
+    if not own.loss_weight and defaults:
+        own.loss_weight.extend([*defaults, *[0.0] * (num_tops - len(defaults))])
+    if own.loss_weight and len(own.loss_weight) != num_tops:
+        raise LayerError(
+            "loss_weight",
+            f"given {len(own.loss_weight)} times",
+            f"loss_weight must be unspecified or specified once per top blob. This layer has {num_tops}",
+        )
+    return list(own.loss_weight) or [0.0] * num_tops
+
+
+def _find_backward(draft: Draft, wiring: Wiring, steps: list[Step]) -> None:
+    flows = [
+        LayerFlow(
+            wiring.bottom_ids[index],
+            wiring.top_ids[index],
+            tuple(step.loss_weights),
+            tuple(draft.param.layer[index].propagate_down),
+            lr_mults_of(draft.param.layer[index], len(step.layer.blobs)),
+            tuple(step.layer.has_backward and step.layer.allow_force_backward(i) for i in range(len(step.bottom))),
+        )
+        for index, step in enumerate(steps)
+    ]
+    needs = backward_needs(flows, draft.param.force_backward)
+    for index, step in enumerate(steps):
+        step.need_backward = needs.layers[index] and (step.layer.has_backward or any(needs.bottoms[index]))
+        step.layer.need_backward = step.need_backward
+        step.propagate_down = list(needs.bottoms[index])
+        step.layer.param_propagate_down = list(needs.params[index])
+    for step in reversed(steps):
+        verb = "needs" if step.need_backward else "does not need"
+        log.info("%s %s backward computation.", step.layer.name, verb)
+
+
+def _check_memory(blobs: list[Blob], steps: list[Step], what: str) -> None:
+    """Refuse a net whose blobs do not fit; their pages are not taken yet, so the system would not say so."""
+    elements = sum(blob.count for blob in blobs)
+    elements += sum(blob.count for step in steps if step.need_backward for blob in step.top)
+    params = [blob for step in steps for blob in step.layer.blobs]
+    elements += sum(blob.count for blob in params)  # their gradients: the values themselves are taken already
+    if blobs:
+        container.require(elements * blobs[0].dtype.itemsize, what)
+
+
+def _share(draft: Draft, steps: list[Step]) -> Sharing:
+    sharing = share_params(
+        [
+            LayerParams(
+                step.layer.name,
+                tuple(blob.shape for blob in step.layer.blobs),
+                step.layer.layer_param.param,
+                step.layer.place,
+            )
+            for step in steps
+        ]
+    )
+    for note in sharing.notes:
+        log.info(note)
+    return sharing
+
+
+def _learnable_params(sharing: Sharing, steps: list[Step]) -> list[LearnableParam]:
+    params = []
+    for number_, lr_mult, decay_mult in zip(sharing.learnable, sharing.lr_mults, sharing.decay_mults, strict=True):
+        layer_index, blob_index = sharing.positions[number_]
+        layer = steps[layer_index].layer
+        params.append(LearnableParam(layer.blobs[blob_index], lr_mult, decay_mult, layer.name, blob_index))
+    return params
+
+
+def _view_owners(sharing: Sharing, steps: list[Step]) -> None:
+    """Let parameters that share a name with an earlier one use its values and gradients."""
+    blobs = [steps[layer].layer.blobs[index] for layer, index in sharing.positions]
+    for blob, owner in zip(blobs, sharing.owners, strict=True):
+        if blob is not blobs[owner]:
+            blob.share_data(blobs[owner])
+            blob.share_diff(blobs[owner])

@@ -1,0 +1,1 @@
+"""The solver: Caffe's training loop, its files, events and update rules."""

@@ -1,0 +1,127 @@
+"""The log lines of a solver, in Caffe's words: people's parsers read them. Source: src/caffe/solver.cpp."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from caffelite.core import events
+from caffelite.core.events import Output
+from caffelite.core.format import number
+
+log = logging.getLogger("caffelite")
+
+
+class SolverLog:
+    """A listener that writes what happens to the logger `caffelite`."""
+
+    def __call__(self, event: events.Event) -> None:
+        """Write the lines of one event, if it has any."""
+        write = _LINES.get(type(event))
+        if write is not None:
+            write(event)
+
+
+def _solving(event: events.SolvingStarted) -> None:
+    log.info("Solving %s", event.net_name)
+    log.info("Learning Rate Policy: %s", event.lr_policy)
+
+
+def _restoring(event: events.RestoreStarted) -> None:
+    log.info("Restoring previous solver status from %s", event.file)
+
+
+def _restored(event: events.HistoryRestored) -> None:
+    log.info("SGDSolver: restoring history")
+
+
+def _iteration(event: events.IterationDisplayed) -> None:
+    seconds = number(round(event.seconds, 3))
+    log.info(
+        "Iteration %d (%s iter/s, %ss/%d iters), loss = %s",
+        event.iter,
+        number(event.speed),
+        seconds,
+        event.display,
+        number(event.loss),
+    )
+    _outputs("Train", event.outputs)
+
+
+def _lr(event: events.LearningRateDisplayed) -> None:
+    log.info("Iteration %d, lr = %s", event.iter, number(event.lr))
+
+
+def _step(event: events.StepTaken) -> None:
+    log.info("MultiStep Status: Iteration %d, step = %d", event.iter, event.step)
+
+
+def _clipped(event: events.GradientsClipped) -> None:
+    log.info(
+        "Gradient clipping: scaling down gradients (L2 norm %s > %s) by scale factor %s",
+        number(event.norm),
+        number(event.limit),
+        number(event.scale),
+    )
+
+
+def _testing(event: events.NetTestStarted) -> None:
+    log.info("Iteration %d, Testing net (#%d)", event.iter, event.index)
+
+
+def _tested(event: events.NetTestFinished) -> None:
+    if event.loss is not None:
+        log.info("Test loss: %s", number(event.loss))
+    _outputs("Test", event.outputs)
+
+
+def _interrupted(event: events.NetTestInterrupted) -> None:
+    log.info("Test interrupted.")
+
+
+def _snapshot(event: events.SnapshotStarted) -> None:
+    kind = "HDF5" if event.model_file.endswith(".h5") else "binary proto"
+    log.info("Snapshotting to %s file %s", kind, event.model_file)
+    log.info("Snapshotting solver state to %s file %s", kind, event.state_file)
+
+
+def _final_loss(event: events.FinalLossDisplayed) -> None:
+    log.info("Iteration %d, loss = %s", event.iter, number(event.loss))
+
+
+def _stopped(event: events.OptimizationStopped) -> None:
+    log.info("Optimization stopped early.")
+
+
+def _done(event: events.OptimizationDone) -> None:
+    log.info("Optimization Done.")
+
+
+def _outputs(kind: str, outputs: tuple[Output, ...]) -> None:
+    for index, output in enumerate(outputs):
+        log.info("    %s net output #%d: %s = %s%s", kind, index, output.name, number(output.value), _loss(output))
+
+
+def _loss(output: Output) -> str:
+    if output.loss_weight == 0:
+        return ""
+    return f" (* {number(output.loss_weight)} = {number(output.loss_weight * output.value)} loss)"
+
+
+_LINES: dict[type[events.Event], Callable[[Any], None]] = {
+    events.SolvingStarted: _solving,
+    events.RestoreStarted: _restoring,
+    events.HistoryRestored: _restored,
+    events.IterationDisplayed: _iteration,
+    events.LearningRateDisplayed: _lr,
+    events.StepTaken: _step,
+    events.GradientsClipped: _clipped,
+    events.NetTestStarted: _testing,
+    events.NetTestFinished: _tested,
+    events.NetTestInterrupted: _interrupted,
+    events.SnapshotStarted: _snapshot,
+    events.FinalLossDisplayed: _final_loss,
+    events.OptimizationStopped: _stopped,
+    events.OptimizationDone: _done,
+}

@@ -1,0 +1,111 @@
+"""The nets of a solver: one to train, any number to test it. Source: src/caffe/solver.cpp."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caffelite.core.errors import SolverError
+from caffelite.core.layer import Context, layer_type_list
+from caffelite.core.net.net import Net
+from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.state import merged_state, with_state
+from caffelite.core.prototxt.lines import Lines
+from caffelite.core.prototxt.upgrade import load_net, upgrade_net
+from caffelite.core.solver.checks import check_test_fields
+from caffelite.core.solver.file import SolverFile
+from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetParameter, NetState
+
+log = logging.getLogger("caffelite")
+
+TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
+
+
+@dataclass(frozen=True)
+class NetMaker:
+    """What all nets of one solver have in common."""
+
+    file: SolverFile
+    seed: int
+    dtype: np.dtype[Any]
+    solver_rank: int
+    solver_count: int
+    python_layers: bool = True
+
+    def train_net(self) -> Net:
+        """Return the net to train: the one of net, net_param, train_net, train_net_param that is given."""
+        field = self._train_field()
+        source = f"from {field} file: {getattr(self.file.param, field)}" if field.endswith("net") else ""
+        log.info("Creating training net %s", source or f"specified in {field}.")
+        return self._net(self._source(field), TRAIN, self.file.param.train_state)
+
+    def test_nets(self) -> list[Net]:
+        """Return the test nets, each with its state: those of test_net_param, of test_net, copies of the train net."""
+        param = self.file.param
+        copies = check_test_fields(self.file)
+        fields = [f"test_net_param[{i}]" for i in range(len(param.test_net_param))]
+        fields += [f"test_net[{i}]" for i in range(len(param.test_net))]
+        fields += [self._train_field()] * copies
+        sources = {field: self._source(field) for field in fields}
+        nets = []
+        for index, field in enumerate(fields):
+            log.info("Creating test net (#%d) specified by %s", index, self._described(field))
+            state = param.test_state[index] if param.test_state else NetState()
+            nets.append(self._net(sources[field], TEST, state))
+            nets[-1].debug_info = param.debug_info
+        return nets
+
+    def _train_field(self) -> str:
+        given = [field for field in TRAIN_FIELDS if self.file.param.HasField(field)]
+        if len(given) == 1:
+            return given[0]
+        names = ", ".join(TRAIN_FIELDS)
+        if not given:
+            where = self.file.where("")
+            raise SolverError(f"{where}SolverParameter must specify a train net using one of these fields: {names}")
+        raise SolverError(
+            f"{self.file.where(given[1])}SolverParameter must not contain more than one of these fields specifying "
+            f"a train_net: {names}; it has {' and '.join(given)}"
+        )
+
+    def _described(self, field: str) -> str:
+        name = field.partition("[")[0]
+        return name if name.endswith("param") else f"{name} file: {self._value(field)}"
+
+    def _value(self, field: str) -> Any:
+        name, _, index = field.partition("[")
+        value = getattr(self.file.param, name)
+        return value[int(index[:-1])] if index else value
+
+    def _source(self, field: str) -> tuple[Draft, Path | None]:
+        """Return the net that a field of the solver gives, and the folder that its paths are relative to."""
+        value = self._value(field)
+        lines: Lines | None
+        if isinstance(value, NetParameter):
+            lines = self.file.lines.under(field) if self.file.lines else Lines(field, {})
+            param, lines, notes = upgrade_net(value, lines)
+            folder = self.file.path.parent if self.file.path else None
+        else:
+            path = self.file.find(field, value)
+            param, lines, notes = load_net(path, layer_type_list())
+            folder = path.parent
+        for note in notes:
+            log.log(logging.getLevelName(note.severity), note.text)
+        return Draft.of(param, lines), folder
+
+    def _net(self, source: tuple[Draft, Path | None], phase: int, state: NetState) -> Net:
+        draft, folder = source
+        merged = merged_state(phase, draft.param.state, state)
+        context = Context(
+            seed=self.seed,
+            dtype=self.dtype,
+            solver_rank=self.solver_rank,
+            solver_count=self.solver_count,
+            folder=folder,
+            python_layers=self.python_layers,
+        )
+        return Net.from_draft(Draft(with_state(draft.param, merged), draft.places, draft.left_out), context)

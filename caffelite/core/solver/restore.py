@@ -1,0 +1,141 @@
+"""Going on from a snapshot. Source: src/caffe/solver.cpp, src/caffe/solvers/sgd_solver.cpp."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from caffelite.core.blob_proto import shape_fits
+from caffelite.core.errors import CaffeliteError, WeightsError
+from caffelite.core.events import HistoryRestored
+from caffelite.core.format import shape_string
+from caffelite.core.layer import Layer, State
+from caffelite.core.net.net import Net
+from caffelite.core.solver.snapshot import history_blobs, machine, state_crc32
+from caffelite.core.solver.snapshot_files import Snapshot
+from caffelite.core.weights import hdf5_state, solverstate
+from caffelite.core.weights.caffemodel import copy_trained_layers
+from caffelite.core.weights.checksum import crc32_of
+from caffelite.core.weights.hdf5 import is_hdf5
+from caffelite.core.weights.solverstate import StoredState
+from caffelite.core.weights.state_values import unpack
+from caffelite.proto.caffe_pb2 import ResumeState, SolverState
+
+if TYPE_CHECKING:
+    from caffelite.core.solver.solver import Solver
+
+log = logging.getLogger("caffelite")
+
+
+def restore_newest(solver: Solver, candidates: list[Snapshot]) -> str:
+    """Restore the first of the snapshots that is complete, the others named in warnings; return its solverstate.
+
+    Raises WeightsError if none is.
+    """
+    for snapshot in candidates:
+        log.info("Resuming from %s", snapshot.state_file)
+        try:
+            solver.restore(snapshot.state_file, strict=True)
+        except CaffeliteError as err:
+            log.warning("%s cannot be used: %s", snapshot.state_file, err)
+        else:
+            return snapshot.state_file
+    names = ", ".join(snapshot.state_file for snapshot in candidates)
+    raise WeightsError(f"no snapshot can be used ({names}): mend or remove them, or train without --snapshot")
+
+
+def read_snapshot(solver: Solver, state_file: str | os.PathLike[str], strict: bool) -> StoredState:
+    """Take up weights, history and layers' states of a solverstate; return it for what is left.
+
+    Raises WeightsError, with the solver unchanged, if the files are damaged or belong to another net. A caffemodel that
+    was changed since is an error if `strict`, else a warning: people do put other weights there.
+    """
+    path = Path(state_file)
+    state = hdf5_state.read_state(path) if is_hdf5(path) else solverstate.read_state(path)
+    _check_history(solver, state, path)
+    _check_state_sum(state, path)
+    layer_states = [unpack(packed) for packed in state.resume.net] if state.resume else []
+    if state.learned_net:
+        model_file = _find_model(path, state.learned_net)
+        _check_model_sum(state, model_file, strict)
+        copy_trained_layers(solver.net, model_file)
+    solver.events.send(HistoryRestored(state.iter, str(path)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for (_, values), stored in zip(history_blobs(solver), state.history, strict=True):
+            values[...] = stored.data
+    if state.resume is not None:
+        _take_up(solver, state.resume, path)
+    for net, states in zip(solver.nets, layer_states, strict=False):  # test nets may have been added or removed
+        _set_states(net, states, path)
+    return state
+
+
+def _check_history(solver: Solver, state: StoredState, path: Path) -> None:
+    pairs = list(history_blobs(solver))
+    if len(state.history) != len(pairs):
+        raise WeightsError(
+            f"Incorrect length of history blobs. {path} holds {len(state.history)} of them; a solver of type "
+            f"{solver.type} has {len(pairs)} for this net"
+        )
+    for index, ((param, _), stored) in enumerate(zip(pairs, state.history, strict=True)):
+        if not shape_fits(param.blob.shape, stored.shape, stored.legacy):
+            raise WeightsError(
+                f"{path}: history blob {index} is of shape {shape_string(stored.shape)}, but param {param.index} of "
+                f"layer '{param.layer_name}' is of shape {shape_string(param.blob.shape)}; the state is of another net"
+            )
+
+
+def _check_state_sum(state: StoredState, path: Path) -> None:
+    if state.resume is None:  # Caffe writes no checksum
+        return
+    fields = SolverState(
+        iter=state.iter, learned_net=state.learned_net, current_step=state.current_step, resume=state.resume
+    )
+    if state_crc32(fields, [blob.data for blob in state.history]) != state.resume.state_crc32:
+        raise WeightsError(f"{path}: the file is damaged: its checksum is wrong; take another snapshot")
+
+
+def _check_model_sum(state: StoredState, model_file: Path, strict: bool) -> None:
+    if state.resume is None or crc32_of(model_file) == state.resume.model_crc32:
+        return
+    text = f"{model_file} is not as it was written with the solverstate: it is damaged, or somebody changed it"
+    if strict:
+        raise WeightsError(text)
+    log.warning("%s", text)
+
+
+def _find_model(path: Path, learned_net: str) -> Path:
+    """Return the caffemodel that a solverstate names: as written (Caffe's rule), else beside the state."""
+    tried = [Path(learned_net), path.parent / learned_net, path.parent / Path(learned_net).name]
+    for place in tried:
+        if place.exists():
+            return place
+    places = " and ".join(dict.fromkeys(os.path.abspath(place) for place in tried))
+    raise WeightsError(f"{path}: its caffemodel is not found (tried {places}); put it beside the solverstate")
+
+
+def _take_up(solver: Solver, resume: ResumeState, path: Path) -> None:
+    """Take up the seed; say what keeps the run from being the one that was interrupted, to the last bit."""
+    here: dict[str, Any] = {"solver_type": solver.type, **machine()}
+    for name, value in here.items():
+        there = getattr(resume, name)
+        if there != value:
+            level = logging.WARNING if name == "solver_type" else logging.INFO
+            log.log(level, "%s was written with %s %s, here it is %s: results may differ", path, name, there, value)
+    if solver.param.random_seed < 0:
+        solver.seed = resume.seed
+        for net in solver.nets:
+            net.context.seed = resume.seed
+
+
+def _set_states(net: Net, states: dict[str, State], path: Path) -> None:
+    own = {layer.name: layer.get_state() for layer in net.core_layers if type(layer).set_state is not Layer.set_state}
+    # A layer that keeps nothing at first may have kept something later.
+    fitting = {name: state for name, state in states.items() if name in own and own[name].keys() <= state.keys()}
+    for layer in sorted(states.keys() - fitting.keys()):
+        log.info("%s: what layer %s kept is not used, the net has no such layer", path, layer)
+    net.set_state(fitting)

@@ -1,0 +1,149 @@
+"""The files of snapshots: their names, which there are, and which are not needed any more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from caffelite.core import container
+from caffelite.core.arena import Arena
+from caffelite.core.errors import SolverError, WeightsError
+from caffelite.core.events import Event, SnapshotWritten
+from caffelite.core.solver.file import SolverFile
+from caffelite.core.weights import hdf5_state, solverstate
+from caffelite.core.weights.atomic import TEMPORARY, check_writable
+from caffelite.core.weights.hdf5 import is_hdf5
+
+
+class Snapshot(NamedTuple):
+    """The two files of a snapshot."""
+
+    model_file: str
+    state_file: str
+
+    @classmethod
+    def named(cls, prefix: str, iteration: int, hdf5: bool) -> Snapshot:
+        """Return the names that Caffe gives them."""
+        base, suffix = base_name(prefix, iteration), ".h5" if hdf5 else ""
+        return cls(f"{base}.caffemodel{suffix}", f"{base}.solverstate{suffix}")
+
+    @classmethod
+    def of_state(cls, state_file: str | os.PathLike[str]) -> Snapshot:
+        """Return the names from that of the solverstate."""
+        base, _, suffix = os.fspath(state_file).rpartition(".solverstate")
+        return cls(f"{base}.caffemodel{suffix}", os.fspath(state_file))
+
+
+def base_name(prefix: str, iteration: int) -> str:
+    """Return what the names of a snapshot begin with."""
+    return f"{prefix}_iter_{iteration}"
+
+
+def check_folder(file: SolverFile) -> None:
+    """Raise SolverError, with the line of snapshot_prefix, if snapshots cannot be written; makes a missing folder.
+
+    Also removes what killed runs left unfinished.
+    """
+    prefix = file.param.snapshot_prefix
+    try:
+        check_writable(base_name(prefix, 0))
+    except WeightsError as err:
+        raise SolverError(f"{file.where('snapshot_prefix')}{err}") from err
+    remove_leftovers(prefix)
+
+
+def check_space(file: SolverFile, arena: Arena, histories: int) -> None:
+    """Raise SolverError, with the figures, if the disk has no room for one snapshot."""
+    prefix = file.param.snapshot_prefix
+    folder = os.path.dirname(base_name(prefix, 0)) or "."
+    needed = arena.data.nbytes * (1 + histories + file.param.snapshot_diff)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise SolverError(
+            f"{file.where('snapshot_prefix')}Cannot write to snapshot prefix '{prefix}'.  A snapshot "
+            f"takes {container.human(needed)} and {container.human(free)} are free in {os.path.abspath(folder)}; make room there, "
+            "or choose another folder"
+        )
+
+
+def snapshots(prefix: str) -> list[Snapshot]:
+    """Return the snapshots with this prefix, the newest first.
+
+    The newest is the one written last: after going back to an earlier snapshot, that is not the one of the highest
+    iteration. When it was written stands in the solverstate; of one that Caffe wrote, the file's own time counts.
+    """
+    folder, start = os.path.split(f"{prefix}_iter_")
+    name = re.compile(re.escape(start) + r"(\d+)\.solverstate(\.h5)?")
+    found: list[tuple[float, int, str]] = []
+    for path in _files(folder):
+        match = name.fullmatch(path.name)
+        if match:
+            with contextlib.suppress(FileNotFoundError):  # a running process may remove old ones meanwhile
+                found.append((_written(path), int(match[1]), os.path.join(folder, path.name)))
+    return [Snapshot.of_state(state_file) for _, _, state_file in sorted(found, reverse=True)]
+
+
+def _written(path: Path) -> float:
+    """Return when a solverstate was written, in seconds since 1970."""
+    changed = path.stat().st_mtime
+    try:
+        resume = (hdf5_state if is_hdf5(path) else solverstate).read_resume(path)
+    except WeightsError:  # damaged: whoever restores it will say so
+        return changed
+    return resume.written if resume is not None and resume.HasField("written") else changed
+
+
+def remove_leftovers(prefix: str) -> None:
+    """Remove unfinished files of snapshots with this prefix whose writers were killed."""
+    folder, start = os.path.split(f"{prefix}_iter_")
+    for path in _files(folder):
+        match = TEMPORARY.fullmatch(path.name)
+        if match and match["name"].startswith(start) and not _runs(int(match["pid"])):
+            path.unlink(missing_ok=True)
+
+
+def _files(folder: str) -> list[Path]:
+    try:
+        return list(Path(folder).iterdir())
+    except OSError:
+        return []
+
+
+def _runs(pid: int) -> bool:
+    if pid == os.getpid():  # an earlier process of this number, in another container perhaps
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
+class SnapshotKeeper:
+    """A listener that, when a snapshot is complete, removes all of its prefix but the newest `count`."""
+
+    def __init__(self, prefix: str, count: int) -> None:
+        self._prefix, self._count = prefix, count
+
+    def __call__(self, event: Event) -> None:
+        """Remove old snapshots after a new one; WeightsError if a file cannot be removed."""
+        if not isinstance(event, SnapshotWritten):
+            return
+        for old in snapshots(self._prefix)[self._count :]:
+            if old.state_file != event.state_file:
+                _remove(old)
+
+
+def _remove(snapshot: Snapshot) -> None:
+    """Remove the state first: a state without its weights would look like a snapshot."""
+    for file in (snapshot.state_file, snapshot.model_file):
+        try:
+            Path(file).unlink(missing_ok=True)
+        except OSError as err:
+            raise WeightsError(f"cannot remove the old snapshot {file}: {err.strerror}") from err

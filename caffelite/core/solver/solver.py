@@ -1,0 +1,294 @@
+"""Solver: trains a net by Caffe's loop. Source: src/caffe/solver.cpp."""
+
+from __future__ import annotations
+
+import logging
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf import text_format
+
+from caffelite.core import events, random
+from caffelite.core.blob import Array
+from caffelite.core.errors import UnknownNameError
+from caffelite.core.events import Action
+from caffelite.core.net.net import Net
+from caffelite.core.registry import Registry
+from caffelite.core.solver.checks import check_solver, require_lr_policy, require_max_iter
+from caffelite.core.solver.display import Display
+from caffelite.core.solver.file import SolverFile, solver_file
+from caffelite.core.solver.log import SolverLog
+from caffelite.core.solver.nan_watch import refuse_bad_loss, refuse_bad_params
+from caffelite.core.solver.nets import NetMaker
+from caffelite.core.solver.restore import read_snapshot
+from caffelite.core.solver.snapshot import write_snapshot
+from caffelite.core.solver.snapshot_files import check_folder, check_space
+from caffelite.core.solver.testing import run_test
+from caffelite.proto.caffe_pb2 import SolverParameter
+
+log = logging.getLogger("caffelite")
+
+SolverSource = str | os.PathLike[str] | SolverParameter | SolverFile
+Callback = Callable[[], object]
+
+
+class Solver(ABC):
+    """Trains `net` as its parameters say, and tests it with `test_nets`.
+
+    `source` is the path of a solver's prototxt, a SolverParameter, or a SolverFile. Blobs are of `dtype`. Of several
+    solvers that train one net together, only that of rank 0 logs, tests and takes snapshots.
+
+    A loss or a parameter that becomes nan or infinite ends the training with a SolverError that names the layer, and
+    never gets into a snapshot; with `on_nan` "ignore" training goes on, as Caffe does.
+
+    Raises PrototxtError, SolverError, NetError or LayerError, with file and line, for what cannot work.
+    """
+
+    type: ClassVar[str] = ""
+    histories: list[Array]  # what the update rule remembers, each laid out as the net's arena
+
+    def __init__(
+        self,
+        source: SolverSource,
+        *,
+        dtype: npt.DTypeLike = np.float32,
+        solver_rank: int = 0,
+        solver_count: int = 1,
+        python_layers: bool = True,
+    ) -> None:
+        file = self.file = solver_file(source)
+        self.param = file.param
+        self.dtype = np.dtype(dtype)
+        self.solver_rank = solver_rank
+        self.events = events.Events()
+        self.log = SolverLog()
+        self.events.add(self.log)
+        self.action_source: events.ActionSource = _no_action
+        self.stopped = False
+        self.on_nan = "stop"
+        self.last_snapshot = ""  # the solverstate that was written or restored last
+        self._iter = 0
+        self.current_step = 0  # that the learning rate policy has reached
+        self._callbacks: list[tuple[Callback, Callback]] = []
+        self._display = Display(self.events)
+        log.info("Initializing solver from parameters: \n%s", text_format.MessageToString(self.param).rstrip())
+        self.check()
+        if self.param.snapshot and self.is_root:
+            check_folder(file)  # before nets are made, which may take long
+        self._make_nets(solver_count, python_layers)
+        self.histories = self.make_histories()
+        if self.param.snapshot and self.is_root:
+            check_space(file, self.net.arena, len(self.histories))
+        log.info("Solver scaffolding done.")
+
+    def _make_nets(self, solver_count: int, python_layers: bool) -> None:
+        seed = self.param.random_seed
+        self.seed = seed + self.solver_rank if seed >= 0 else random.process_seed()
+        maker = NetMaker(self.file, self.seed, self.dtype, self.solver_rank, solver_count, python_layers)
+        self.net: Net = maker.train_net()
+        self.test_nets: list[Net] = maker.test_nets()
+        for name in filter(None, (name.strip() for entry in self.param.weights for name in entry.split(","))):
+            path = self.file.find("weights", name)
+            log.info("Finetuning from %s", path)
+            for net in self.nets:
+                net.copy_from(path)
+
+    def check(self) -> None:
+        """Raise SolverError for fields that cannot work, before the nets are made; update rules add what they need."""
+        check_solver(self.file)
+
+    @property
+    def nets(self) -> list[Net]:
+        """The training net and then the test nets."""
+        return [self.net, *self.test_nets]
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this solver logs, tests and takes snapshots."""
+        return self.solver_rank == 0
+
+    @property
+    def iter(self) -> int:
+        """Number of updates done."""
+        return self._iter
+
+    @property
+    @abstractmethod
+    def lr(self) -> float:
+        """Learning rate of the present iteration."""
+
+    @abstractmethod
+    def make_histories(self) -> list[Array]:
+        """Return `histories` for the net, all zero."""
+
+    @abstractmethod
+    def apply_update(self) -> float:
+        """Update the parameters from their gradients, which become the update; return the learning rate used.
+
+        Calls `count_iteration` at the end. Users may call this after filling the gradients by themselves.
+        """
+
+    def update_was_finite(self) -> bool:
+        """Return whether `apply_update` knows that all parameters are finite; if not, they are looked at."""
+        return False
+
+    def count_iteration(self) -> None:
+        """Note that an update was made."""
+        self._iter += 1
+
+    def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
+        """Call `on_start()` before the passes of each iteration, `on_gradients_ready()` between them and the update."""
+        self._callbacks.append((on_start, on_gradients_ready))
+
+    def share_weights(self, net: Net) -> None:
+        """Let the parameters of `net` be those of the training net."""
+        net.share_trained_layers_with(self.net)
+
+    def solve(self, state_file: str | os.PathLike[str] | None = None) -> None:
+        """Train to max_iter, from a solverstate if one is given; then snapshot, display and test as the fields say."""
+        param = self.param
+        require_max_iter(self.file)
+        snapshot_after = param.snapshot_after_train and self.is_root
+        if snapshot_after:  # found now rather than after all the work
+            check_folder(self.file)
+            check_space(self.file, self.net.arena, len(self.histories))
+        self.events.send(events.SolvingStarted(self._iter, self.net.name, param.lr_policy, param.max_iter))
+        if state_file is not None:
+            self.events.send(events.RestoreStarted(self._iter, os.fspath(state_file)))
+            self.restore(state_file)
+        self.step(param.max_iter - self._iter)
+        if snapshot_after and not self.is_due(param.snapshot):
+            self.snapshot()
+        if self.stopped:
+            self.events.send(events.OptimizationStopped(self._iter))
+            return
+        if self.is_due(param.display):
+            loss = self._display.smooth(self._forward(self._iter * param.iter_size))
+            self.events.send(events.FinalLossDisplayed(self._iter, loss))
+        if self.is_due(param.test_interval):
+            self.test_all()
+        self.events.send(events.OptimizationDone(self._iter))
+
+    def step(self, iterations: int) -> None:
+        """Train for so many iterations, or until the action source says stop."""
+        require_lr_policy(self.file)
+        self.stopped = False
+        self._display.restart(self.param.average_loss)
+        stop_iter = self._iter + iterations
+        while self._iter < stop_iter and not self.stopped:
+            self._iterate()
+
+    def _iterate(self) -> None:
+        self.net.clear_param_diffs()
+        if self.is_due(self.param.test_interval) and (self._iter > 0 or self.param.test_initialization):
+            self.test_all()
+            if self.stopped:
+                return
+        for on_start, _ in self._callbacks:
+            on_start()
+        displayed = self.is_due(self.param.display)
+        self.net.debug_info = displayed and self.param.debug_info
+        loss = self._forward_backward()
+        smoothed_loss = self._display.smooth(loss)
+        if displayed:
+            self._display.show(self._iter, smoothed_loss, self.net, self.param.display)
+        for _, on_gradients_ready in self._callbacks:
+            on_gradients_ready()
+        lr = self.apply_update()
+        if not self.update_was_finite():
+            refuse_bad_params(self)
+        self.events.send(events.IterationFinished(self._iter, loss, smoothed_loss, lr))
+        self._act()
+
+    def is_due(self, interval: int) -> bool:
+        """Return whether what happens every `interval` iterations (0: never) happens in this one."""
+        return interval > 0 and self._iter % interval == 0
+
+    def _forward_backward(self) -> float:
+        """Add up the gradients of iter_size batches; return their mean loss."""
+        batches = self.param.iter_size
+        loss = 0.0
+        for batch in range(batches):
+            batch_loss = self._forward(self._iter * batches + batch)
+            refuse_bad_loss(self, batch_loss)
+            loss += batch_loss
+            self.net.backward_pass()
+        return loss / batches
+
+    def _forward(self, number: int) -> float:
+        self.net.context.passes = number  # random numbers are a function of it, so a resumed run draws the same
+        return self.net.forward_pass()
+
+    def _act(self) -> None:
+        action = self.action_source()
+        due = self.is_due(self.param.snapshot) and self.is_root
+        if due or action is Action.SNAPSHOT:
+            self.snapshot()
+        if action is Action.STOP:
+            self.stopped = True
+
+    def test_all(self) -> None:
+        """Run every test net with the present weights, unless a stop is asked for."""
+        if not self.is_root:
+            return
+        for index in range(len(self.test_nets)):
+            if not self.stopped:
+                self.stopped = run_test(self, index)
+
+    def snapshot(self) -> tuple[str, str]:
+        """Write caffemodel and solverstate, named by snapshot_prefix and iteration; return both names."""
+        files = write_snapshot(self)
+        self.last_snapshot = files.state_file
+        return files
+
+    def restore(self, state_file: str | os.PathLike[str], strict: bool = False) -> None:
+        """Go on where the solver stood that wrote this file, with its weights; WeightsError if they do not fit.
+
+        A caffemodel that was changed after it was written gives a warning, if `strict` a WeightsError.
+        """
+        state = read_snapshot(self, state_file, strict)
+        self._iter, self.current_step = state.iter, state.current_step
+        self.last_snapshot = os.fspath(state_file)
+
+    def close(self) -> None:
+        """Stop reading ahead and give back files; the solver is not used afterwards."""
+        for net in self.nets:
+            net.close()
+
+
+def _no_action() -> Action:
+    return Action.NONE
+
+
+S = TypeVar("S", bound=type[Solver])
+SOLVERS: Registry[type[Solver]] = Registry("solver type")
+
+
+def register_solver(name: str) -> Callable[[S], S]:
+    """Decorate the class of solvers whose prototxt says `type: "<name>"`."""
+
+    def add(solver_class: S) -> S:
+        SOLVERS.register(name)(solver_class)
+        solver_class.type = name
+        return solver_class
+
+    return add
+
+
+def get_solver(source: SolverSource, **options: Any) -> Solver:
+    """Return the solver that a file (path) or SolverParameter describes, of the class that its `type` names.
+
+    Options as of Solver. Raises UnknownNameError, naming the known types, for a type that nobody registered.
+    """
+    import caffelite.core.solver.rules  # noqa: F401  the update rules register themselves
+
+    file = solver_file(source)
+    try:
+        solver_class = SOLVERS[file.param.type]
+    except UnknownNameError as err:
+        raise UnknownNameError(f"{file.where('type')}{err}") from None
+    return solver_class(file, **options)

@@ -1,0 +1,120 @@
+"""A changed file must never run old machine code, whatever the folder it lies in and the form of import."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from caffelite.core.kernels import softmax
+from caffelite.core.kernels.jit import sources
+
+DECORATOR = "from caffelite.core.kernels.jit.compile import kernel\n"
+ADD = DECORATOR + "@kernel\ndef add(x):\n    return x + {value}\n"
+USE = DECORATOR + "{imports}\n@kernel\ndef use(x):\n    return {call}\n"
+
+# files (the one with {value} is changed), and the module whose `use` is called
+CASES = {
+    "a sub-folder, absolute": (
+        {"sub_of_test/user.py": ("from caffelite.core.kernels.helper_of_test import add", "add(x)")},
+        "helper_of_test.py",
+        "caffelite.core.kernels.sub_of_test.user",
+    ),
+    "a sub-folder, relative": (
+        {"sub_of_test/user.py": ("from ..helper_of_test import add", "add(x)")},
+        "helper_of_test.py",
+        "caffelite.core.kernels.sub_of_test.user",
+    ),
+    "a module, relative": (
+        {"user.py": ("from . import helper_of_test as h", "h.add(x)")},
+        "helper_of_test.py",
+        "caffelite.core.kernels.user",
+    ),
+    "a helper of a helper": (
+        {
+            "user.py": ("from caffelite.core.kernels.sub_of_test.between import use as between", "between(x)"),
+            "sub_of_test/between.py": ("from .deep_of_test.helper import add", "add(x)"),
+        },
+        "sub_of_test/deep_of_test/helper.py",
+        "caffelite.core.kernels.user",
+    ),
+    "outside the package": (
+        {"user_outside.py": ("import helper_outside", "helper_outside.add(x)")},
+        "helper_outside.py",
+        "user_outside",
+    ),
+    "outside, in a package": (
+        {"mine_of_test/user.py": ("from .parts.helper import add", "add(x)")},
+        "mine_of_test/parts/helper.py",
+        "mine_of_test.user",
+    ),
+    "handed on in a table": (
+        {"user_outside.py": ("import registry_of_test\nADD = registry_of_test.TABLE[0]", "ADD(x)")},
+        "helper_outside.py",
+        "user_outside",
+    ),
+}
+
+RUN = """
+import sys
+import caffelite.core.kernels
+caffelite.core.kernels.__path__.append({folder!r})
+sys.path.insert(0, {folder!r})
+from {module} import use
+print(use(1), sum(use.outer.stats.cache_hits.values()))
+"""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_changed_helper_is_compiled_anew(tmp_path, case):
+    users, helper, module = CASES[case]
+    for name, (imports, call) in users.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(USE.format(imports=imports, call=call))
+    if case == "handed on in a table":
+        (tmp_path / "registry_of_test.py").write_text(
+            "from importlib import import_module\nTABLE = [import_module('helper_' + 'outside').add]\n"
+        )
+    (tmp_path / helper).parent.mkdir(parents=True, exist_ok=True)
+
+    def run(value):
+        (tmp_path / helper).write_text(ADD.format(value=value))
+        code = RUN.format(folder=str(tmp_path), module=module)
+        done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert run(1)[0] == "2"
+    assert run(1) == ["2", "1"]  # from the cache
+    assert run(5) == ["6", "0"]
+    assert run(1)[0] == "2"
+
+
+def test_every_kernel_reaches_what_compiles_it_and_what_its_helpers_import():
+    names = {path.relative_to(sources.KERNEL_FOLDER).as_posix() for path in sources.reachable_files(_share())}
+    assert {"softmax.py", "ir/math.py", "jit/compile.py", "jit/launch.py", "jit/cache.py"} <= names
+    assert "pooling.py" not in names
+
+
+def _share():
+    return next(value for value in vars(softmax).values() if hasattr(value, "share")).share._function
+
+
+def test_a_kernel_without_readable_imports_is_keyed_by_all_kernel_files(tmp_path):
+    path = tmp_path / "no_module.py"
+    path.write_text("def f(x):\n    return x\n")
+    scope = {"__name__": "no_module"}  # as of a text that was executed: no __file__ tells where it stands
+    exec(compile(path.read_text(), str(path), "exec"), scope)
+    assert set(sources.KERNEL_FOLDER.rglob("*.py")) <= sources.reachable_files(scope["f"])
+
+
+def test_what_is_typed_at_a_prompt_is_compiled_and_not_kept():
+    code = DECORATOR + "@kernel\ndef use(x):\n    return x + 1\nprint(use(1), use.outer.stats.cache_path)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.split()[0] == "2", done.stderr
+
+
+def test_files_of_installed_packages_are_left_out():
+    files = sources.reachable_files(_share())
+    assert not [path for path in files if "numpy" in Path(path).parts or "numba" in Path(path).parts]

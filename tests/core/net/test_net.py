@@ -1,0 +1,384 @@
+"""Nets: the cases that Caffe's own suite checks (figures from there), and what is ours."""
+
+import logging
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+
+import caffelite
+from caffelite.core.errors import LayerError, NetError, UnknownNameError, UsageError
+from caffelite.core.net.net import Net
+from caffelite.proto import caffe_pb2
+
+TINY = """
+name: "TinyTestNetwork"
+layer { name: "data" type: "DummyData" top: "data" top: "label"
+  dummy_data_param { shape { dim: 5 dim: 2 dim: 3 dim: 4 } shape { dim: 5 }
+    data_filler { type: "gaussian" std: 0.01 } data_filler { type: "constant" value: 0 } } }
+layer { name: "innerproduct" type: "InnerProduct" bottom: "data" top: "innerproduct"
+  param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
+  inner_product_param { num_output: 10 weight_filler { type: "gaussian" std: 0.01 } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "innerproduct" bottom: "label" top: "top_loss" }
+"""
+
+TWO_BRANCHES = """
+layer { name: "data" type: "DummyData" top: "data"
+  dummy_data_param { shape { dim: 5 dim: 2 dim: 3 dim: 4 } data_filler { type: "gaussian" std: 0.01 } } }
+layer { name: "innerproduct1" type: "InnerProduct" bottom: "data" top: "innerproduct1" %(mid)s
+  param { name: "%(w1)s" } inner_product_param { num_output: 10 bias_term: false
+    weight_filler { type: "gaussian" std: 10 } } }
+layer { name: "innerproduct2" type: "InnerProduct" bottom: "data" top: "innerproduct2"
+  param { name: "%(w2)s" } inner_product_param { num_output: 10 bias_term: false
+    weight_filler { type: "gaussian" std: 10 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "innerproduct1" bottom: "innerproduct2" top: "loss" %(loss)s }
+force_backward: true
+"""
+
+
+def net_of(text, phase=caffelite.TEST, **kwargs):
+    return Net(text_format.Parse(text, caffe_pb2.NetParameter()), phase, seed=1701, **kwargs)
+
+
+def two_branches(mid="", loss="", w1="a", w2="b"):
+    return net_of(TWO_BRANCHES % {"mid": mid, "loss": loss, "w1": w1, "w2": w2}, dtype=np.float64)
+
+
+def passed(net):
+    """Run once forward and backward; return the loss and all diffs by blob name and by layer."""
+    net.clear_param_diffs()
+    loss = net.forward_pass()
+    net.backward_pass()
+    diffs = {name: blob.diff.copy() for name, blob in net.blobs.items()}
+    params = {name: [blob.diff.copy() for blob in blobs] for name, blobs in net.params.items()}
+    return loss, diffs, params
+
+
+def test_names_and_order():
+    net = net_of(TINY)
+    assert list(net.blobs) == ["data", "label", "innerproduct", "top_loss"]
+    assert net.layer_names == ["data", "innerproduct", "loss"]
+    assert net.outputs == ["top_loss"]
+    assert net.blob_loss_weights["top_loss"] == 1
+    assert list(net.params) == ["innerproduct"]
+    assert net.top_names["data"] == ["data", "label"]
+    assert net.bottom_names["loss"] == ["innerproduct", "label"]
+
+
+@pytest.mark.parametrize(
+    ("force", "flags"), [("", [[], [False], [True, False]]), ("force_backward: true", [[], [True], [True, False]])]
+)
+def test_which_bottoms_get_a_gradient(force, flags):
+    assert net_of(TINY + force).bottom_need_backward == flags
+
+
+def test_parts_of_a_pass_equal_the_whole():
+    net = net_of(TINY + "force_backward: true")
+    loss, diffs, _ = passed(net)
+    kept = net.blobs["data"].data.copy()
+    assert net.forward_from_to(1, 1) + net.forward_from_to(2, 2) == loss
+    for stop in (1, 2):
+        net.blobs["data"].diff[...] = 0
+        net.backward_from_to(2, stop)
+        net.backward_from_to(stop - 1, 0)
+        np.testing.assert_array_equal(net.blobs["data"].diff, diffs["data"])
+    np.testing.assert_array_equal(net.blobs["data"].data, kept)
+
+
+@pytest.mark.parametrize("weight", [2, 0, 1, -1, -2.5, 3.7])
+def test_gradients_scale_with_the_loss_weight(weight):
+    loss, diffs, params = passed(two_branches())
+    scaled_loss, scaled_diffs, scaled_params = passed(two_branches(loss=f"loss_weight: {weight}"))
+    assert scaled_loss == pytest.approx(weight * loss)
+    for name, diff in diffs.items():
+        np.testing.assert_allclose(scaled_diffs[name], weight * diff, rtol=1e-6, atol=1e-9)
+    for name, (diff,) in params.items():
+        np.testing.assert_allclose(scaled_params[name][0], weight * diff, rtol=1e-6, atol=1e-9)
+
+
+def test_a_weight_in_the_middle_adds_its_own_gradient():
+    losses, gradients = [], []
+    for weight in (1, 2, 3):
+        loss, diffs, _ = passed(two_branches(mid=f"loss_weight: {weight}"))
+        losses.append(loss)
+        gradients.append(diffs["data"])
+    assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0])
+    np.testing.assert_allclose(gradients[2] - gradients[1], gradients[1] - gradients[0], rtol=1e-6)
+
+
+def test_separate_weights_get_opposite_gradients_and_shared_ones_none():
+    loss, _, params = passed(two_branches())
+    assert loss > 0
+    np.testing.assert_allclose(params["innerproduct1"][0], -params["innerproduct2"][0], rtol=1e-6)
+    loss, _, params = passed(two_branches(w1="w", w2="w"))
+    assert loss == 0
+    assert not params["innerproduct1"][0].any() and not params["innerproduct2"][0].any()
+
+
+SHARED_CHAIN = """
+layer { name: "data" type: "DummyData" top: "data1" top: "data2"
+  dummy_data_param { shape { dim: 10 dim: 10 dim: 1 dim: 1 } data_filler { type: "gaussian" std: 10 } } }
+layer { name: "ip1" type: "InnerProduct" bottom: "data1" top: "ip1" param { name: "%s" }
+  inner_product_param { num_output: 10 bias_term: false weight_filler { type: "constant" value: 0.5 } } }
+layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" param { name: "%s" }
+  inner_product_param { num_output: 10 bias_term: false weight_filler { type: "constant" value: 0.5 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "data2" bottom: "ip2" top: "loss" }
+"""
+
+
+def test_shared_parameters_are_one_memory_and_their_gradients_add_up():
+    shared, apart = (net_of(SHARED_CHAIN % names, dtype=np.float64) for names in (("w", "w"), ("a", "b")))
+    (first,), (second,) = shared.params["ip1"], shared.params["ip2"]
+    assert first is not second
+    assert np.shares_memory(first.data, second.data) and np.shares_memory(first.diff, second.diff)
+    assert len(shared.learnable_params) == 1 and len(apart.learnable_params) == 2
+    passed(shared)
+    _, _, params = passed(apart)
+    np.testing.assert_allclose(first.diff, params["ip1"][0] + params["ip2"][0], rtol=1e-9)
+
+
+def test_parameters_are_views_of_the_arena_last_layer_first():
+    net = net_of(SHARED_CHAIN % ("a", "b"))
+    ip1, ip2 = net.learnable_params
+    assert (ip1.layer_name, ip2.layer_name) == ("ip1", "ip2")
+    assert ip2.offset == 0 and ip1.offset == 112  # 100 elements, rounded up to cache lines of 16
+    net.arena.data[ip1.offset] = 7
+    assert net.params["ip1"][0].data[0, 0] == 7
+    assert net.arena.data.ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize(
+    ("loss_weight", "reader", "total", "gradient", "outputs"),
+    [
+        ("", "", 4.5, 3, ["l"]),
+        ("", 'layer { name: "p" type: "Flatten" bottom: "l2" top: "p" }', 4.5, 3, None),
+        ("loss_weight: 1", 'layer { name: "p" type: "Silence" bottom: "l" }', 4.5, 3, ["l_l_0_split_0"]),
+        ("", 'layer { name: "p" type: "Silence" bottom: "l" }', 4.5, 3, ["l_l_0_split_0"]),
+        ("loss_weight: 0.5", 'layer { name: "p" type: "Silence" bottom: "l" }', 2.25, 1.5, ["l_l_0_split_0"]),
+    ],
+)
+def test_the_total_is_each_weight_times_its_value_once(loss_weight, reader, total, gradient, outputs):
+    text = f"""
+    layer {{ name: "d" type: "DummyData" top: "x" top: "t" dummy_data_param {{
+      shape {{ dim: 4 dim: 3 }} shape {{ dim: 4 dim: 1 }} data_filler {{ value: 1 }} data_filler {{ value: 0 }} }} }}
+    layer {{ name: "ip" type: "InnerProduct" bottom: "x" top: "y"
+      inner_product_param {{ num_output: 1 weight_filler {{ value: 1 }} }} }}
+    layer {{ name: "l" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "l" {loss_weight} }}
+    {reader.replace("l2", "x") if outputs is None else reader}
+    """
+    net = net_of(text, caffelite.TRAIN)
+    for _ in range(2):  # nothing that a pass leaves behind changes the next one
+        net.clear_param_diffs()
+        assert net.forward_pass() == pytest.approx(total)
+        net.backward_pass()
+        assert net.params["ip"][1].diff[0] == pytest.approx(gradient)
+    if outputs is not None:
+        assert net.outputs == outputs
+
+
+RESHAPED = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 100 dim: 100 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param { num_output: 5 kernel_size: 3
+  stride: 2 weight_filler { type: "gaussian" std: 0.01 } bias_filler { type: "constant" value: 0.2 } } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "norm1" type: "LRN" bottom: "pool1" top: "norm1" lrn_param { local_size: 3 } }
+layer { name: "softmax" type: "Softmax" bottom: "norm1" top: "softmax" }
+"""
+
+
+def test_reshaping_the_input_reshapes_the_net():
+    net = net_of(RESHAPED)
+    rng = np.random.default_rng(1)
+    inputs = [rng.normal(size=shape) for shape in ((2, 3, 12, 10), (4, 3, 9, 11))]
+    seen = {}
+    for index in (0, 1, 0, 1):
+        net.blobs["data"].reshape(*inputs[index].shape)
+        out = net.forward(data=inputs[index])["softmax"].copy()
+        net.backward()
+        assert out.shape == ((2, 5, 3, 2), (4, 5, 2, 3))[index]
+        np.testing.assert_array_equal(out, seen.setdefault(index, out))
+
+
+def test_all_in_one_net_chooses_its_layers_by_phase_and_stage(tmp_path):
+    file = tmp_path / "all.prototxt"
+    file.write_text(
+        """
+        layer { name: "train-data" type: "DummyData" top: "data" top: "label" include { phase: TRAIN stage: "train" }
+          dummy_data_param { shape { dim: 1 dim: 10 } shape { dim: 1 dim: 1 } } }
+        layer { name: "val-data" type: "DummyData" top: "data" top: "label" include { phase: TEST stage: "val" }
+          dummy_data_param { shape { dim: 1 dim: 10 } shape { dim: 1 dim: 1 } } }
+        layer { name: "deploy-data" type: "Input" top: "data" include { phase: TEST stage: "deploy" }
+          input_param { shape { dim: 1 dim: 10 } } }
+        layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 2 } }
+        layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss"
+          include { phase: TRAIN stage: "train" } include { phase: TEST stage: "val" } }
+        """
+    )
+    assert Net(file, caffelite.TRAIN, stages=["train"]).layer_names == ["train-data", "ip", "loss"]
+    assert Net(str(file), caffelite.TEST, stages=["val"]).layer_names == ["val-data", "ip", "loss"]
+    assert Net(file, caffelite.TEST, 0, ["deploy"]).layer_names == ["deploy-data", "ip"]
+
+
+def test_forward_takes_inputs_and_names_of_layers_and_blobs():
+    net = net_of(RESHAPED)
+    net.blobs["data"].reshape(2, 3, 12, 10)
+    batch = np.ones((2, 3, 12, 10))
+    out = net.forward(blobs=["pool1"], end="norm1", data=batch)
+    assert set(out) == {"norm1", "pool1"}
+    assert np.shares_memory(out["pool1"], net.blobs["pool1"].data)
+    with pytest.raises(UsageError, match=r"the arrays given \(image\) are not the inputs \(data\)"):
+        net.forward(image=batch)
+    with pytest.raises(UsageError, match="the first axis, the batch size"):
+        net.forward(data=batch[:1])
+    with pytest.raises(KeyError, match='no blob "pol1"; did you mean "pool1"'):
+        net.forward(blobs=["pol1"])
+    with pytest.raises(ValueError, match='no layer "norm"; did you mean "norm1"'):
+        net.forward(end="norm")
+    with pytest.raises(TypeError, match="come as a list"):
+        net.forward(blobs="pool1")
+
+
+def test_callbacks_see_every_layer_also_those_that_do_not_run_backward():
+    net = net_of(TINY, caffelite.TRAIN)
+    seen = []
+    for event in ("before_forward", "after_forward", "before_backward", "after_backward"):
+        net.add_callback(event, lambda index, event=event: seen.append((event, index)))
+    net.forward_pass()
+    net.backward_pass()
+    assert seen[:2] == [("before_forward", 0), ("after_forward", 0)]
+    assert [index for event, index in seen if event == "before_backward"] == [2, 1, 0]
+
+
+def test_a_layer_can_be_run_backward_though_no_loss_needs_it():
+    net = net_of(RESHAPED)
+    net.forward_pass()
+    assert not any(net.layer_need_backward)
+    net.blobs["conv1"].diff[...] = 1
+    ran = [net.run_backward(index) for index in (2, 1, 0)]
+    assert ran == [True, True, False]
+    assert (net.params["conv1"][1].diff != 0).all()
+
+
+def test_what_the_user_writes_into_a_loss_diff_stays():
+    net = net_of(TINY, caffelite.TRAIN)
+    net.forward_pass()
+    net.backward_pass()
+    whole = net.params["innerproduct"][1].diff.copy()
+    net.blobs["top_loss"].diff[...] = 0.5
+    net.clear_param_diffs()
+    net.context.passes = 0
+    net.forward_pass()
+    net.backward_pass()
+    np.testing.assert_allclose(net.params["innerproduct"][1].diff, whole / 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ('layer { name: "a" type: "Poolling" bottom: "x" top: "y" }', UnknownNameError, 'did you mean "Pooling"'),
+        ('layer { name: "a" type: "ReLU" bottom: "dta" top: "y" }', NetError, "Unknown bottom blob 'dta' .*\"data\""),
+        (
+            'layer { name: "a" type: "ReLU" bottom: "data" top: "label" }',
+            NetError,
+            "Top blob 'label' produced by multiple",
+        ),
+        (
+            'layer { name: "a" type: "ReLU" bottom: "data" top: "y" top: "z" }',
+            LayerError,
+            "ReLU Layer produces 1 top blob",
+        ),
+        (
+            'layer { name: "a" type: "ReLU" bottom: "data" top: "y" param {} }',
+            NetError,
+            "Too many params specified for layer a",
+        ),
+        (
+            'layer { name: "a" type: "ReLU" bottom: "data" top: "y" loss_weight: [1, 2] }',
+            LayerError,
+            "once per top blob",
+        ),
+        (
+            'layer { name: "a" type: "InnerProduct" bottom: "data" top: "y"'
+            " inner_product_param { num_output: 2000000000 } }",
+            NetError,
+            r'layer "a" \(InnerProduct\): making its parameters and their gradients needs 372.5 GiB of memory and',
+        ),
+        (
+            "".join(
+                f'layer {{ name: "b{i}" type: "Input" top: "z{i}" input_param {{ shape {{ dim: 2147483647 }} }} }}'
+                for i in range(400)
+            ),
+            NetError,
+            r'the net up to layer "b\d+" needs [\d.]+ [GT]iB of memory and [\d.]+ GiB are available',
+        ),
+    ],
+)
+def test_nets_that_cannot_work(text, error, message):
+    with pytest.raises(error, match=message):
+        net_of(TINY + text)
+
+
+def test_an_error_names_file_line_layer_and_field(tmp_path):
+    file = tmp_path / "net.prototxt"
+    file.write_text(
+        'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 4 dim: 4 } } }\n'
+        'layer { name: "pool1" type: "Pooling" bottom: "data" top: "pool1"\n'
+        "  pooling_param {\n    kernel_size: 2\n    stride: 0\n  }\n}\n"
+    )
+    with pytest.raises(LayerError) as caught:
+        Net(file, caffelite.TEST)
+    assert str(caught.value).startswith(f'{file}:5: layer "pool1" (Pooling): pooling_param.stride is 0; use')
+
+
+def test_the_log_of_the_construction_is_caffes(caplog):
+    caplog.set_level(logging.INFO, "caffelite")
+    net_of(TINY, caffelite.TRAIN)
+    lines = caplog.messages
+    assert lines[0].startswith("Initializing net from parameters: \nname:")
+    for line in ("Creating Layer data", "data -> label", "innerproduct <- data", "Top shape: 5 2 3 4 (120)"):
+        assert line in lines
+    assert lines[-3:] == [
+        "data does not need backward computation.",
+        "This network produces output top_loss",
+        "Network initialization done.",
+    ]
+
+
+def test_another_engine_is_said_once(caplog):
+    text = """
+    layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
+    layer { name: "relu1" type: "ReLU" bottom: "data" top: "a" relu_param { engine: CUDNN } }
+    layer { name: "relu2" type: "ReLU" bottom: "a" top: "b" relu_param { engine: CUDNN } }
+    layer { name: "relu3" type: "ReLU" bottom: "b" top: "c" relu_param { engine: CAFFE } }
+    """
+    net_of(text)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["engine: CUDNN (layer relu1, ...) is computed by caffelite's own kernels, on the CPU."]
+
+
+def test_debug_info_logs_mean_absolute_values(caplog):
+    net = net_of(TINY + "debug_info: true", caffelite.TRAIN)
+    caplog.set_level(logging.INFO, "caffelite")
+    caplog.clear()
+    net.forward_pass()
+    net.backward_pass()
+    text = "\n".join(caplog.messages)
+    assert "    [Forward] Layer loss, top blob top_loss data: 2.30" in text
+    assert "    [Forward] Layer innerproduct, param blob 0 data: 0.0" in text
+    assert "    [Backward] Layer loss, bottom blob innerproduct diff: 0.0" in text
+    assert "    [Backward] All net params (data, diff): L1 norm = (" in text
+
+
+def test_phase_and_file_are_checked(tmp_path):
+    with pytest.raises(TypeError, match=r"phase is caffelite.TRAIN or caffelite.TEST"):
+        Net(tmp_path / "net.prototxt", 7)
+    with pytest.raises(RuntimeError, match="net.prototxt"):
+        Net(tmp_path / "net.prototxt", caffelite.TEST)
+
+
+def test_the_same_seed_gives_the_same_net():
+    first, second, other = net_of(TINY), net_of(TINY), Net(text_format.Parse(TINY, caffe_pb2.NetParameter()), 1, seed=3)
+    np.testing.assert_array_equal(first.arena.data, second.arena.data)
+    assert (first.arena.data != other.arena.data).any()
+    assert first.forward_pass() == second.forward_pass()

@@ -1,0 +1,41 @@
+import logging
+
+import numpy as np
+import pytest
+
+from caffelite.core.errors import WeightsError
+from caffelite.core.net.share_layers import share_trained_layers
+from caffelite.testing import blob_of, layer_from, set_up
+
+
+def ip(name, num_output=2, bias=True):
+    bias_term = "true" if bias else "false"
+    layer = layer_from(
+        f'type: "InnerProduct" inner_product_param {{ num_output: {num_output} bias_term: {bias_term} }}', name=name
+    )
+    set_up(layer, [blob_of(np.ones((1, 3)))])
+    return layer
+
+
+def test_values_are_shared_by_name_and_gradients_are_not(caplog):
+    caplog.set_level(logging.INFO, "caffelite")
+    target, source = ip("a"), ip("a")
+    source.blobs[0].data[...] = 5
+    share_trained_layers([target, ip("own")], [source, ip("other")])
+    assert np.shares_memory(target.blobs[0].data, source.blobs[0].data)
+    assert not np.shares_memory(target.blobs[0].diff, source.blobs[0].diff)
+    assert (target.blobs[0].data == 5).all()
+    assert caplog.messages == ["Ignoring source layer other"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (ip("a", num_output=4), r"Cannot share param 0 weights from layer 'a'; shape mismatch\.  "
+                                r"Source param shape is 4 3 \(12\); target param shape is 2 3 \(6\)"),
+        (ip("a", bias=False), "Incompatible number of blobs for layer a: the source has 1, the target 2"),
+    ],
+)  # fmt: skip
+def test_other_parameters_are_refused(source, message):
+    with pytest.raises(WeightsError, match=message):
+        share_trained_layers([ip("a")], [source])

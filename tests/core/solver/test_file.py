@@ -1,0 +1,68 @@
+import os
+
+import pytest
+
+from caffelite.core.errors import PrototxtError, SolverError
+from caffelite.core.solver.file import SolverFile, read_solver_file, solver_file
+from caffelite.proto.caffe_pb2 import SolverParameter
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(text):
+        (tmp_path / "lenet.solver.prototxt").write_text(text)
+        return tmp_path / "lenet.solver.prototxt"
+
+    return make
+
+
+def test_the_prefix_of_snapshots_is_the_file_by_default(write, tmp_path, caplog):
+    caplog.set_level("INFO", "caffelite")
+    prefix = str(tmp_path / "lenet.solver")
+    assert read_solver_file(write("base_lr: 1")).param.snapshot_prefix == prefix
+    assert caplog.messages == [f"snapshot_prefix was not specified and is set to {prefix}"]
+
+
+def test_a_folder_as_prefix_gets_the_name_of_the_file(write, tmp_path, caplog):
+    caplog.set_level("INFO", "caffelite")
+    prefix = os.path.join(tmp_path, "lenet.solver")
+    assert read_solver_file(write(f'snapshot_prefix: "{tmp_path}"')).param.snapshot_prefix == prefix
+    assert caplog.messages == [f"snapshot_prefix was a directory and is replaced to {prefix}"]
+
+
+def test_another_prefix_stays(write):
+    assert read_solver_file(write('snapshot_prefix: "a/b"')).param.snapshot_prefix == "a/b"
+
+
+def test_the_old_type_is_replaced(write):
+    param = read_solver_file(write("solver_type: NESTEROV")).param
+    assert (param.type, param.HasField("solver_type")) == ("Nesterov", False)
+    memory = SolverParameter(solver_type=SolverParameter.ADAM)
+    assert solver_file(memory).param.type == "Adam"
+    assert not memory.HasField("type")
+
+
+def test_files_are_found_as_written_or_beside_the_solver(write, tmp_path, monkeypatch):
+    file = read_solver_file(write('base_lr: 1\nnet: "net.prototxt"'))
+    monkeypatch.chdir("/")
+    with pytest.raises(SolverError) as caught:
+        file.find("net", "net.prototxt")
+    assert str(caught.value) == (
+        f'{file.path}:2: net is "net.prototxt"; there is no such file (tried /net.prototxt and {tmp_path}/net.prototxt)'
+    )
+    (tmp_path / "net.prototxt").touch()
+    assert file.find("net", "net.prototxt") == tmp_path / "net.prototxt"
+    monkeypatch.chdir(tmp_path)
+    assert str(file.find("net", "net.prototxt")) == "net.prototxt"
+
+
+def test_a_message_has_no_lines(tmp_path):
+    file = SolverFile(SolverParameter())
+    assert str(file.refusal("iter_size", 0, "use 1")) == "iter_size is 0; use 1"
+    with pytest.raises(SolverError, match=r'^net is "nowhere"; there is no such file \(tried [^ ]*nowhere\)$'):
+        file.find("net", "nowhere")
+
+
+def test_a_net_given_as_solver(golden_folder):
+    with pytest.raises(PrototxtError, match="this describes a net, not a solver"):
+        read_solver_file(golden_folder / "cli" / "net.prototxt")

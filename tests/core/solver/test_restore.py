@@ -1,0 +1,223 @@
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caffelite.core.errors import WeightsError
+from caffelite.core.solver.restore import restore_newest
+from caffelite.core.solver.snapshot import state_crc32
+from caffelite.core.solver.snapshot_files import snapshots
+from caffelite.core.solver.solver import get_solver
+from caffelite.core.weights.solverstate import read_state, write_state
+from caffelite.proto.caffe_pb2 import NetParameter, ResumeState, SolverState
+
+FIXED = 'base_lr: 0.05 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.1 snapshot_after_train: false '
+
+
+def assert_same(ours, theirs):
+    assert ours.iter == theirs.iter
+    for part in ("data", "diff"):
+        np.testing.assert_array_equal(getattr(ours.net.arena, part), getattr(theirs.net.arena, part))
+    np.testing.assert_array_equal(ours.histories, theirs.histories)
+
+
+@pytest.mark.parametrize("seed", ["", "random_seed: 1701"])
+@pytest.mark.parametrize("break_at", [1, 3])
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(solvers, tmp_path, seed, break_at, dtype):
+    text = FIXED + f'{seed} iter_size: 2 snapshot_prefix: "{tmp_path}/a"'
+    straight = solvers.of(text, solvers.RANDOM_NET, dtype=dtype)
+    straight.step(break_at)
+    _, state_file = straight.snapshot()
+    straight.step(3)
+    resumed = solvers.of(text, solvers.RANDOM_NET, dtype=dtype)
+    resumed.restore(state_file)
+    resumed.step(3)
+    assert_same(resumed, straight)
+    assert np.ptp(straight.net.arena.data) > 0
+
+
+RUN = FIXED.replace("0.05", "0.01") + "test_iter: 1 test_iter: 2 test_interval: 2 snapshot: 3 iter_size: 2 "
+
+
+@pytest.fixture
+def with_net(solvers, tmp_path, resumable_net):
+    """Make solvers of resumable_net, closed after the test: with_net("random_seed: 3")."""
+    made = []
+
+    def make(fields, **options):
+        text = f'{RUN} {fields} snapshot_prefix: "{tmp_path}/a"'
+        made.append(solvers.of(text, resumable_net, **options))
+        return made[-1]
+
+    yield make
+    for solver in made:
+        solver.close()
+
+
+@pytest.mark.parametrize("seed", ["", "random_seed: 3"])
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_data_draws_and_recurrent_states_are_resumed_too(with_net, tmp_path, seed, kind):
+    fields = f'{seed} type: "{kind}"'
+    straight, resumed = with_net(fields), with_net(fields)
+    seen = {straight: [], resumed: []}
+    for solver, values in seen.items():
+        for net in solver.nets:
+            net.add_callback(
+                "after_forward", lambda i, n=net, v=values: i or v.append((n.phase, n.blobs["x"].data.copy()))
+            )
+    straight.step(9)
+    resumed.restore(tmp_path / "a_iter_3.solverstate")
+    resumed.step(6)
+    assert_same(resumed, straight)
+    for (phase, ours), (other_phase, theirs) in zip(seen[resumed], seen[straight][-len(seen[resumed]) :], strict=True):
+        assert phase == other_phase
+        np.testing.assert_array_equal(ours, theirs)
+    tests = [
+        straight.net.get_state()["data"]["position"],
+        *(net.get_state()["data"]["position"] for net in straight.test_nets),
+    ]
+    assert tests == [72, 20, 40]
+
+
+def test_a_solver_that_has_run_can_go_back(with_net, tmp_path):
+    solver = with_net("")
+    solver.step(6)
+    params = solver.net.arena.data.copy()
+    solver.restore(tmp_path / "a_iter_3.solverstate")
+    assert not np.array_equal(solver.net.arena.data, params)
+    solver.step(3)
+    np.testing.assert_array_equal(solver.net.arena.data, params)
+
+
+def test_states_that_caffe_wrote_are_restored(golden_folder, tmp_path):
+    for name in ("net.prototxt", "solver.prototxt", "constant_iter_5.caffemodel", "constant_iter_5.solverstate"):
+        (tmp_path / name).write_bytes((golden_folder / "cli" / name).read_bytes())
+    solver = get_solver(tmp_path / "solver.prototxt")
+    solver.restore(tmp_path / "constant_iter_5.solverstate")
+    assert (solver.iter, solver.current_step) == (5, 1)
+    expected = NetParameter.FromString((tmp_path / "constant_iter_5.caffemodel").read_bytes())
+    np.testing.assert_array_equal(
+        solver.net.params["ip1"][0].data.ravel(),
+        next(layer for layer in expected.layer if layer.name == "ip1").blobs[0].data,
+    )
+    assert solver.histories[0].sum() == pytest.approx(-0.2114946, rel=1e-5)
+
+
+@pytest.fixture
+def state_file(solvers, tmp_path):
+    solver = solvers.of(FIXED + f'snapshot_prefix: "{tmp_path}/a"')
+    solver.step(2)
+    return solver.snapshot()[1]
+
+
+def test_the_caffemodel_is_found_beside_the_state(solvers, tmp_path, state_file):
+    (tmp_path / "moved").mkdir()
+    for kind in ("caffemodel", "solverstate"):
+        (tmp_path / f"a_iter_2.{kind}").rename(tmp_path / "moved" / f"a_iter_2.{kind}")
+    solver = solvers.of(FIXED)
+    solver.restore(tmp_path / "moved" / "a_iter_2.solverstate")
+    assert solver.iter == 2
+    (tmp_path / "moved" / "a_iter_2.caffemodel").unlink()
+    with pytest.raises(WeightsError, match=r"caffemodel is not found \(tried .*/a_iter_2\.caffemodel and .*/moved/"):
+        solver.restore(tmp_path / "moved" / "a_iter_2.solverstate")
+
+
+def test_a_state_of_another_net_changes_nothing(solvers, state_file):
+    solver = solvers.of(FIXED, solvers.RANDOM_NET)
+    before = solver.net.arena.data.copy()
+    with pytest.raises(WeightsError, match=r"history blob 0 is of shape 1 2 \(2\), but param 0 of layer 'ip' is of"):
+        solver.restore(state_file)
+    np.testing.assert_array_equal(solver.net.arena.data, before)
+    assert solver.iter == 0
+
+
+def test_another_number_of_history_blobs_is_refused(solvers, golden_folder):
+    with pytest.raises(WeightsError, match=r"^Incorrect length of history blobs\. .* holds 8 of them; a solver of"):
+        solvers.of(FIXED).restore(golden_folder / "solvers" / "resume" / "adam_iter_5.solverstate")
+
+
+def test_what_may_make_a_resumed_run_differ_is_said(solvers, state_file, tmp_path, caplog):
+    state = read_state(state_file)
+    resume = ResumeState()
+    resume.CopyFrom(state.resume)
+    resume.threads, resume.solver_type = 99, "Nesterov"
+    resume.net[0].value.add(layer="gone", name="position", dtype="<i8", data=bytes(8))
+    message = SolverState(iter=2, learned_net=state.learned_net, current_step=0, resume=resume)
+    message.resume.state_crc32 = state_crc32(message, [blob.data for blob in state.history])
+    write_state(tmp_path / "b", message, [(blob.shape, blob.data) for blob in state.history])
+    with caplog.at_level(logging.INFO, "caffelite"):
+        solvers.of(FIXED).restore(tmp_path / "b")
+    text = "\n".join(caplog.messages)
+    assert "written with threads 99, here it is" in text
+    assert "written with solver_type Nesterov, here it is SGD" in text
+    assert "what layer gone kept is not used" in text
+
+
+def flipped(path, place):
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("suffix", ["", ".h5"])
+def test_a_flipped_bit_in_a_state_is_found(solvers, tmp_path, suffix):
+    text = FIXED + f'snapshot_format: {"HDF5" if suffix else "BINARYPROTO"} snapshot_prefix: "{tmp_path}/a"'
+    solver = solvers.of(text)
+    solver.step(2)
+    path = Path(solver.snapshot().state_file)
+    first = solver.net.learnable_params[0].offset
+    history = solver.histories[0][first : first + 2].tobytes()
+    flipped(path, path.read_bytes().index(history) + 1)
+    other = solvers.of(text)
+    before = other.net.arena.data.copy()
+    with pytest.raises(WeightsError, match=r"a_iter_2\.solverstate.*: the file is damaged: its checksum is wrong"):
+        other.restore(path)
+    np.testing.assert_array_equal(other.net.arena.data, before)
+
+
+def test_changed_weights_are_taken_with_a_warning_or_refused(solvers, tmp_path, state_file, caplog):
+    flipped(tmp_path / "a_iter_2.caffemodel", -1)
+    solver = solvers.of(FIXED)
+    text = r"a_iter_2\.caffemodel is not as it was written with the solverstate: it is damaged, or somebody changed it"
+    with pytest.raises(WeightsError, match=text):
+        solver.restore(state_file, strict=True)
+    solver.restore(state_file)
+    assert any("somebody changed it" in record.message for record in caplog.records if record.levelname == "WARNING")
+
+
+def test_the_newest_whole_snapshot_is_restored_and_damaged_ones_are_named(solvers, tmp_path, caplog):
+    text = FIXED + f'snapshot_prefix: "{tmp_path}/a"'
+    solver = solvers.of(text)
+    for _ in range(4):
+        solver.step(1)
+        solver.snapshot()
+    flipped(tmp_path / "a_iter_4.caffemodel", -1)
+    (tmp_path / "a_iter_3.caffemodel").unlink()
+    candidates = snapshots(f"{tmp_path}/a")
+    resumed = solvers.of(text)
+    assert restore_newest(resumed, candidates) == f"{tmp_path}/a_iter_2.solverstate"
+    assert resumed.iter == 2
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert [text.partition(" cannot be used: ")[0] for text in warnings] == [
+        f"{tmp_path}/a_iter_{n}.solverstate" for n in (4, 3)
+    ]
+    (tmp_path / "a_iter_2.solverstate").write_bytes(b"")
+    (tmp_path / "a_iter_1.caffemodel").write_bytes(b"")
+    with pytest.raises(
+        WeightsError, match="no snapshot can be used .*mend or remove them, or train without --snapshot"
+    ):
+        restore_newest(resumed, candidates)
+
+
+def test_states_of_both_formats_are_told_by_their_contents(solvers, tmp_path):
+    solver = solvers.of(FIXED + f'snapshot_format: HDF5 snapshot_prefix: "{tmp_path}/a"')
+    solver.step(1)
+    files = solver.snapshot()
+    assert [Path(file).name for file in files] == ["a_iter_1.caffemodel.h5", "a_iter_1.solverstate.h5"]
+    (tmp_path / "b").write_bytes(Path(files.state_file).read_bytes())
+    other = solvers.of(FIXED)
+    other.restore(tmp_path / "b")
+    assert other.iter == 1
+    np.testing.assert_array_equal(other.net.arena.data, solver.net.arena.data)
+    np.testing.assert_array_equal(other.histories, solver.histories)

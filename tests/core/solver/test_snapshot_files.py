@@ -1,0 +1,103 @@
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from caffelite.core.errors import SolverError
+from caffelite.core.solver.snapshot_files import Snapshot, SnapshotKeeper, snapshots
+from caffelite.core.solver.solver import get_solver
+
+
+def test_a_folder_that_cannot_be_made_is_found_before_training(solvers, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    path = solvers.write(tmp_path, f'base_lr: 1 lr_policy: "fixed" max_iter: 1\nsnapshot_prefix: "{tmp_path}/file/a"')
+    solver = get_solver(path)  # without `snapshot`, only solve writes
+    with pytest.raises(SolverError, match=r"solver\.prototxt:3: Cannot write to snapshot prefix '.*/file/a_iter_0'"):
+        solver.solve()
+    assert solver.iter == 0
+    path.write_text(path.read_text() + "\nsnapshot: 5")
+    with pytest.raises(SolverError, match=r"solver\.prototxt:3: Cannot write to snapshot prefix"):
+        get_solver(path)
+
+
+def test_a_disk_without_room_for_a_snapshot_is_found_before_training(solvers, tmp_path, monkeypatch):
+    path = solvers.write(tmp_path, f'base_lr: 1 lr_policy: "fixed" max_iter: 1\nsnapshot_prefix: "{tmp_path}/a"')
+    solver = get_solver(path)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=100))
+    with pytest.raises(
+        SolverError, match=r"prototxt:3: .* A snapshot takes 256 B and 100 B are free in /.*; make room"
+    ):
+        solver.solve()
+    assert solver.iter == 0
+    path.write_text(path.read_text() + "\nsnapshot: 5")
+    with pytest.raises(SolverError, match=r"prototxt:3: Cannot write to snapshot prefix '.*/a'\.  A snapshot takes"):
+        get_solver(path)
+
+
+def test_names_are_caffes():
+    assert Snapshot.named("folder/a", 5, False) == ("folder/a_iter_5.caffemodel", "folder/a_iter_5.solverstate")
+    files = Snapshot.named("a.solverstate/b", 5, True)
+    assert files == ("a.solverstate/b_iter_5.caffemodel.h5", "a.solverstate/b_iter_5.solverstate.h5")
+    assert Snapshot.of_state(files.state_file) == files
+
+
+def written(folder, *names):
+    for age, name in enumerate(names):
+        (folder / name).write_bytes(b"")
+        os.utime(folder / name, (10**9 + age, 10**9 + age))
+
+
+def test_the_newest_snapshot_is_the_one_written_last(tmp_path):
+    names = [f"a_iter_{n}.solverstate" for n in (900, 1000, 5)] + ["a_iter_6.solverstate.h5"]
+    others = ["a_iter_7.caffemodel", "b_iter_8.solverstate", "aa_iter_9.solverstate", "a_iter_x.solverstate"]
+    written(tmp_path, *names, *others, "a_iter_5_iter_6.solverstate", ".a_iter_5.solverstate.1.tmp")
+    found = [Path(snapshot.state_file).name for snapshot in snapshots(f"{tmp_path}/a")]
+    assert found == names[::-1]
+    assert snapshots(f"{tmp_path}/nowhere/a") == []
+
+
+@pytest.mark.parametrize("format", ["BINARYPROTO", "HDF5"])
+def test_copies_are_as_old_as_what_they_are_copies_of(solvers, tmp_path, format):
+    solver = solvers.of(f'lr_policy: "fixed" snapshot_format: {format} snapshot_prefix: "{tmp_path}/a"')
+    names = []
+    for _ in range(3):
+        solver.step(1)
+        names.append(solver.snapshot().state_file)
+    for age, name in enumerate(reversed(names)):
+        os.utime(name, (2 * 10**9 + age, 2 * 10**9 + age))
+    assert [snapshot.state_file for snapshot in snapshots(f"{tmp_path}/a")] == names[::-1]
+
+
+def test_a_prefix_without_folder_is_in_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, "_iter_3.solverstate", "a_iter_3.solverstate")
+    assert snapshots("") == [("_iter_3.caffemodel", "_iter_3.solverstate")]
+    assert snapshots("a") == [("a_iter_3.caffemodel", "a_iter_3.solverstate")]
+
+
+def test_only_the_newest_are_kept_and_none_is_removed_before_the_next_is_complete(solvers, tmp_path):
+    solver = solvers.of(f'base_lr: 0.1 lr_policy: "fixed" snapshot: 2 snapshot_prefix: "{tmp_path}/a"')
+    written(tmp_path, "a_iter_999.solverstate", "a_iter_999.caffemodel", "b_iter_1.solverstate")
+    keeper = SnapshotKeeper(f"{tmp_path}/a", 2)
+    seen = []
+    solver.events.add(lambda event: seen.append(sorted(path.name for path in tmp_path.iterdir())))
+    solver.events.add(keeper)
+    solver.step(6)
+    last = {f"a_iter_{n}.{kind}" for n in (4, 6) for kind in ("caffemodel", "solverstate")}
+    assert {path.name for path in tmp_path.iterdir()} == {"b_iter_1.solverstate", *last}
+    counts = [sum(name.startswith("a_") and name.endswith("state") for name in names) for names in seen]
+    assert min(counts) == 1
+    assert min(counts[counts.index(2) :]) == 2
+
+
+def test_what_killed_runs_left_unfinished_is_removed(solvers, tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    names = [f".a_iter_5.caffemodel.{pid}.tmp" for pid in (ended.pid, os.getpid(), os.getppid())]
+    written(tmp_path, *names, f".b_iter_5.caffemodel.{ended.pid}.tmp", "a_iter_5.caffemodel")
+    solvers.of(f'base_lr: 0.1 lr_policy: "fixed" snapshot: 2 snapshot_prefix: "{tmp_path}/a"')
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {names[2], f".b_iter_5.caffemodel.{ended.pid}.tmp", "a_iter_5.caffemodel"}
