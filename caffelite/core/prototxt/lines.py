@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 _LAST_PART = re.compile(r"(\[\d+\]|\.?[^.\[\]]+)$")
 

@@ -65,8 +65,8 @@ def check_space(file: SolverFile, arena: Arena, histories: int) -> None:
     if needed > free:
         raise SolverError(
             f"{file.where('snapshot_prefix')}Cannot write to snapshot prefix '{prefix}'.  A snapshot "
-            f"takes {container.human(needed)} and {container.human(free)} are free in {os.path.abspath(folder)}; make room there, "
-            "or choose another folder"
+            f"takes {container.human(needed)} and {container.human(free)} are free in {os.path.abspath(folder)}; "
+            "make room there, or choose another folder"
         )
 
 
