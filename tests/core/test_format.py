@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from caffelite.core.format import number, shape_string
+from caffelite.core.format import mean_abs, number, shape_string
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,8 @@ def test_numbers_are_printed_as_by_a_stream(value, text):
 @pytest.mark.parametrize(("shape", "text"), [((2, 3), "2 3 (6)"), ((), "(1)"), ((4, 0), "4 0 (0)")])
 def test_shapes_end_with_their_count(shape, text):
     assert shape_string(shape) == text
+
+
+@pytest.mark.parametrize(("values", "text"), [([[-3, 2], [0, 1]], "1.5"), ([], "0")])
+def test_mean_absolute_values(values, text):
+    assert mean_abs(np.array(values, np.float32)) == text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffelite.core.blob import Array
-from caffelite.core.format import number
+from caffelite.core.format import mean_abs, number
 
 if TYPE_CHECKING:
     from caffelite.core.net.net import Net
@@ -49,11 +49,6 @@ class DebugInfo:
         l1 = f"({number(_l1(data))}, {number(_l1(diff))})"
         l2 = f"({number(_l2(data))}, {number(_l2(diff))})"
         log.error("    [Backward] All net params (data, diff): L1 norm = %s; L2 norm = %s", l1, l2)
-
-
-def mean_abs(values: Array) -> str:
-    """Return the mean absolute value as the log prints it; 0 of no values."""
-    return number(_l1(values) / values.size) if values.size else "0"
 
 
 def _l1(values: Array) -> float:

@@ -1,0 +1,177 @@
+"""The tree of files: every test stands where its source does, and imports between the rooms point one way."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "caffelite"
+
+# Tests of more than one source file, and what they test.
+OF_MORE_THAN_ONE_FILE = {
+    "cli/test_bad_input.py": "every command's refusals",
+    "cli/test_cli.py": "the program as a user starts it",
+    "cli/test_kill.py": "a run that is killed",
+    "cli/test_train_resume.py": "train over several runs",
+    "core/kernels/convolution/pointwise/test_pointwise.py": "all files of the folder, which share their cases",
+    "core/kernels/convolution/test_convolution.py": "all files of the folder, which share their cases",
+    "core/layers/test_every_layer.py": "the register of layer types",
+    "core/solver/rules/test_every_solver.py": "the register of update rules",
+    "core/test_loss_weights.py": "layer, net and solver together",
+    "core/weights/test_fuzz.py": "all readers, with damaged files",
+    "models/test_known_nets.py": "models/",
+    "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
+    "models/test_models.py": "models/",
+    "proto/test_caffe_proto.py": "proto/caffe.proto",
+    "test_init.py": "caffelite/__init__.py",
+    "test_steady_state.py": "memory that a pass takes, in every room",
+    "test_tree.py": "this one",
+    "tools/test_benchmark_nets.py": "tools/benchmarks/nets.py",
+    "tools/test_benchmark_weights.py": "tools/benchmarks/weights.py",
+    "tools/test_layer_table.py": "tools/layer_table.py",
+    "tools/test_prototxt_writer.py": "tools/prototxt_writer.py",
+}
+
+# Which other rooms a room's files may import, under TYPE_CHECKING and inside functions, too. "core" is what lies
+# loose in core/; "caffelite" is what lies loose in caffelite/, the surface that users import.
+BELOW_ALL = {"core", "prototxt", "proto"}
+MAY_IMPORT = {
+    "proto": set(),
+    "kernels": set(),
+    "core": {"prototxt", "proto"},
+    "prototxt": {"core", "proto"},
+    "weights": BELOW_ALL,
+    "data": BELOW_ALL | {"weights"},
+    "layers": BELOW_ALL | {"kernels", "data", "weights"},
+    "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
+    "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
+    "datasets": BELOW_ALL | {"data", "weights"},
+    "caffelite": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
+    "cli": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+}
+
+# Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.
+AGAINST_THE_WAY = {
+    # finds the layer types by importing all their files, when the first type is asked for
+    ("caffelite.core.layer", "caffelite.core.layers"),
+    # a user's Python layer is made of the class that users import, and may itself say `import caffe`
+    ("caffelite.core.layers.python", "caffelite.as_caffe"),
+    ("caffelite.core.layers.python", "caffelite.python_layer"),
+    ("caffelite.__main__", "caffelite.cli"),
+}
+# Those here are to go: each stands for a piece that lies in the wrong room.
+TO_BE_MENDED = {
+    ("caffelite.core.layers.data", "caffelite.datasets"),
+    ("caffelite.core.weights.caffemodel", "caffelite.core.net.net"),
+    ("caffelite.core.weights.hdf5_caffemodel", "caffelite.core.net.net"),
+}
+
+
+def name_of(path):
+    """Return a.b of a/b.py and of a/b/__init__.py."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def modules():
+    """Return module name -> path, of all of the package."""
+    return {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room_of(module):
+    """Return the room of a module: the folder that it lies in, in caffelite/ or in caffelite/core/."""
+    parts = name_of(modules_by_name[module].parent / "x.py").split(".")[:-1]  # the folder's own name
+    inside = parts[2:] if parts[:2] == ["caffelite", "core"] else parts[1:]
+    return inside[0] if inside else parts[-1]
+
+
+def imports_of(module, at_import_only=False):
+    """Return the modules of ours that a module imports; `at_import_only`: not those in functions or for types."""
+    found = set()
+
+    def visit(node):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                found.update(alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{module}: imports here are absolute"
+                for alias in child.names:
+                    inner = f"{child.module}.{alias.name}"
+                    found.add(inner if inner in modules_by_name else child.module)
+            elif not (at_import_only and runs_later(child)):
+                visit(child)
+
+    visit(ast.parse(modules_by_name[module].read_text()))
+    return found & set(modules_by_name)
+
+
+def runs_later(node):
+    """Whether what stands in a node does not run while its module is imported."""
+    if isinstance(node, ast.If):
+        return "TYPE_CHECKING" in ast.unparse(node.test)
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+
+
+modules_by_name = modules()
+
+
+def test_every_test_stands_where_its_source_does():
+    lost = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        inside = path.relative_to(ROOT / "tests")
+        source = PACKAGE / inside.with_name(inside.name.removeprefix("test_"))
+        if source.exists() == (inside.as_posix() in OF_MORE_THAN_ONE_FILE):
+            lost.append(inside.as_posix())
+    assert not lost, "move these to where their source is, or say in OF_MORE_THAN_ONE_FILE what they test"
+    assert all((ROOT / "tests" / name).exists() for name in OF_MORE_THAN_ONE_FILE)
+
+
+def test_every_room_has_a_line():
+    assert {room_of(name) for name in modules_by_name} == set(MAY_IMPORT)
+
+
+def test_the_table_itself_has_no_way_round():
+    """Only `core` and `prototxt` need each other: a layer has a place in a file, and a parser raises errors."""
+    for room, below in MAY_IMPORT.items():
+        for other in below - BELOW_ALL:
+            assert room not in MAY_IMPORT[other], f"{room} and {other} may import each other"
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_imports_point_one_way(room):
+    wrong = {
+        (name, other)
+        for name in modules_by_name
+        if room_of(name) == room
+        for other in imports_of(name)
+        if room_of(other) not in MAY_IMPORT[room] | {room}
+    }
+    assert wrong - AGAINST_THE_WAY - TO_BE_MENDED == set()
+
+
+def test_what_is_listed_as_wrong_still_is():
+    all_imports = {(name, other) for name in modules_by_name for other in imports_of(name)}
+    assert (AGAINST_THE_WAY | TO_BE_MENDED) - all_imports == set(), "take what is mended off the list"
+
+
+def test_no_circle_of_imports_in_core():
+    """Of what runs while a module is imported: a circle there depends on which of its modules comes first."""
+    below = {
+        name: {other for other in imports_of(name, at_import_only=True) if other.startswith("caffelite.core.")}
+        for name in modules_by_name
+        if name.startswith("caffelite.core.")
+    }
+    readers = defaultdict(set)
+    for name, others in below.items():
+        for other in others:
+            readers[other].add(name)
+    done = [name for name, others in below.items() if not others]
+    for name in done:  # it grows: a module is done when all that it imports is
+        for reader in readers[name]:
+            below[reader].discard(name)
+            if not below[reader]:
+                done.append(reader)
+    assert set(below) - set(done) == set(), "these import each other, or what does"
