@@ -26,6 +26,11 @@ def test_ratio_zero_keeps_everything(dtype):
     assert (kept(5, 0.0, dtype=dtype) == 1).all()
 
 
+@pytest.mark.parametrize("ratio", [1 - 1e-10, 1 - 2**-53])
+def test_a_ratio_nearer_to_one_than_32_bits_tell_drops_everything(ratio, dtype):
+    assert (kept(5, ratio, dtype=dtype) == 0).all()
+
+
 def test_same_key_same_mask_also_in_place_and_for_a_shorter_array(dtype):
     values = np.random.default_rng(0).standard_normal(COUNT).astype(dtype)
     same = values.copy()

@@ -61,9 +61,21 @@ def test_ratio_0_passes_everything_on():
     np.testing.assert_array_equal(run_forward(dropout(0), VALUES).data, VALUES)
 
 
+def test_the_largest_ratio_scales_by_a_number(dtype):
+    layer, bottom = layer_from(dropout(1 - 2**-24), dtype), blob_of(ONES, dtype)  # the next float is 1
+    top = run_forward(layer, bottom)
+    assert np.isfinite(top.data).all()
+    assert set(np.unique(top.data)) <= {0, 2**24}
+
+
 @pytest.mark.parametrize("ratio", [0.5, 0.75])
 def test_gradient(ratio):
     check_gradient(dropout(ratio), [VALUES[:, :, :2, :2]], threshold=1e-6)
+
+
+def test_a_ratio_that_is_1_as_a_float_is_refused_as_1():
+    with pytest.raises(LayerError, match=r"dropout_param\.dropout_ratio is 1; use a share from 0 to less than 1"):
+        run_forward(dropout(1 - 1e-10), VALUES)
 
 
 @pytest.mark.parametrize("ratio", [1, 1.5, -0.1])
