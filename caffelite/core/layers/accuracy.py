@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.shared.labels import read_labels
+from caffelite.core.layers.shared.labels import classes_along, read_labels
 
 
 @register_layer("Accuracy")
@@ -34,16 +31,8 @@ class AccuracyLayer(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check the labels' number and shape the tops."""
         param = self.layer_param.accuracy_param
-        self.axis = self.canonical_axis(bottom[0], param.axis, "accuracy_param.axis")
-        shape = bottom[0].shape
-        self.outer, self.classes, self.inner = prod(shape[: self.axis]), shape[self.axis], prod(shape[self.axis + 1 :])
-        positions = self.outer * self.inner
-        if bottom[1].count != positions:
-            raise LayerError(
-                "bottom[1]",
-                shape_string(bottom[1].shape),
-                f"scores of {shape_string(shape)} with classes on axis {self.axis} need {positions} labels",
-            )
+        axis = self.canonical_axis(bottom[0], param.axis, "accuracy_param.axis")
+        self.outer, self.classes, self.inner = classes_along(bottom, axis)
         if param.top_k > self.classes:
             raise LayerError("accuracy_param.top_k", param.top_k, f"there are {self.classes} classes; use at most that")
         top[0].reshape()

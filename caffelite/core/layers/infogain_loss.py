@@ -15,7 +15,7 @@ from caffelite.core.format import shape_string
 from caffelite.core.kernels import infogain as kernels
 from caffelite.core.kernels.softmax import softmax_forward
 from caffelite.core.layer import Blobs, LossLayer, register_layer
-from caffelite.core.layers.shared.labels import read_labels
+from caffelite.core.layers.shared.labels import classes_along, read_labels
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 from caffelite.proto import caffe_pb2
 
@@ -83,15 +83,7 @@ class InfogainLossLayer(LossLayer):
         """Check the number of labels and the size of H; make room for the probabilities."""
         super().reshape(bottom, top)
         axis = self.canonical_axis(bottom[0], self.layer_param.infogain_loss_param.axis, "infogain_loss_param.axis")
-        shape = bottom[0].shape
-        self.outer, self.classes, self.inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
-        if bottom[1].count != self.outer * self.inner:
-            raise LayerError(
-                "bottom[1]",
-                shape_string(bottom[1].shape),
-                f"Number of labels must match number of predictions: scores of {shape_string(shape)} with classes on "
-                f"axis {axis} need {self.outer * self.inner} labels, integers from 0 to {self.classes - 1}",
-            )
+        self.outer, self.classes, self.inner = classes_along(bottom, axis)
         given = bottom[2].shape if self._stored is None else self._stored.shape
         if prod(given) != self.classes**2:
             raise LayerError(

@@ -8,7 +8,7 @@ from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_string
 from caffelite.core.kernels import pooling as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.shared.pooling_window import pooled_shape, window_from_param
+from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.PoolingParameter
@@ -86,5 +86,5 @@ def windows_of(param: Param, bottom: Blobs) -> tuple[kernels.Window, tuple[int, 
             "bottom[0]", shape_string(bottom[0].shape), "Input must have 4 axes, (num, channels, height, width)"
         )
     num, channels, height, width = bottom[0].shape
-    window = window_from_param(param, height, width)
+    window = pooling_window(param, height, width)
     return window, (num, channels, *pooled_shape(param, window, height, width))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import ClassVar
 
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
 from caffelite.core.kernels import softmax as kernels
 from caffelite.core.layer import Blobs, LossLayer, register_layer
+from caffelite.core.layers.shared.labels import classes_along
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 
 
@@ -40,15 +39,7 @@ class SoftmaxWithLossLayer(LossLayer):
         """Check the labels' number; make room for the probabilities."""
         super().reshape(bottom, top)
         axis = self.canonical_axis(bottom[0], self.layer_param.softmax_param.axis, "softmax_param.axis")
-        shape = bottom[0].shape
-        self.outer, self.classes, self.inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
-        if bottom[1].count != self.outer * self.inner:
-            raise LayerError(
-                "bottom[1]",
-                shape_string(bottom[1].shape),
-                f"Number of labels must match number of predictions: scores of {shape_string(shape)} with classes on "
-                f"axis {axis} need {self.outer * self.inner} labels, integers from 0 to {self.classes - 1}",
-            )
+        self.outer, self.classes, self.inner = classes_along(bottom, axis)
         self.prob.reshape(self.outer, self.classes, self.inner)
         if len(top) == 2:
             top[1].reshape_like(bottom[0])

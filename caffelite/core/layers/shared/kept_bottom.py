@@ -9,7 +9,10 @@ from caffelite.core.layer import Blobs, Layer
 class KeptBottom:
     """The values of bottom[0] as forward finds them: in the bottom, or, if the top is written over it, in a copy.
 
-    A new one is made at each reshape. There is no copy if the gradient does without it (`wanted` is false), and none is
+    The slope of x / (1 + e ** -x) depends on x. With `bottom: "x" top: "y"` the bottom still holds x when backward
+    runs; with `bottom: "x" top: "x"` it holds the result, and forward has to put x aside.
+
+    A layer makes one at each reshape. There is no copy if the gradient does without it (`wanted` is false), and none is
     taken where no backward pass of the net runs the layer, unless `forward_reads_it`: its loops read the bottom when
     parts of the top are written.
     """

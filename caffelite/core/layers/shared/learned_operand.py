@@ -1,4 +1,4 @@
-"""The second operand of Scale and Bias: a learned parameter or bottom[1], laid along some axes of bottom[0]."""
+"""What Scale multiplies by and Bias adds: a learned parameter, or bottom[1], along some axes of bottom[0]."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from caffelite.core.layer import Blobs, Layer
 def operand_shape(layer: Layer, bottom: Blobs, axis: int, num_axes: int, message: str) -> Shape:
     """Return the shape of a learned operand: that of `num_axes` axes of bottom[0] from `axis` on, -1 for all of them.
 
+    For a bottom of (8, 3, 5, 5), axis 1 and num_axes 1 give (3): one number a channel.
     `message` is the name of the layer's message, for errors: LayerError if the bottom has not so many axes.
     """
     start = layer.canonical_axis(bottom[0], axis, f"{message}.axis")
@@ -29,9 +30,10 @@ def operand_shape(layer: Layer, bottom: Blobs, axis: int, num_axes: int, message
 
 
 def around(layer: Layer, bottom: Blobs, shape: Shape, axis: int, message: str) -> tuple[int, int, int]:
-    """Return (outer, S, inner), as which bottom[0] meets an operand of `shape`, S elements, from `axis` on.
+    """Return (outer, S, inner), the shape in which bottom[0] meets an operand of `shape`, S elements, from `axis` on.
 
-    An operand without axes is a scalar, whatever `axis` is. LayerError if the sizes differ.
+    An operand of (3) on axis 1 of (8, 3, 5, 5) gives (8, 3, 25). An operand without axes is one number for all values,
+    whatever `axis` is. LayerError if the sizes differ.
     """
     start = layer.canonical_axis(bottom[0], axis, f"{message}.axis") if shape else 0
     whole = bottom[0].shape

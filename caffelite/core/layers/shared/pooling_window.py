@@ -12,7 +12,7 @@ from caffelite.proto import caffe_pb2
 Param = caffe_pb2.PoolingParameter
 
 
-def window_from_param(param: Param, height: int, width: int) -> Window:
+def pooling_window(param: Param, height: int, width: int) -> Window:
     """Return the window that pooling_param describes for planes of this size; it is the plane if global_pooling.
 
     Raises LayerError for sizes that contradict each other, are 0 or missing, and for pad >= kernel.

@@ -49,7 +49,10 @@ class Window(NamedTuple):
         return tuple(step + 1 for step in steps)
 
     def deconvolved(self, spatial: Shape) -> Shape:
-        """Return the size of the image that `convolved` makes `spatial` of; LayerError if nothing is left of it."""
+        """Return the size of the image that `convolved` makes `spatial` of; LayerError if nothing is left of it.
+
+        With kernel 3, stride 2 and pad 1, `convolved((9,))` is (5,) and `deconvolved((5,))` is (9,).
+        """
         whole = [s * (d - 1) + e for d, s, e in zip(spatial, self.stride, self.extent, strict=True)]
         sizes = tuple(size - 2 * pad for size, pad in zip(whole, self.pad, strict=True))
         if min(sizes, default=1) < 1 or min(spatial, default=1) < 1:
