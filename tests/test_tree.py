@@ -26,6 +26,7 @@ OF_MORE_THAN_ONE_FILE = {
     "models/test_models.py": "models/",
     "proto/test_caffe_proto.py": "proto/caffe.proto",
     "test_init.py": "caffelite/__init__.py",
+    "test_oldest.py": "pyproject.toml",
     "test_steady_state.py": "memory that a pass takes, in every room",
     "test_tree.py": "this one",
     "tools/test_benchmark_nets.py": "tools/benchmarks/nets.py",

@@ -33,3 +33,8 @@ def test_names_the_fields_with_types_and_defaults(page):
 def test_the_committed_page_is_the_present_one(page):
     committed = (ROOT / "docs/layers.md").read_text()
     assert committed == page, "run: python tools/layer_table.py > docs/layers.md"
+
+
+def test_the_readme_lists_all_types():
+    readme = (ROOT / "README.md").read_text().split("## Layers\n")[1].split(".\n")[0]
+    assert sorted(readme.replace("\n", " ").strip().split(", ")) == sorted(layer_type_list())
