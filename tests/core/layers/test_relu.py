@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from caffelite.core.layer import setup_layer
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, spread_values
 
 VALUES = spread_values((2, 3, 4, 5), step=0.05)
@@ -41,18 +40,8 @@ def test_gradient(slope):
 
 
 @pytest.mark.parametrize("slope", [0, 0.25, -0.5])
-def test_in_place(slope, dtype):
-    text = f'type: "ReLU" relu_param {{ negative_slope: {slope} }}'
-    layer, blob, other = layer_from(text, dtype), blob_of(VALUES, dtype), blob_of(VALUES, dtype)
-    setup_layer(layer, [blob], [blob])
-    layer.forward([blob], [blob])
-    plain = layer_from(text, dtype)
-    top = run_forward(plain, other)
-    np.testing.assert_array_equal(blob.data, top.data)
-    blob.diff[...] = top.diff[...] = VALUES[::-1]
-    run_backward(layer, [blob], [blob])
-    run_backward(plain, [other], [top])
-    np.testing.assert_array_equal(blob.diff, other.diff)
+def test_in_place(check_in_place, slope, dtype):
+    check_in_place(f'type: "ReLU" relu_param {{ negative_slope: {slope} }}', VALUES, dtype=dtype, overwritten=False)
 
 
 def test_leaves_the_bottoms_gradient_alone_if_not_wanted():

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from caffelite.core.errors import LayerError
-from caffelite.core.layer import setup_layer
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward
 
 VALUES = np.random.default_rng(1).normal(size=(2, 10, 2, 3))
@@ -52,17 +51,8 @@ def test_infinities():
 
 
 @pytest.mark.parametrize("axis", [1, 3])
-def test_in_place(axis, dtype):
-    layer, blob, other = layer_from(softmax(axis), dtype), blob_of(VALUES, dtype), blob_of(VALUES, dtype)
-    setup_layer(layer, [blob], [blob])
-    layer.forward([blob], [blob])
-    plain = layer_from(softmax(axis), dtype)
-    top = run_forward(plain, other)
-    np.testing.assert_array_equal(blob.data, top.data)
-    blob.diff[...] = top.diff[...] = VALUES[::-1]
-    run_backward(layer, [blob], [blob])
-    run_backward(plain, [other], [top])
-    np.testing.assert_array_equal(blob.diff, other.diff)
+def test_in_place(check_in_place, axis, dtype):
+    check_in_place(softmax(axis), VALUES, dtype=dtype, overwritten=False)
 
 
 def test_refusals():

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from caffelite.core.layer import setup_layer
-from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward
+from caffelite.testing import blob_of, check_gradient, run_forward
 
 VALUES = np.random.default_rng(1).normal(size=(2, 3, 4, 5))
 
@@ -22,14 +21,5 @@ def test_gradient():
     check_gradient('type: "TanH"', [VALUES[:, :, :1]], step=1e-4, threshold=1e-6)
 
 
-def test_in_place(dtype):
-    layer, blob, other = layer_from('type: "TanH"', dtype), blob_of(VALUES, dtype), blob_of(VALUES, dtype)
-    setup_layer(layer, [blob], [blob])
-    layer.forward([blob], [blob])
-    plain = layer_from('type: "TanH"', dtype)
-    top = run_forward(plain, other)
-    np.testing.assert_array_equal(blob.data, top.data)
-    blob.diff[...] = top.diff[...] = VALUES[::-1]
-    run_backward(layer, [blob], [blob])
-    run_backward(plain, [other], [top])
-    np.testing.assert_array_equal(blob.diff, other.diff)
+def test_in_place(check_in_place, dtype):
+    check_in_place('type: "TanH"', VALUES, dtype=dtype, overwritten=False)
