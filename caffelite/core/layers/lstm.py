@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 import numpy as np
 
@@ -33,9 +32,6 @@ class LSTMLayer(RecurrentLayer):
     Raises LayerError for other shapes, a num_output of 0, and when asked for the gradient of cont.
     """
 
-    min_bottom_blobs: ClassVar[int | None] = 2
-    max_bottom_blobs: ClassVar[int | None] = 3
-    exact_num_top_blobs: ClassVar[int | None] = 1
     num_gates = 4
     names = InnerNames(
         states=("h", "c"),

@@ -31,6 +31,9 @@ class RecurrentLayer(Layer):
     W_x, b, W_static (only with a static bottom), W_h, then those of the output. Fillers run in this order.
     """
 
+    min_bottom_blobs: ClassVar[int | None] = 2
+    max_bottom_blobs: ClassVar[int | None] = 3
+    exact_num_top_blobs: ClassVar[int | None] = 1
     names: ClassVar[InnerNames]
     num_gates: ClassVar[int]  # sums that a step makes for each output
     expose_hidden: ClassVar[bool] = False
