@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.registers import Narrow, Wide, registers_of_cpu
 
 
 class Convolution:
@@ -44,22 +45,26 @@ class Convolution:
                 bottom_diff[seen] += np.einsum("mc,nmhw->nchw", tap, diff, optimize=True)
         return top, weight_diff, bottom_diff[:, :, g.pad_h :, g.pad_w :][:, :, : g.height, : g.width]
 
-    def check(self, forward, weight_gradient, bottom_gradient, precision):
-        """Compare kernels of these classes, those not None; errors are relative to the largest value."""
+    def check(self, forward, weight_gradient, bottom_gradient, precision, registers=None):
+        """Compare kernels of these classes, those not None; errors are relative to the largest value.
+
+        registers are what the classes are given beside the geometry, those of this CPU by default; () is for nothing.
+        """
+        registers = (registers_of_cpu(),) if registers is None else registers
         top, weight_diff, bottom_diff = self.products()
         if forward is not None:
-            kernel, got = forward(self.geometry), np.full_like(self.top, np.nan)
+            kernel, got = forward(self.geometry, *registers), np.full_like(self.top, np.nan)
             kernel(self.weight, self.bias, self.bottom, got)
             assert_close(got, top + self.bias[:, None, None], precision)
             kernel(self.weight, None, self.bottom, got)
             assert_close(got, top, precision)
         if weight_gradient is not None:
-            kernel, got = weight_gradient(self.geometry), self.weight.copy()
+            kernel, got = weight_gradient(self.geometry, *registers), self.weight.copy()
             for times in (1, 2):  # added to what is there, and scratch of the first call does no harm
                 kernel(self.top, self.bottom, got)
                 assert_close(got, self.weight + times * weight_diff, precision)
         if bottom_gradient is not None:
-            kernel, got = bottom_gradient(self.geometry), np.full_like(self.bottom, np.nan)
+            kernel, got = bottom_gradient(self.geometry, *registers), np.full_like(self.bottom, np.nan)
             for _ in range(2):
                 kernel(self.weight, self.top, got)
                 assert_close(got, bottom_diff, precision)
@@ -67,6 +72,12 @@ class Convolution:
 
 def assert_close(got, want, precision):
     assert np.abs(got - want).max() <= precision * np.abs(want).max()
+
+
+@pytest.fixture(params=[Wide(), Narrow()], ids=["wide", "narrow"])
+def registers(request):
+    """What tiles are sized for, whatever this CPU has."""
+    return request.param
 
 
 @pytest.fixture

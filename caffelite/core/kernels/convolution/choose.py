@@ -1,7 +1,7 @@
 """The table of kernels: which class computes an operation, by number type, geometry and CPU.
 
-A row is a predicate on the geometry and a class, `Class(geometry)` allocates scratch and the object is called with the
-arrays of its operation:
+A row is a predicate on the geometry and a class. `Class(geometry, registers)` allocates scratch and has register tiles
+of the sizes that its own table gives for these registers; the object is called with the arrays of its operation:
 
 - convolution_forward(weight, bias or None, bottom, top): top is overwritten
 - convolution_weight_gradient(top_diff, bottom, weight_diff): weight_diff is added to
@@ -36,13 +36,15 @@ from caffelite.core.kernels.convolution.pointwise.stride2 import (
 from caffelite.core.kernels.convolution.pointwise.weight_gradient import PointwiseWeightGradient
 from caffelite.core.kernels.convolution.winograd.weight_gradient import WinogradWeightGradient
 from caffelite.core.kernels.convolution.winograd.winograd import WinogradBottomGradient, WinogradForward, suits_winograd
+from caffelite.core.kernels.ir.registers import Registers, registers_of_cpu
 
 
 class Row(NamedTuple):
-    """One way to compute an operation and the geometries that it is for."""
+    """One way to compute an operation, the geometries that it is for, and whether its tiles depend on the CPU."""
 
     suits: Callable[[Geometry], bool]
-    method: Callable[[Geometry], Any]
+    method: Callable[..., Any]
+    tiled: bool = True
 
 
 def always(geometry: Geometry) -> bool:
@@ -60,20 +62,20 @@ def fills_its_bottom(geometry: Geometry) -> bool:
 # The first row that suits is taken.
 TABLE: dict[str, tuple[Row, ...]] = {
     "convolution_forward": (
-        Row(is_depthwise, DepthwiseForward),
+        Row(is_depthwise, DepthwiseForward, tiled=False),
         Row(is_pointwise, PointwiseForward),
         Row(suits_winograd, WinogradForward),
         Row(always, DirectForward),
     ),
     "convolution_weight_gradient": (
-        Row(is_depthwise, DepthwiseWeightGradient),
+        Row(is_depthwise, DepthwiseWeightGradient, tiled=False),
         Row(is_pointwise, PointwiseWeightGradient),
         Row(is_pointwise_stride2, PointwiseStride2WeightGradient),
         Row(suits_winograd, WinogradWeightGradient),
         Row(always, DirectWeightGradient),
     ),
     "convolution_bottom_gradient": (
-        Row(is_depthwise, DepthwiseBottomGradient),
+        Row(is_depthwise, DepthwiseBottomGradient, tiled=False),
         Row(is_pointwise, PointwiseBottomGradient),
         Row(is_pointwise_stride2, PointwiseStride2BottomGradient),
         Row(suits_winograd, WinogradBottomGradient),
@@ -83,12 +85,14 @@ TABLE: dict[str, tuple[Row, ...]] = {
 }
 
 
-def choose(operation: str, dtype: DTypeLike, geometry: Geometry) -> Any:
+def choose(operation: str, dtype: DTypeLike, geometry: Geometry, registers: Registers | None = None) -> Any:
     """Return a new object for the operation, or None where the caller's plain method is to be used (not float32).
 
+    Its tiles suit `registers`, those of this CPU unless others are given: results are right with any, but slower.
     Raises KeyError for an unknown operation.
     """
     rows = TABLE[operation]
     if np.dtype(dtype) != np.float32:
         return None
-    return next(row.method(geometry) for row in rows if row.suits(geometry))
+    row = next(row for row in rows if row.suits(geometry))
+    return row.method(geometry, registers or registers_of_cpu()) if row.tiled else row.method(geometry)

@@ -8,25 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.gemm.tiles import (
-    DOT_COLS,
-    DOT_ROWS,
-    LANES,
-    OUTER_ROWS,
-    OUTER_VECTORS,
-    dot_tile,
-    outer_tile,
-)
+from caffelite.core.kernels.gemm.tiles import TILES, Tiles, outer_tile, row_tile
 from caffelite.core.kernels.ir.pointers import pointer
+from caffelite.core.kernels.ir.registers import registers_of_cpu
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Address = Any  # what `pointer` gives
 
 SERIAL_BELOW = 200_000  # multiply-adds that one core does in about the time of a parallel launch
 DOT_BLOCK = 1024  # floats of each row that a pass of dot tiles takes, so that the rows of `a` stay in L2
-WIDE_TILE = LANES * OUTER_VECTORS
-NOTHING = np.zeros((1, WIDE_TILE), np.float32)  # what an overwritten product starts from
+WIDEST = max(tiles.outer_cols for tiles in TILES.values())
+NOTHING = np.zeros((1, WIDEST), np.float32)  # what an overwritten product starts from
 
 
 def inner_product_forward(bottom: Array, weight: Array, bias: Array | None, transpose: bool, top: Array) -> None:
@@ -64,15 +56,16 @@ def inner_product_bias_diff(top_diff: Array, bias_diff: Array) -> None:
 def multiply_nt(a: Array, b: Array, c: Array, start: Array | None = None) -> None:
     """Fill c (M, N) with start + a (M, K) b (N, K).T; start is c itself, one row (1, N) for all rows, or None for 0."""
     start = NOTHING if start is None else start
-    _choose(_dot_product, a.shape[0], b.shape[0], a.shape[1])(a, b, start, c)
+    _choose(_dot_product, a.shape[0], b.shape[0], a.shape[1])(tiles_of_cpu(), a, b, start, c)
 
 
 def multiply_nn(a: Array, b: Array, c: Array, start: Array | None = None) -> None:
     """Fill c (M, N) with start + a (M, K) b (K, N); start as in multiply_nt."""
     depth, cols = b.shape
     start = NOTHING if start is None else start
+    tiles = tiles_of_cpu()
     # b is read in blocks of 64 rows, which a tile walks down: more would overrun the address tables of the CPU
-    _choose(_outer_product, a.shape[0], cols, depth)(a, False, b, start, c, 64, WIDE_TILE)
+    _choose(_outer_product, a.shape[0], cols, depth)(tiles, a, False, b, start, c, 64, tiles.outer_cols)
 
 
 def multiply_tn(a: Array, b: Array, c: Array, start: Array | None = None) -> None:
@@ -80,7 +73,12 @@ def multiply_tn(a: Array, b: Array, c: Array, start: Array | None = None) -> Non
     depth, cols = b.shape
     start = NOTHING if start is None else start
     # one strip: c is walked along its rows, since it is the large matrix here
-    _choose(_outer_product, a.shape[1], cols, depth)(a, True, b, start, c, 256, max(cols, 1))
+    _choose(_outer_product, a.shape[1], cols, depth)(tiles_of_cpu(), a, True, b, start, c, 256, max(cols, 1))
+
+
+def tiles_of_cpu() -> Tiles:
+    """Return the sizes of tiles for the registers that code is compiled for."""
+    return TILES[type(registers_of_cpu())]
 
 
 def _choose(product: Any, rows: int, cols: int, depth: int) -> Any:
@@ -96,31 +94,32 @@ def _share(count: int, unit: int, worker: int, workers: int) -> tuple[int, int]:
 
 
 @parallel_kernel
-def _dot_product(a: Array, b: Array, start: Array, c: Array, worker: int, workers: int) -> None:
+def _dot_product(tiles: Tiles, a: Array, b: Array, start: Array, c: Array, worker: int, workers: int) -> None:
     """See multiply_nt; rows or columns of c are shared out, whichever are more."""
     rows, cols = c.shape
     r0, r1, c0, c1 = 0, rows, 0, cols
     if rows > cols:
-        r0, r1 = _share(rows, DOT_ROWS, worker, workers)
+        r0, r1 = _share(rows, tiles.dot_rows, worker, workers)
     else:
-        c0, c1 = _share(cols, DOT_COLS, worker, workers)
-    _dot_part(a, b, start, c, r0, r1, c0, c1)
+        c0, c1 = _share(cols, tiles.dot_cols, worker, workers)
+    _dot_part(tiles, a, b, start, c, r0, r1, c0, c1)
 
 
 @kernel
-def _dot_part(a: Array, b: Array, start: Array, c: Array, r0: int, r1: int, c0: int, c1: int) -> None:
+def _dot_part(tiles: Tiles, a: Array, b: Array, start: Array, c: Array, r0: int, r1: int, c0: int, c1: int) -> None:
     depth, cols = a.shape[1], c.shape[1]
-    along = 0 if start.shape[1] < cols else 1  # NOTHING is as short as one tile
+    along = 0 if start.shape[1] < cols else 1  # NOTHING is as short as the widest tile
     for k in range(0, max(depth, 1), DOT_BLOCK):
         size = min(DOT_BLOCK, depth - k)
-        for j in range(c0, c1, DOT_COLS):
-            for i in range(r0, r1, DOT_ROWS):
+        for j in range(c0, c1, tiles.dot_cols):
+            for i in range(r0, r1, tiles.dot_rows):
                 place = pointer(c, i * cols + j)
                 begin, stride = place, cols
                 if k == 0 and start.shape[0] == 1:
                     begin, stride = pointer(start, j * along), 0
                 left, right = pointer(a, i * depth + k), pointer(b, j * depth + k)
-                dot_tile(
+                row_tile(
+                    tiles.registers,
                     left,
                     depth,
                     right,
@@ -130,14 +129,23 @@ def _dot_part(a: Array, b: Array, start: Array, c: Array, r0: int, r1: int, c0: 
                     stride,
                     place,
                     cols,
-                    min(DOT_ROWS, r1 - i),
-                    min(DOT_COLS, c1 - j),
+                    min(tiles.dot_rows, r1 - i),
+                    min(tiles.dot_cols, c1 - j),
                 )
 
 
 @parallel_kernel
 def _outer_product(
-    a: Array, turned: bool, b: Array, start: Array, c: Array, block: int, strip: int, worker: int, workers: int
+    tiles: Tiles,
+    a: Array,
+    turned: bool,
+    b: Array,
+    start: Array,
+    c: Array,
+    block: int,
+    strip: int,
+    worker: int,
+    workers: int,
 ) -> None:
     """Fill c with start + a b, or a.T b if turned; depth in blocks of `block`, columns in strips of `strip`.
 
@@ -145,53 +153,55 @@ def _outer_product(
     """
     rows, cols = c.shape
     r0, r1, c0, c1 = 0, rows, 0, cols
-    if rows * WIDE_TILE > cols * OUTER_ROWS:
-        r0, r1 = _share(rows, OUTER_ROWS, worker, workers)
+    if rows * tiles.lanes * tiles.outer_vectors > cols * tiles.outer_rows:
+        r0, r1 = _share(rows, tiles.outer_rows, worker, workers)
     else:
-        c0, c1 = _share(cols, LANES, worker, workers)
-    _outer_part(a, turned, b, start, c, block, strip, r0, r1, c0, c1)
+        c0, c1 = _share(cols, tiles.lanes, worker, workers)
+    _outer_part(tiles, a, turned, b, start, c, block, strip, r0, r1, c0, c1)
 
 
 @kernel
 def _outer_part(
-    a: Array, turned: bool, b: Array, start: Array, c: Array, block: int, strip: int, r0: int, r1: int, c0: int, c1: int
+    tiles: Tiles,
+    a: Array,
+    turned: bool,
+    b: Array,
+    start: Array,
+    c: Array,
+    block: int,
+    strip: int,
+    r0: int,
+    r1: int,
+    c0: int,
+    c1: int,
 ) -> None:
     depth, cols = b.shape
+    width_of_tile = tiles.lanes * tiles.outer_vectors
     a_row, a_step = (1, a.shape[1]) if turned else (a.shape[1], 1)
     along = 0 if start.shape[1] < cols else 1
     for k in range(0, max(depth, 1), block):
         size = min(block, depth - k)
         for j0 in range(c0, c1, strip):
-            for i in range(r0, r1, OUTER_ROWS):
-                left, height = pointer(a, i * a_row + k * a_step), min(OUTER_ROWS, r1 - i)
-                for j in range(j0, min(j0 + strip, c1), WIDE_TILE):
+            for i in range(r0, r1, tiles.outer_rows):
+                left, height = pointer(a, i * a_row + k * a_step), min(tiles.outer_rows, r1 - i)
+                for j in range(j0, min(j0 + strip, c1), width_of_tile):
                     place = pointer(c, i * cols + j)
                     begin, stride = place, cols
                     if k == 0 and start.shape[0] == 1:
                         begin, stride = pointer(start, j * along), 0
-                    right, width = pointer(b, k * cols + j), min(WIDE_TILE, c1 - j)
-                    _wide_tile(left, a_row, a_step, right, cols, size, begin, stride, place, cols, height, width)
-
-
-@kernel
-def _wide_tile(
-    a: Address,
-    a_row: int,
-    a_step: int,
-    b: Address,
-    b_stride: int,
-    depth: int,
-    start: Address,
-    start_stride: int,
-    c: Address,
-    c_stride: int,
-    rows: int,
-    cols: int,
-) -> None:
-    """See outer_tile, which takes its number of vectors as a constant."""
-    if OUTER_VECTORS == 3 and cols > 2 * LANES:
-        outer_tile(3, a, a_row, a_step, b, b_stride, depth, start, start_stride, c, c_stride, rows, cols)
-    elif cols > LANES:
-        outer_tile(2, a, a_row, a_step, b, b_stride, depth, start, start_stride, c, c_stride, rows, cols)
-    elif cols > 0:
-        outer_tile(1, a, a_row, a_step, b, b_stride, depth, start, start_stride, c, c_stride, rows, cols)
+                    right, width = pointer(b, k * cols + j), min(width_of_tile, c1 - j)
+                    outer_tile(
+                        tiles.registers,
+                        left,
+                        a_row,
+                        a_step,
+                        right,
+                        cols,
+                        size,
+                        begin,
+                        stride,
+                        place,
+                        cols,
+                        height,
+                        width,
+                    )

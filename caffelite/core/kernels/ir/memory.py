@@ -1,6 +1,6 @@
-"""What intrinsics do about the time that memory takes: fetching ahead, and not loading what is not wanted."""
+"""What intrinsics do about the time that memory takes: fetching ahead, and branches around what is not wanted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -35,3 +35,19 @@ def either(builder: Any, condition: Any, then: Callable[[], list[Any]], other: C
         phi.add_incoming(one, after_ones)
         phi.add_incoming(two, after_twos)
     return merged
+
+
+def first_that_holds(builder: Any, cases: Sequence[tuple[Callable[[], Any], Callable[[], None]]]) -> None:
+    """Run the code of the first case whose condition is true, or that of the last, whose condition is not asked.
+
+    A case is what emits its condition and what emits its code.
+    """
+    condition, code = cases[0]
+    if len(cases) == 1:
+        code()
+        return
+    with builder.if_else(condition()) as (this, others):
+        with this:
+            code()
+        with others:
+            first_that_holds(builder, cases[1:])

@@ -7,7 +7,9 @@ from caffelite.core.kernels.convolution.direct.bottom_gradient import FoldedBott
 from caffelite.core.kernels.convolution.direct.forward import DirectForward
 from caffelite.core.kernels.convolution.direct.weight_gradient import DirectWeightGradient
 from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.registers import registers_of_cpu
 
+CPU = registers_of_cpu()
 PRECISION = 2e-6  # relative to the largest value
 
 
@@ -98,27 +100,27 @@ def assert_close(got, want):
 
 @geometries
 @pytest.mark.parametrize("with_bias", [True, False])
-def test_forward(geometry, with_bias):
+def test_forward(geometry, registers, with_bias):
     bottom, weight, bias, top = arrays(geometry)
     views = windows(padded(bottom, geometry), geometry)
     want = np.einsum("gmcij,ngchwij->ngmhw", grouped(weight, geometry, 0), views, optimize=True).reshape(top.shape)
     top[...] = np.nan
-    DirectForward(geometry)(weight, bias if with_bias else None, bottom, top)
+    DirectForward(geometry, registers)(weight, bias if with_bias else None, bottom, top)
     assert_close(top, want + bias[:, None, None] if with_bias else want)
 
 
 @geometries
-def test_weight_gradient_is_added(geometry):
+def test_weight_gradient_is_added(geometry, registers):
     bottom, weight, _, top = arrays(geometry)
     views = windows(padded(bottom, geometry), geometry)
     gradient = np.einsum("ngmhw,ngchwij->gmcij", grouped(top, geometry, 1), views, optimize=True)
     want = weight + gradient.reshape(weight.shape)
-    DirectWeightGradient(geometry)(top, bottom, weight)
+    DirectWeightGradient(geometry, registers)(top, bottom, weight)
     assert_close(weight, want)
 
 
 @geometries
-def test_bottom_gradient(geometry):
+def test_bottom_gradient(geometry, registers):
     bottom, weight, _, top = arrays(geometry)
     want = reference_bottom_gradient(weight, top, geometry)
     methods = [FoldedBottomGradient]
@@ -126,14 +128,18 @@ def test_bottom_gradient(geometry):
         methods.append(TurnedBottomGradient)
     for method in methods:
         bottom[...] = np.nan
-        method(geometry)(weight, top, bottom)
+        method(geometry, registers)(weight, top, bottom)
         assert_close(bottom, want)
 
 
 def test_calls_leave_nothing_behind_for_the_next():
     g = GEOMETRIES["several blocks of rows"]
     bottom, weight, bias, top = arrays(g)
-    forward, weight_gradient, bottom_gradient = DirectForward(g), DirectWeightGradient(g), FoldedBottomGradient(g)
+    forward, weight_gradient, bottom_gradient = (
+        DirectForward(g, CPU),
+        DirectWeightGradient(g, CPU),
+        FoldedBottomGradient(g, CPU),
+    )
     results = []
     for image in (bottom, np.full_like(bottom, np.inf), bottom):
         new_top, weight_diff, bottom_diff = np.empty_like(top), np.zeros_like(weight), np.empty_like(bottom)
@@ -150,7 +156,7 @@ def test_an_infinite_pixel_reaches_only_its_own_channel():
     bottom, weight, _, top = arrays(g)
     bottom[0, 1, 5, 6] = np.inf
     weight[...] = 0
-    DirectWeightGradient(g)(top, bottom, weight)
+    DirectWeightGradient(g, CPU)(top, bottom, weight)
     assert np.isfinite(weight[:, [0, 2, 3]]).all()
 
 
@@ -160,11 +166,11 @@ def test_no_pixels(kernel, empty):
     bottom, weight, bias, top = arrays(empty)
     before = weight.copy()
     if kernel is DirectForward:
-        kernel(empty)(weight, bias, bottom, top)
+        kernel(empty, CPU)(weight, bias, bottom, top)
     elif kernel is DirectWeightGradient:
-        kernel(empty)(top, bottom, weight)
+        kernel(empty, CPU)(top, bottom, weight)
     else:
-        kernel(empty)(weight, top, bottom)
+        kernel(empty, CPU)(weight, top, bottom)
         assert not bottom.any()
     np.testing.assert_array_equal(weight, before)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from caffelite.core.kernels.gemm import gemm
+from caffelite.core.kernels.gemm.tiles import TILES
 
 SIZES = [
     (1, 1, 1),
@@ -48,6 +49,12 @@ def operands(request):
         generator.standard_normal(outputs, np.float32),
         generator.standard_normal((batch, outputs), np.float32),
     )
+
+
+@pytest.fixture(autouse=True)
+def tiles(registers, monkeypatch):
+    """Every test runs with the tiles of either registers."""
+    monkeypatch.setattr(gemm, "tiles_of_cpu", lambda: TILES[type(registers)])
 
 
 @pytest.mark.parametrize("transpose", [False, True])

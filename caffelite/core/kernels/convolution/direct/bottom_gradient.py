@@ -14,6 +14,7 @@ from caffelite.core.kernels.convolution.direct.forward import SMALL, DirectForwa
 from caffelite.core.kernels.convolution.direct.slab import Slab, clear, fold_slab, slab_layout, slab_phases
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.ir.pointers import aligned_zeros, copy_rows, own_code, pointer, shift
+from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 SLAB_FLOATS = 64_000  # of one worker
@@ -22,8 +23,8 @@ SLAB_FLOATS = 64_000  # of one worker
 class TurnedBottomGradient:
     """Bottom gradient of a convolution of stride 1: the forward pass of another convolution."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.forward = DirectForward(turned(geometry))
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
+        self.forward = DirectForward(turned(geometry), registers)
 
     def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
         """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, KH, KW), top_diff (N, O, OH, OW)."""
@@ -45,6 +46,7 @@ def turned(geometry: Geometry) -> Geometry:
 class BottomGradient(NamedTuple):
     """Sizes of a folded bottom gradient."""
 
+    registers: Registers
     num: int
     group: int
     channels: int  # of one group, as are outputs
@@ -144,6 +146,7 @@ def add_columns(
     for i in range(plan.kernel_h):
         for p in range(0, planes, plan.rows):
             run_tile(
+                plan.registers,
                 plan.rows,
                 vectors,
                 weights,
@@ -187,10 +190,10 @@ def bottom_gradient(
 class FoldedBottomGradient:
     """Bottom gradient of a convolution of any geometry; scratch is allocated here, once."""
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
         workers = numba.get_num_threads()
         self.slab = slab_layout(geometry, max(1, geometry.out_height))
-        self.plan = plan_bottom_gradient(geometry, self.slab, workers)
+        self.plan = plan_bottom_gradient(geometry, registers, self.slab, workers)
         self.phases = slab_phases(geometry)
         down = np.arange(geometry.kernel_h) * geometry.dilation_h
         phase = np.searchsorted(self.phases, down % geometry.stride_h)
@@ -227,7 +230,7 @@ class FoldedBottomGradient:
         )
 
 
-def plan_bottom_gradient(geometry: Geometry, slab: Slab, workers: int) -> BottomGradient:
+def plan_bottom_gradient(geometry: Geometry, registers: Registers, slab: Slab, workers: int) -> BottomGradient:
     """Choose blocks of channels that fit the cache, evenly many for every worker where that is possible."""
     channels = geometry.group_channels
     block = max(1, min(channels, SLAB_FLOATS // (geometry.kernel_w * slab.plane)))
@@ -236,8 +239,9 @@ def plan_bottom_gradient(geometry: Geometry, slab: Slab, workers: int) -> Bottom
     while shares * blocks % workers and shares * blocks < 4 * workers and blocks < channels:
         blocks += 1
     block = -(-channels // blocks)
-    rows, vectors = best_tile(block * geometry.kernel_w)
+    rows, vectors = best_tile(registers, block * geometry.kernel_w)
     return BottomGradient(
+        registers,
         geometry.num,
         geometry.group,
         channels,

@@ -18,9 +18,10 @@ from caffelite.core.kernels.convolution.direct.slab import (
     slab_phases,
     valid_range,
 )
-from caffelite.core.kernels.convolution.direct.tiles import WIDE, pixel_tile
+from caffelite.core.kernels.convolution.direct.tiles import PIXEL_TILES, pixel_tile
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift, transpose_lines
+from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 BLOCK_TAPS = 290  # weights of one output in one pass over a tile
@@ -31,6 +32,7 @@ SMALL = 50_000  # multiply-adds below which starting threads costs more than it 
 class Forward(NamedTuple):
     """Sizes of a direct forward pass."""
 
+    registers: Registers
     num: int
     group: int
     channels: int  # of one group, as are outputs
@@ -49,65 +51,30 @@ class Forward(NamedTuple):
     vectors: int  # of a tile: 16 pixels each
 
 
-if WIDE:
-
-    @kernel
-    def run_tile(
-        rows: int,
-        vectors: int,
-        a: Any,
-        b: Any,
-        offsets: Any,
-        k: int,
-        c: Any,
-        stride: int,
-        valid: int,
-        lanes: int,
-        bias: Any,
-        more: int,
-    ) -> None:
-        """pixel_tile of a size known at run time: 8 x 1 to 3, 10 x 1 or 2."""
-        own_code()
-        if rows == 8:
-            if vectors == 3:
-                pixel_tile(8, 3, a, b, offsets, k, c, stride, valid, lanes, bias, more)
-            elif vectors == 2:
-                pixel_tile(8, 2, a, b, offsets, k, c, stride, valid, lanes, bias, more)
-            else:
-                pixel_tile(8, 1, a, b, offsets, k, c, stride, valid, lanes, bias, more)
-        elif vectors == 2:
-            pixel_tile(10, 2, a, b, offsets, k, c, stride, valid, lanes, bias, more)
-        else:
-            pixel_tile(10, 1, a, b, offsets, k, c, stride, valid, lanes, bias, more)
-
-    TILES: tuple[tuple[int, int], ...] = ((8, 3), (10, 2))
-else:
-
-    @kernel
-    def run_tile(
-        rows: int,
-        vectors: int,
-        a: Any,
-        b: Any,
-        offsets: Any,
-        k: int,
-        c: Any,
-        stride: int,
-        valid: int,
-        lanes: int,
-        bias: Any,
-        more: int,
-    ) -> None:
-        """pixel_tile of the one size that 16 registers of 8 floats can hold."""
-        own_code()
-        pixel_tile(6, 1, a, b, offsets, k, c, stride, valid, lanes, bias, more)
-
-    TILES = ((6, 1),)
+@kernel
+def run_tile(
+    registers: Registers,
+    rows: int,
+    vectors: int,
+    a: Any,
+    b: Any,
+    offsets: Any,
+    k: int,
+    c: Any,
+    stride: int,
+    valid: int,
+    lanes: int,
+    bias: Any,
+    more: int,
+) -> None:
+    """Do what pixel_tile does, as a function of its own."""
+    own_code()
+    pixel_tile(registers, rows, vectors, a, b, offsets, k, c, stride, valid, lanes, bias, more)
 
 
-def best_tile(rows: int) -> tuple[int, int]:
+def best_tile(registers: Registers, rows: int) -> tuple[int, int]:
     """Return rows and vectors of the tile that wastes least on `rows` rows."""
-    return min(TILES, key=lambda tile: -(-rows // tile[0]) * tile[0])
+    return min(PIXEL_TILES[type(registers)], key=lambda tile: -(-rows // tile[0]) * tile[0])
 
 
 @kernel
@@ -246,6 +213,7 @@ def forward_block(
         for p in range(panel0, panel1):
             row = p * plan.rows
             run_tile(
+                plan.registers,
                 plan.rows,
                 vectors,
                 shift(packed, row * (plan.block * plan.taps // plan.passes)),
@@ -287,10 +255,10 @@ def forward(
 class DirectForward:
     """Forward pass of a convolution of any geometry; scratch is allocated here, once."""
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
         workers = numba.get_num_threads()
         self.geometry = geometry
-        self.plan = plan_forward(geometry, workers)
+        self.plan = plan_forward(geometry, registers, workers)
         self.slab = slab_layout(geometry, self.plan.slab_rows)
         self.offsets = pass_order(slab_offsets(geometry, self.slab, self.plan.block), self.plan)
         self.phases = slab_phases(geometry)
@@ -335,11 +303,11 @@ def packed_places(plan: Forward, panels: int) -> np.ndarray:
     return places.reshape(plan.block, plan.taps)
 
 
-def plan_forward(geometry: Geometry, workers: int) -> Forward:
+def plan_forward(geometry: Geometry, registers: Registers, workers: int) -> Forward:
     """Choose the sizes of blocks, slabs and tiles, with as many tasks for every worker where that is possible."""
     channels, outputs = geometry.group_channels, geometry.group_outputs
     out_height, out_width = max(1, geometry.out_height), max(1, geometry.out_width)
-    rows, vectors = best_tile(outputs)
+    rows, vectors = best_tile(registers, outputs)
     panels = -(-outputs // rows)
     passes = geometry.kernel_h if padding_share(geometry) > 0.03 and channels * geometry.kernel_w >= 64 else 1
     blocks = -(-channels // max(1, min(channels, BLOCK_TAPS * passes // geometry.taps)))
@@ -356,6 +324,7 @@ def plan_forward(geometry: Geometry, workers: int) -> Forward:
     tasks = shares * row_blocks
     splits = 1 if tasks % workers == 0 or tasks >= 4 * workers else min(workers, panels)
     return Forward(
+        registers,
         geometry.num,
         geometry.group,
         channels,

@@ -1,12 +1,13 @@
 """Register tiles: blocks of accumulators that stay in vector registers over one long sum."""
 
+from functools import partial
 from typing import Any
 
-from llvmlite import binding
 from numba import types
-from numba.core import config
 from numba.extending import intrinsic
 
+from caffelite.core.kernels.ir.memory import first_that_holds
+from caffelite.core.kernels.ir.registers import Narrow, Registers, Shapes, Wide, kind_of
 from caffelite.core.kernels.ir.vectors import (
     FLOATS,
     I64,
@@ -18,7 +19,6 @@ from caffelite.core.kernels.ir.vectors import (
     fused,
     lane_sums,
     lanes_below,
-    literals,
     load,
     masked_load,
     masked_store,
@@ -29,21 +29,15 @@ from caffelite.core.kernels.ir.vectors import (
     vectors_in,
 )
 
-
-def has_wide_registers() -> bool:
-    """Whether code is compiled for AVX-512: 32 registers of 16 floats. Else tiles are sized for 16 registers of 8."""
-    chosen = config.CPU_FEATURES
-    if chosen is not None:
-        return "+avx512f" in chosen.split(",")
-    return bool(binding.get_host_cpu_features().get("avx512f"))
+# Rows and vectors of the tiles of pixels, rows and columns of the tiles of dot products: their sums fill the registers.
+PIXEL_TILES: dict[type[Registers], Shapes] = {Wide: ((8, 3), (10, 2)), Narrow: ((6, 1),)}
+DOT_TILES: dict[type[Registers], Shapes] = {Wide: ((5, 5), (4, 6)), Narrow: ((1, 4),)}
 
 
-WIDE = has_wide_registers()
-
-
-@intrinsic(prefer_literal=True)
+@intrinsic
 def pixel_tile(
     typingctx: Any,
+    registers: Any,
     rows: Any,
     vectors: Any,
     a: Any,
@@ -60,34 +54,68 @@ def pixel_tile(
     """c[:valid, :] = start + (sum over i < k of a[i, rows] x (b + offsets[i])[: 16 * vectors]); k at least 1.
 
     start is c where `more` is not 0, else bias[row]. Of the last vector of c only the first `lanes` floats are touched.
-    Each row of b is any run of floats, so a shifted view of an image needs no im2col. rows and vectors are constants.
+    Each row of b is any run of floats, so a shifted view of an image needs no im2col. `rows` is that of one of the
+    PIXEL_TILES of the registers, `vectors` at most its vectors.
     """
-    n_rows, n_vec = literals(rows, vectors)
+    shapes = PIXEL_TILES[kind_of(registers)]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        a, b, offsets, k, c, c_stride, valid, lanes, bias, more = args[2:]
-        mask = lanes_below(builder, lanes)
-        places = row_places(builder, c, c_stride, n_rows, valid)
-        loop = Loop(builder, k, [a, *[ZERO] * (n_rows * n_vec)])
-        row = at(builder, b, builder.sext(builder.load(at(builder, offsets, loop.index)), I64))
-        pixels = [load(builder, at(builder, row, LANES * j)) for j in range(n_vec)]
-        new = [at(builder, loop.values[0], n_rows)]
-        for i in range(n_rows):
-            weight = splat(builder, builder.load(at(builder, loop.values[0], i)))
-            new += [fused(builder, weight, pixels[j], loop.values[1 + i * n_vec + j]) for j in range(n_vec)]
-        sums = loop.close(new)[1:]
-        starts = _starts(builder, n_vec, places, mask, bias, more)
-        for i in reversed(range(n_rows)):  # rows past `valid` go first, onto the last valid one
-            for j in range(n_vec):
-                total, place = builder.fadd(sums[i * n_vec + j], starts[i][j]), at(builder, places[i], LANES * j)
-                if j < n_vec - 1:
-                    store(builder, total, place)
-                else:
-                    masked_store(builder, total, place, mask)
+        _, rows, vectors, *operands = args
+
+        def of_height(n_rows: int, widest: int) -> None:
+            narrower = [
+                (partial(_equal, builder, vectors, n), partial(_pixel_tile, builder, n_rows, n, *operands))
+                for n in range(widest, 0, -1)
+            ]
+            first_that_holds(builder, narrower)
+
+        first_that_holds(
+            builder, [(partial(_equal, builder, rows, shape[0]), partial(of_height, *shape)) for shape in shapes]
+        )
         return context.get_dummy_value()
 
     i64 = types.int64
-    return types.void(rows, vectors, FLOATS, FLOATS, INTS, i64, FLOATS, i64, i64, i64, FLOATS, i64), codegen
+    return types.void(registers, i64, i64, FLOATS, FLOATS, INTS, i64, FLOATS, i64, i64, i64, FLOATS, i64), codegen
+
+
+def _equal(builder: Any, value: Any, number: int) -> Any:
+    return builder.icmp_signed("==", value, I64(number))
+
+
+def _pixel_tile(
+    builder: Any,
+    n_rows: int,
+    n_vec: int,
+    a: Any,
+    b: Any,
+    offsets: Any,
+    k: Any,
+    c: Any,
+    c_stride: Any,
+    valid: Any,
+    lanes: Any,
+    bias: Any,
+    more: Any,
+) -> None:
+    """Emit the code of pixel_tile for one shape."""
+    mask = lanes_below(builder, lanes)
+    places = row_places(builder, c, c_stride, n_rows, valid)
+    loop = Loop(builder, k, [a, *[ZERO] * (n_rows * n_vec)])
+    row = at(builder, b, builder.sext(builder.load(at(builder, offsets, loop.index)), I64))
+    pixels = [load(builder, at(builder, row, LANES * j)) for j in range(n_vec)]
+    new = [at(builder, loop.values[0], n_rows)]
+    for i in range(n_rows):
+        weight = splat(builder, builder.load(at(builder, loop.values[0], i)))
+        new += [fused(builder, weight, pixels[j], loop.values[1 + i * n_vec + j]) for j in range(n_vec)]
+    sums = loop.close(new)[1:]
+    starts = _starts(builder, n_vec, places, mask, bias, more)
+    for i in reversed(range(n_rows)):  # rows past `valid` go first, onto the last valid one
+        for j in range(n_vec):
+            total, place = builder.fadd(sums[i * n_vec + j], starts[i][j]), at(builder, places[i], LANES * j)
+            if j < n_vec - 1:
+                store(builder, total, place)
+            else:
+                masked_store(builder, total, place, mask)
 
 
 def _starts(builder: Any, n_vec: int, places: list[Any], mask: Any, bias: Any, more: Any) -> list[list[Any]]:
@@ -108,57 +136,82 @@ def _starts(builder: Any, n_vec: int, places: list[Any], mask: Any, bias: Any, m
     return starts
 
 
-@intrinsic(prefer_literal=True)
+@intrinsic
 def dot_tile(
     typingctx: Any,
+    registers: Any,
     rows: Any,
-    columns: Any,
     a: Any,
     a_stride: Any,
-    a_turn: Any,
+    a_step: Any,
     valid_rows: Any,
     b: Any,
     offsets: Any,
-    b_turn: Any,
+    b_step: Any,
     valid_columns: Any,
-    turns: Any,
+    steps: Any,
     count: Any,
     c: Any,
     c_stride: Any,
 ) -> Any:
-    """c[i, j] += sum over t < turns, q < count of a[t * a_turn + i * a_stride + q] * b[t * b_turn + offsets[j] + q].
+    """c[i, j] += sum over t < steps, q < count of a[t * a_step + i * a_stride + q] * b[t * b_step + offsets[j] + q].
 
-    For i < valid_rows and j < valid_columns; turns and count at least 1. b is read up to the next multiple of 16 of
-    count and must be finite there; a and c are read inside only. rows and columns are constants, columns at most 8;
-    offsets has `columns` values.
+    For i < valid_rows and j < valid_columns; steps and count at least 1. b is read up to the next multiple of 16 of
+    count and must be finite there; a and c are read inside only. `rows` is that of one of the DOT_TILES of the
+    registers; offsets has as many values as it has columns.
     """
-    n_rows, n_columns = literals(rows, columns)
+    shapes = DOT_TILES[kind_of(registers)]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        a, a_stride, a_turn, valid_rows, b, offsets, b_turn, valid_columns, turns, count, c, c_stride = args[2:]
-        lefts = row_places(builder, a, a_stride, n_rows, valid_rows)
-        numbers = [builder.sext(builder.load(at(builder, offsets, j)), I64) for j in range(n_columns)]
-        rights = [at(builder, b, number) for number in numbers]
-        outer = Loop(builder, turns, [I64(0), I64(0), *[ZERO] * (n_rows * n_columns)])
-        inner = Loop(builder, vectors_in(builder, count), outer.values[2:])
-        place = builder.mul(inner.index, I64(LANES))
-        mask = lanes_below(builder, builder.sub(count, place))
-        a_place, b_place = builder.add(outer.values[0], place), builder.add(outer.values[1], place)
-        left = [masked_load(builder, at(builder, ptr, a_place), mask) for ptr in lefts]
-        right = [load(builder, at(builder, ptr, b_place)) for ptr in rights]
-        pairs = [(i, j) for i in range(n_rows) for j in range(n_columns)]
-        sums = [fused(builder, left[i], right[j], inner.values[n]) for n, (i, j) in enumerate(pairs)]
-        sums = inner.close(sums)
-        steps = [builder.add(outer.values[0], a_turn), builder.add(outer.values[1], b_turn)]
-        sums = outer.close([*steps, *sums])[2:]
-        _add_sums(
-            builder, [sums[i * n_columns :][:n_columns] for i in range(n_rows)], c, c_stride, valid_rows, valid_columns
+        _, rows, *operands = args
+        first_that_holds(
+            builder,
+            [
+                (partial(_equal, builder, rows, shape[0]), partial(_dot_tile, builder, *shape, *operands))
+                for shape in shapes
+            ],
         )
         return context.get_dummy_value()
 
     i64 = types.int64
     left_types, right_types = (FLOATS, i64, i64, i64), (FLOATS, INTS, i64, i64)
-    return types.void(rows, columns, *left_types, *right_types, i64, i64, FLOATS, i64), codegen
+    return types.void(registers, i64, *left_types, *right_types, i64, i64, FLOATS, i64), codegen
+
+
+def _dot_tile(
+    builder: Any,
+    n_rows: int,
+    n_columns: int,
+    a: Any,
+    a_stride: Any,
+    a_step: Any,
+    valid_rows: Any,
+    b: Any,
+    offsets: Any,
+    b_step: Any,
+    valid_columns: Any,
+    steps: Any,
+    count: Any,
+    c: Any,
+    c_stride: Any,
+) -> None:
+    """Emit the code of dot_tile for one shape, of at most 8 columns."""
+    lefts = row_places(builder, a, a_stride, n_rows, valid_rows)
+    numbers = [builder.sext(builder.load(at(builder, offsets, j)), I64) for j in range(n_columns)]
+    rights = [at(builder, b, number) for number in numbers]
+    outer = Loop(builder, steps, [I64(0), I64(0), *[ZERO] * (n_rows * n_columns)])
+    inner = Loop(builder, vectors_in(builder, count), outer.values[2:])
+    place = builder.mul(inner.index, I64(LANES))
+    mask = lanes_below(builder, builder.sub(count, place))
+    a_place, b_place = builder.add(outer.values[0], place), builder.add(outer.values[1], place)
+    left = [masked_load(builder, at(builder, ptr, a_place), mask) for ptr in lefts]
+    right = [load(builder, at(builder, ptr, b_place)) for ptr in rights]
+    pairs = [(i, j) for i in range(n_rows) for j in range(n_columns)]
+    sums = [fused(builder, left[i], right[j], inner.values[n]) for n, (i, j) in enumerate(pairs)]
+    sums = inner.close(sums)
+    sums = outer.close([builder.add(outer.values[0], a_step), builder.add(outer.values[1], b_step), *sums])[2:]
+    tile = [sums[i * n_columns :][:n_columns] for i in range(n_rows)]
+    _add_sums(builder, tile, c, c_stride, valid_rows, valid_columns)
 
 
 def _add_sums(builder: Any, tile: list[list[Any]], c: Any, c_stride: Any, valid_rows: Any, valid_columns: Any) -> None:

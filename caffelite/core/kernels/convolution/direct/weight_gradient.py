@@ -17,12 +17,13 @@ from caffelite.core.kernels.convolution.direct.slab import (
     slab_offsets,
     slab_phases,
 )
-from caffelite.core.kernels.convolution.direct.tiles import WIDE, dot_tile
+from caffelite.core.kernels.convolution.direct.tiles import DOT_TILES, dot_tile
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
-TURN_PIXELS = 640  # pixels summed up in registers at once, so that adding the lanes up at the end costs little
+SUM_PIXELS = 640  # pixels summed up in registers at once, so that adding the lanes up at the end costs little
 SLAB_FLOATS = 32_000  # of one worker: with the part of top_diff half of 1 MiB of L2
 TOP_FLOATS = 100_000  # of top_diff that all channels meet before the next outputs do
 SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
@@ -31,6 +32,7 @@ SMALL = 50_000  # multiply-adds below which starting threads costs more than it 
 class WeightGradient(NamedTuple):
     """Sizes of a direct weight gradient."""
 
+    registers: Registers
     num: int
     group: int
     channels: int  # of one group, as are outputs
@@ -48,59 +50,28 @@ class WeightGradient(NamedTuple):
     part: int  # outputs whose part of top_diff stays in the L2 cache over all channels
 
 
-if WIDE:
-
-    @kernel
-    def run_dots(
-        rows: int,
-        a: Any,
-        a_stride: int,
-        a_turn: int,
-        valid_rows: int,
-        b: Any,
-        offsets: Any,
-        b_turn: int,
-        valid_columns: int,
-        turns: int,
-        count: int,
-        c: Any,
-        c_stride: int,
-    ) -> None:
-        """dot_tile of a size known at run time: 5 x 5 or 4 x 6."""
-        own_code()
-        if rows == 5:
-            dot_tile(
-                5, 5, a, a_stride, a_turn, valid_rows, b, offsets, b_turn, valid_columns, turns, count, c, c_stride
-            )
-        else:
-            dot_tile(
-                4, 6, a, a_stride, a_turn, valid_rows, b, offsets, b_turn, valid_columns, turns, count, c, c_stride
-            )
-
-    TILES: tuple[tuple[int, int], ...] = ((5, 5), (4, 6))
-else:
-
-    @kernel
-    def run_dots(
-        rows: int,
-        a: Any,
-        a_stride: int,
-        a_turn: int,
-        valid_rows: int,
-        b: Any,
-        offsets: Any,
-        b_turn: int,
-        valid_columns: int,
-        turns: int,
-        count: int,
-        c: Any,
-        c_stride: int,
-    ) -> None:
-        """dot_tile of the one size that 16 registers of 8 floats can hold."""
-        own_code()
-        dot_tile(1, 4, a, a_stride, a_turn, valid_rows, b, offsets, b_turn, valid_columns, turns, count, c, c_stride)
-
-    TILES = ((1, 4),)
+@kernel
+def run_dots(
+    registers: Registers,
+    rows: int,
+    a: Any,
+    a_stride: int,
+    a_step: int,
+    valid_rows: int,
+    b: Any,
+    offsets: Any,
+    b_step: int,
+    valid_columns: int,
+    steps: int,
+    count: int,
+    c: Any,
+    c_stride: int,
+) -> None:
+    """Do what dot_tile does, as a function of its own."""
+    own_code()
+    dot_tile(
+        registers, rows, a, a_stride, a_step, valid_rows, b, offsets, b_step, valid_columns, steps, count, c, c_stride
+    )
 
 
 @kernel
@@ -169,16 +140,17 @@ def weight_gradient_block(
 ) -> None:
     """One slab: some samples, rows and channels of one group; outputs m0 to m1."""
     own_code()
-    turn = plan.block * slab.kernel_w * slab.plane
+    step = plan.block * slab.kernel_w * slab.plane
     for s in range(samples):
         image = (((n + s) * plan.group + g) * plan.channels + c) * slab.height * slab.width
-        fill_slab(pointer(bottom, image), channels, row0, rows, slab, phases, shift(room, s * turn))
+        fill_slab(pointer(bottom, image), channels, row0, rows, slab, phases, shift(room, s * step))
     plane, stride = plan.out_height * plan.out_width, plan.channels * plan.taps
     size, count = channels * plan.taps, rows * plan.out_width
     for m in range(m0, m1, plan.rows):
         a = pointer(top_diff, ((n * plan.group + g) * plan.outputs + m) * plane + row0 * plan.out_width)
         for k in range(0, size, plan.columns):
             run_dots(
+                plan.registers,
                 plan.rows,
                 a,
                 plane,
@@ -186,7 +158,7 @@ def weight_gradient_block(
                 min(plan.rows, m1 - m),
                 room,
                 pointer(offsets, k),
-                turn,
+                step,
                 min(plan.columns, size - k),
                 samples,
                 count,
@@ -237,9 +209,9 @@ def add_sums(sums: np.ndarray, splits: int, weight_diff: np.ndarray) -> None:
 class DirectWeightGradient:
     """Weight gradient of a convolution of any geometry; scratch is allocated here, once."""
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
         workers = numba.get_num_threads()
-        self.plan = plan_weight_gradient(geometry, workers)
+        self.plan = plan_weight_gradient(geometry, registers, workers)
         self.slab = slab_layout(geometry, self.plan.slab_rows)
         offsets = slab_offsets(geometry, self.slab, self.plan.block)
         self.offsets = np.concatenate([offsets, np.repeat(offsets[-1:], self.plan.columns)])
@@ -270,12 +242,14 @@ class DirectWeightGradient:
             add_sums(self.sums, self.plan.sample_splits - 1, weight_diff)
 
 
-def plan_weight_gradient(geometry: Geometry, workers: int) -> WeightGradient:
+def plan_weight_gradient(geometry: Geometry, registers: Registers, workers: int) -> WeightGradient:
     """Choose slabs and parts: channels are shared out, or samples where there are too few channels."""
     channels, outputs, num = geometry.group_channels, geometry.group_outputs, max(1, geometry.num)
     out_height, out_width = max(1, geometry.out_height), max(1, geometry.out_width)
-    rows, columns = min(TILES, key=lambda tile: -(-outputs // tile[0]) * tile[0] / (tile[0] * tile[1]))
-    slab_rows = min(out_height, -(-2 * TURN_PIXELS // out_width))
+    rows, columns = min(
+        DOT_TILES[type(registers)], key=lambda tile: -(-outputs // tile[0]) * tile[0] / (tile[0] * tile[1])
+    )
+    slab_rows = min(out_height, -(-2 * SUM_PIXELS // out_width))
     slab_rows = -(-out_height // -(-out_height // slab_rows))
     sample_splits, channel_splits = 1, 1
     if geometry.group % workers:
@@ -283,11 +257,12 @@ def plan_weight_gradient(geometry: Geometry, workers: int) -> WeightGradient:
             channel_splits = workers
         else:
             sample_splits = min(workers, num)
-    samples = min(-(-num // sample_splits), max(1, TURN_PIXELS // (slab_rows * out_width)))
+    samples = min(-(-num // sample_splits), max(1, SUM_PIXELS // (slab_rows * out_width)))
     floats = samples * geometry.kernel_w * slab_layout(geometry, slab_rows).plane
     block = max(1, min(-(-channels // channel_splits), SLAB_FLOATS // floats))
     parts = -(-outputs * samples * slab_rows * out_width // TOP_FLOATS)
     return WeightGradient(
+        registers,
         geometry.num,
         geometry.group,
         channels,

@@ -11,16 +11,14 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from caffelite.core.kernels.convolution.direct.tiles import WIDE
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.convolution.pointwise.tiles import plane_tile
+from caffelite.core.kernels.convolution.pointwise.tiles import PLANE_TILES, plane_tile
 from caffelite.core.kernels.convolution.winograd.tiles import turn_in
 from caffelite.core.kernels.ir.pointers import aligned_zeros, copy_rows, own_code, pointer, shift
+from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
-ROWS, VECTORS = (8, 3) if WIDE else (6, 1)  # of a tile
-WIDTH = 16 * VECTORS  # pixels of a tile
 BLOCK = 256  # channels in one pass, about
 SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
 LEAST_PIXELS = 48  # of an image, so that a tile meets at most two
@@ -29,6 +27,10 @@ LEAST_PIXELS = 48  # of an image, so that a tile meets at most two
 class Product(NamedTuple):
     """Sizes of a product of weights (outputs x channels) and pixels, for each group."""
 
+    registers: Registers
+    rows: int  # of a tile: outputs
+    vectors: int
+    width: int  # of a tile: pixels
     num: int
     group: int
     channels: int  # of one group, as are outputs
@@ -56,10 +58,10 @@ def pack_pair(
 ) -> None:
     """Pack two panels of outputs of one group, all blocks of channels."""
     own_code()
-    pairs = (plan.outputs + 2 * ROWS - 1) // (2 * ROWS)
+    pairs = (plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows)
     g, pair = task // pairs, task % pairs
-    m = pair * 2 * ROWS
-    outputs = min(2 * ROWS, plan.outputs - m)
+    m = pair * 2 * plan.rows
+    outputs = min(2 * plan.rows, plan.outputs - m)
     for c in range(0, plan.channels, plan.block):
         count = min(plan.block, plan.channels - c)
         target = pointer(packed, ((g * plan.channels + c) * pairs + pair * count) * 16)
@@ -85,7 +87,7 @@ def pack_pointwise(
 
     weight is (group * outputs, channels), or with `turned` (group * channels, outputs).
     """
-    tasks = plan.group * ((plan.outputs + 2 * ROWS - 1) // (2 * ROWS))
+    tasks = plan.group * ((plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows))
     for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
         pack_pair(weight, plan, turned, task, places, packed)
 
@@ -101,7 +103,7 @@ def copy_pixels(
         n, q = (first + done) // plan.pixels, (first + done) % plan.pixels
         run = min(plan.pixels - q, count - done)
         source = pointer(bottom, ((n * plan.group + g) * plan.channels + c) * plan.pixels + q)
-        copy_rows(1, source, plan.pixels, shift(room, done), plan.together * WIDTH, 0, run, run, channels)
+        copy_rows(1, source, plan.pixels, shift(room, done), plan.together * plan.width, 0, run, run, channels)
         done += run
 
 
@@ -122,26 +124,27 @@ def product_tiles(
 ) -> None:
     """Pixels first to last of all samples' line, `together` tiles at most, panels p0 to p1, one block of channels."""
     own_code()
-    pairs, channels = (plan.outputs + 2 * ROWS - 1) // (2 * ROWS), min(plan.block, plan.channels - c)
+    pairs, channels = (plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows), min(plan.block, plan.channels - c)
     pixels, every = plan.pixels, (1 << plan.slow) - 1
     if plan.copied:
         copy_pixels(bottom, plan, g, c, channels, first, last - first, room)
     for p in range(p0, p1):
-        a = pointer(packed, ((g * plan.channels + c) * pairs + p // 2 * channels) * 16 + p % 2 * ROWS)
-        start, valid = pointer(bias, g * bias.shape[1] + p * ROWS), min(ROWS, plan.outputs - p * ROWS)
-        for place in range(first, last, WIDTH):
+        a = pointer(packed, ((g * plan.channels + c) * pairs + p // 2 * channels) * 16 + p % 2 * plan.rows)
+        start, valid = pointer(bias, g * bias.shape[1] + p * plan.rows), min(plan.rows, plan.outputs - p * plan.rows)
+        for place in range(first, last, plan.width):
             n, q = place // pixels, place % pixels
             source = ((n * plan.group + g) * plan.channels + c) * pixels + q
             b, stride = pointer(bottom, source), pixels
             # one line of the tile after this pass, every few channels: a burst would fill the line buffers
             part = (((p - p0) & every) * channels >> plan.slow) * pixels + ((p - p0) >> plan.slow) * 16
-            fetch = shift(b, plan.together * WIDTH + part if (p - p0) >> plan.slow < VECTORS else 0)
-            if plan.copied or pixels - q < WIDTH:
+            fetch = shift(b, plan.together * plan.width + part if (p - p0) >> plan.slow < plan.vectors else 0)
+            if plan.copied or pixels - q < plan.width:
                 if not plan.copied:
-                    copy_pixels(bottom, plan, g, c, channels, place, min(WIDTH, last - place), room)
-                b, stride = shift(room, (place - first) * plan.copied), plan.together * WIDTH
-            target = pointer(top, ((n * plan.group + g) * plan.outputs + p * ROWS) * pixels + q)
+                    copy_pixels(bottom, plan, g, c, channels, place, min(plan.width, last - place), room)
+                b, stride = shift(room, (place - first) * plan.copied), plan.together * plan.width
+            target = pointer(top, ((n * plan.group + g) * plan.outputs + p * plan.rows) * pixels + q)
             run_plane(
+                plan.registers,
                 a,
                 b,
                 stride,
@@ -159,60 +162,27 @@ def product_tiles(
             )
 
 
-if WIDE:
-
-    @kernel
-    def run_plane(
-        a: Any,
-        b: Any,
-        b_stride: int,
-        k: int,
-        c: Any,
-        pixels: int,
-        valid: int,
-        bias: Any,
-        more: int,
-        cut: int,
-        jump: int,
-        stop: int,
-        fetch: Any,
-        slow: int,
-    ) -> None:
-        """plane_tile that crosses to the next image or past the last pixel only where it must; as narrow as needed."""
-        own_code()
-        if cut >= 48 and stop >= 48:
-            plane_tile(8, 3, 0, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
-        elif stop > 32:
-            plane_tile(8, 3, 1, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
-        elif stop > 16:
-            plane_tile(8, 2, 1, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
-        else:
-            plane_tile(8, 1, 1, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
-else:
-
-    @kernel
-    def run_plane(
-        a: Any,
-        b: Any,
-        b_stride: int,
-        k: int,
-        c: Any,
-        pixels: int,
-        valid: int,
-        bias: Any,
-        more: int,
-        cut: int,
-        jump: int,
-        stop: int,
-        fetch: Any,
-        slow: int,
-    ) -> None:
-        """plane_tile that crosses to the next image, or past the last pixel, only where it must."""
-        own_code()
-        if cut >= 16 and stop >= 16:
-            plane_tile(6, 1, 0, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
-        else:
-            plane_tile(6, 1, 1, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
+@kernel
+def run_plane(
+    registers: Registers,
+    a: Any,
+    b: Any,
+    b_stride: int,
+    k: int,
+    c: Any,
+    pixels: int,
+    valid: int,
+    bias: Any,
+    more: int,
+    cut: int,
+    jump: int,
+    stop: int,
+    fetch: Any,
+    slow: int,
+) -> None:
+    """Do what plane_tile does, as a function of its own."""
+    own_code()
+    plane_tile(registers, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
 
 
 @kernel
@@ -230,7 +200,7 @@ def product_part(
 ) -> None:
     """Pixels first to last of all samples' line, panels p0 to p1, all groups."""
     own_code()
-    step = plan.together * WIDTH
+    step = plan.together * plan.width
     for g in range(plan.group):
         for place in range(first, last, step):
             end = min(last, place + step)
@@ -253,7 +223,7 @@ def product(
 
     rooms has a row a part of the work.
     """
-    parts, panels, length = rooms.shape[0], (plan.outputs + ROWS - 1) // ROWS, plan.num * plan.pixels
+    parts, panels, length = rooms.shape[0], (plan.outputs + plan.rows - 1) // plan.rows, plan.num * plan.pixels
     lines = (length + 15) // 16
     for part in range(worker, parts, workers):
         first, last, p0, p1 = 0, length, 0, panels
@@ -267,15 +237,15 @@ def product(
 class PointwiseForward:
     """Forward pass of a 1x1 convolution of stride 1."""
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
         workers = numba.get_num_threads()
-        self.plan = plan_product(geometry, workers)
+        self.plan = plan_product(geometry, registers, workers)
         self.workers, self.small = workers, geometry.multiply_adds < SMALL
         plan = self.plan
-        pairs = -(-plan.outputs // (2 * ROWS))
+        pairs = -(-plan.outputs // (2 * plan.rows))
         self.places = np.arange(plan.block + 16, dtype=np.int32) * 16
         self.packed_floats = plan.channels * pairs * 16
-        self.bias = aligned_zeros(plan.group, pairs * 2 * ROWS)
+        self.bias = aligned_zeros(plan.group, pairs * 2 * plan.rows)
 
     def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
         """Overwrite top (N, O, H, W); weight is (O, C / group, 1, 1), bias (O,) or None, bottom (N, C, H, W)."""
@@ -291,28 +261,36 @@ class PointwiseForward:
             plan = self.plan
             packed = scratch("weights", plan.group, self.packed_floats)
             run_pack(weight, plan, turned, self.places, packed)
-            rooms = scratch("pixels", self.workers, plan.together * plan.block * WIDTH)
+            rooms = scratch("pixels", self.workers, plan.together * plan.block * plan.width)
             run_product(bottom, packed, self.bias, top, plan, rooms)
 
 
 class PointwiseBottomGradient:
     """Bottom gradient of a 1x1 convolution of stride 1."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.forward = PointwiseForward(geometry._replace(channels=geometry.num_output, num_output=geometry.channels))
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
+        self.forward = PointwiseForward(
+            geometry._replace(channels=geometry.num_output, num_output=geometry.channels), registers
+        )
 
     def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
         """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, 1, 1), top_diff (N, O, H, W)."""
         self.forward.run(weight, 1, top_diff, bottom_diff)
 
 
-def plan_product(geometry: Geometry, workers: int) -> Product:
+def plan_product(geometry: Geometry, registers: Registers, workers: int) -> Product:
     """Choose how the work is shared out, and the sizes of blocks."""
+    rows, vectors = PLANE_TILES[type(registers)]
+    width = 16 * vectors
     channels, outputs = geometry.group_channels, geometry.group_outputs
-    pixels, panels = geometry.height * geometry.width, -(-outputs // ROWS)
+    pixels, panels = geometry.height * geometry.width, -(-outputs // rows)
     small = pixels <= 256
     blocks = max(1, round(channels / BLOCK))
     return Product(
+        registers,
+        rows,
+        vectors,
+        width,
         geometry.num,
         geometry.group,
         channels,
@@ -321,6 +299,6 @@ def plan_product(geometry: Geometry, workers: int) -> Product:
         -(-channels // blocks),
         4 if small else 8 if channels <= 64 else 1,
         int(small and (panels > 3 or pixels < 150)),  # for few outputs copying costs more than it gives
-        int(panels >= 4 * workers and geometry.num * pixels < 10 * workers * WIDTH),
+        int(panels >= 4 * workers and geometry.num * pixels < 10 * workers * width),
         max(0, min(3, (panels // 4).bit_length() - 1)),
     )

@@ -7,6 +7,7 @@ from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.pointwise.stride1 import LEAST_PIXELS, PointwiseBottomGradient
 from caffelite.core.kernels.convolution.pointwise.weight_gradient import PointwiseWeightGradient
 from caffelite.core.kernels.ir.pointers import add_rows, copy_rows, own_code, pointer
+from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
@@ -89,8 +90,8 @@ class Pixels:
 class PointwiseStride2WeightGradient:
     """Weight gradient of a 1x1 convolution of stride 2."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.pixels, self.gradient = Pixels(geometry), PointwiseWeightGradient(of_stride1(geometry))
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
+        self.pixels, self.gradient = Pixels(geometry), PointwiseWeightGradient(of_stride1(geometry), registers)
 
     def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:
         """Add to weight_diff (O, C / group, 1, 1); top_diff is (N, O, OH, OW), bottom (N, C, H, W)."""
@@ -101,8 +102,8 @@ class PointwiseStride2WeightGradient:
 class PointwiseStride2BottomGradient:
     """Bottom gradient of a 1x1 convolution of stride 2."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.pixels, self.gradient = Pixels(geometry), PointwiseBottomGradient(of_stride1(geometry))
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
+        self.pixels, self.gradient = Pixels(geometry), PointwiseBottomGradient(of_stride1(geometry), registers)
 
     def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
         """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, 1, 1), top_diff (N, O, OH, OW)."""

@@ -13,9 +13,10 @@ import numpy as np
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.pointwise.stride1 import SMALL
-from caffelite.core.kernels.convolution.winograd.tiles import turn_in, turn_out
-from caffelite.core.kernels.gemm.products import TILE_ROWS, run_product
+from caffelite.core.kernels.convolution.winograd.tiles import product_rows, turn_in, turn_out
+from caffelite.core.kernels.gemm.products import run_product
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
+from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
@@ -27,11 +28,13 @@ SUM_FLOATS = 100_000  # up to which a worker has sums of its own
 class Gradient(NamedTuple):
     """Sizes of a weight gradient, for each group."""
 
+    registers: Registers
     num: int
     group: int
     rows: int  # channels of the side with more channels
     lanes: int  # of the other side
     width: int  # lanes, in whole tiles
+    tile_rows: int
     vectors: int  # of a tile
     pixels: int  # of one image
     block: int  # pixels that are turned at once
@@ -45,7 +48,7 @@ def add_image(
 ) -> None:
     """sums[row, lane] = or += wide[row, pixel] x narrow[lane, pixel], rows r0 to r1, of one group of one sample."""
     own_code()
-    height, step = TILE_ROWS[plan.vectors], plan.vectors * 16
+    height, step = plan.tile_rows, plan.vectors * 16
     for q0 in range(0, plan.pixels, plan.block):
         count = min(plan.block, plan.pixels - q0)
         for lane in range(0, plan.lanes, 16):
@@ -57,6 +60,7 @@ def add_image(
                 b = shift(turned, q * plan.width + lane)
                 for row in range(r0, r1, height):
                     run_product(
+                        plan.registers,
                         plan.vectors,
                         shift(wide, row * plan.pixels + q0 + q),
                         plan.pixels,
@@ -133,9 +137,9 @@ def add_all_sums(
 class PointwiseWeightGradient:
     """Weight gradient of a 1x1 convolution of stride 1."""
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
         workers = numba.get_num_threads()
-        self.plan = plan_gradient(geometry, workers)
+        self.plan = plan_gradient(geometry, registers, workers)
         plan = self.plan
         self.places = np.arange(plan.block + 16, dtype=np.int32) * plan.width
         copies = workers if plan.by_sample else 1
@@ -155,7 +159,7 @@ class PointwiseWeightGradient:
             run_add(sums, self.plan, weight_diff, self.places)
 
 
-def plan_gradient(geometry: Geometry, workers: int) -> Gradient:
+def plan_gradient(geometry: Geometry, registers: Registers, workers: int) -> Gradient:
     """Choose which side becomes lanes, how the work is shared out, and the sizes of blocks."""
     across = geometry.group_outputs < geometry.group_channels
     lanes, rows = sorted((geometry.group_outputs, geometry.group_channels))
@@ -166,5 +170,16 @@ def plan_gradient(geometry: Geometry, workers: int) -> Gradient:
     block = min(pixels, max(PIECE, TURNED_FLOATS // width // PIECE * PIECE))
     by_sample = geometry.num > 0 and geometry.num % workers == 0 and geometry.group * rows * width <= SUM_FLOATS
     return Gradient(
-        geometry.num, geometry.group, rows, lanes, width, vectors, pixels, block, int(by_sample), int(across)
+        registers,
+        geometry.num,
+        geometry.group,
+        rows,
+        lanes,
+        width,
+        product_rows(registers, vectors),
+        vectors,
+        pixels,
+        block,
+        int(by_sample),
+        int(across),
     )

@@ -16,14 +16,16 @@ from caffelite.core.kernels.convolution.winograd.tiles import (
     turn_out,
     weight_transform,
 )
-from caffelite.core.kernels.gemm.products import TILE_ROWS, run_product
+from caffelite.core.kernels.gemm.products import run_product
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
+from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel
 
 
 class Winograd(NamedTuple):
     """Sizes of a forward pass."""
 
+    registers: Registers
     num: int
     group: int
     channels: int  # of one group, as are outputs
@@ -39,6 +41,7 @@ class Winograd(NamedTuple):
     lanes: int  # channels, in whole vectors
     chunk: int  # outputs in one pass, in whole vectors
     depth: int  # channels in one pass
+    tile_rows: int  # of a tile of products: tiles of pixels
     block: int  # rows of tiles, numbered across samples, in one pass
     pixel_step: int  # floats between planes of transformed pixels, weights and products: odd numbers of cache lines
     weight_step: int
@@ -112,14 +115,14 @@ def multiply(pixels: Any, weights: Any, products: Any, tiles: int, depth: int, m
     """products[e, tile, output] = pixels[e, tile, channel] x weights[e, channel, output], or += where more is not 0."""
     own_code()
     vectors = plan.chunk // 16
-    rows = TILE_ROWS[vectors]
+    rows = plan.tile_rows
     for e in range(36):
         b = shift(weights, e * plan.weight_step)
         for t in range(0, tiles, rows):
             a = shift(pixels, e * plan.pixel_step + t * plan.lanes)
             c = shift(products, e * plan.product_step + t * plan.chunk)
             valid = min(rows, tiles - t)
-            run_product(vectors, a, plan.lanes, 1, b, plan.chunk, depth, c, plan.chunk, valid, more)
+            run_product(plan.registers, vectors, a, plan.lanes, 1, b, plan.chunk, depth, c, plan.chunk, valid, more)
 
 
 @kernel

@@ -15,12 +15,14 @@ from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.winograd.steps import Winograd, fill_rows, pixel_places, transform_pixels
 from caffelite.core.kernels.convolution.winograd.tiles import (
     output_gradient_transform,
+    product_rows,
     turn_out,
     weight_gradient_transform,
 )
 from caffelite.core.kernels.convolution.winograd.winograd import plan_winograd
-from caffelite.core.kernels.gemm.products import TILE_ROWS, run_product
+from caffelite.core.kernels.gemm.products import run_product
 from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
@@ -39,7 +41,8 @@ class WinogradGradient(NamedTuple):
     sum_step: int
     part_outputs: int  # outputs and channels of the sums that are worked on at once
     part_channels: int
-    vectors: int  # of a tile of products
+    tile_rows: int  # of a tile of products: outputs
+    vectors: int
 
 
 @kernel
@@ -74,7 +77,7 @@ def add_products(
 ) -> None:
     """sums[e, output, channel] = or += diffs[e, tile, output] x pixels[e, tile, channel] over `tiles` tiles."""
     own_code()
-    rows = TILE_ROWS[sizes.vectors]
+    rows = sizes.tile_rows
     for e in range(36):
         for t in range(0, tiles, DEPTH):
             for c in range(0, channels, sizes.vectors * 16):
@@ -85,6 +88,7 @@ def add_products(
                     place = shift(sums, e * sizes.sum_step + m * sizes.part_channels + c)
                     depth, valid = min(DEPTH, tiles - t), min(rows, outputs - m)
                     run_product(
+                        plan.registers,
                         vectors,
                         a,
                         1,
@@ -242,9 +246,9 @@ def add_all_weights(
 class WinogradWeightGradient:
     """Weight gradient of a 3x3 convolution of stride 1 without dilation."""
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
         workers = numba.get_num_threads()
-        self.by_rows, self.plan, self.sizes = plan_gradient(geometry, workers)
+        self.by_rows, self.plan, self.sizes = plan_gradient(geometry, registers, workers)
         plan, sizes = self.plan, self.sizes
         self.taps = np.arange(9, dtype=np.int32) * 16
         self.places = (
@@ -275,10 +279,10 @@ class WinogradWeightGradient:
 
 
 def plan_gradient(
-    geometry: Geometry, workers: int, by_rows: bool | None = None
+    geometry: Geometry, registers: Registers, workers: int, by_rows: bool | None = None
 ) -> tuple[bool, Winograd, WinogradGradient]:
     """Choose whether rows of tiles are shared out, or parts of the weights, unless it is given; and sizes of blocks."""
-    _, plan = plan_winograd(geometry, workers)
+    _, plan = plan_winograd(geometry, registers, workers)
     lanes = -(-plan.outputs // 16) * 16
     rows, floats = max(1, plan.num) * plan.tiles_h, 36 * (plan.lanes + lanes) * plan.tiles_w
     if by_rows is None:
@@ -286,6 +290,7 @@ def plan_gradient(
         by_rows = plan.group * rows * floats > max(CACHED_FLOATS, 4 * sums) and workers * sums <= WORKERS_FLOATS
     vectors = plan.lanes // 16
     width = min(range(min(vectors, 2), 5), key=lambda v: (-(-vectors // v) * v, -v))
+    rows_of_tile = product_rows(registers, width)
     part_outputs, part_channels, block = plan.outputs, -(-vectors // width) * width * 16, rows
     if by_rows:
         tiles = 64 if 36 * plan.outputs * plan.lanes > BLOCK_FLOATS else 0
@@ -293,11 +298,11 @@ def plan_gradient(
         block = -(-rows // (-(-rows // (block * workers)) * workers))
     else:
         part_channels = min(part_channels, max(1, 128 // (width * 16)) * width * 16)
-        part_outputs = part_size(plan, part_channels, TILE_ROWS[width], workers)
+        part_outputs = part_size(plan, part_channels, rows_of_tile, workers)
     plan = plan._replace(block=block, pixel_step=odd_lines(block * plan.tiles_w * plan.lanes))
     diff_step = odd_lines(block * plan.tiles_w * lanes)
     sizes = WinogradGradient(
-        lanes, diff_step, odd_lines(part_outputs * part_channels), part_outputs, part_channels, width
+        lanes, diff_step, odd_lines(part_outputs * part_channels), part_outputs, part_channels, rows_of_tile, width
     )
     return by_rows, plan, sizes
 

@@ -25,7 +25,9 @@ from caffelite.core.kernels.convolution.winograd.steps import (
     transform_weights,
     write_outputs,
 )
+from caffelite.core.kernels.convolution.winograd.tiles import product_rows
 from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
@@ -204,9 +206,9 @@ def forward_by_outputs(
 class WinogradForward:
     """Forward pass of a 3x3 convolution of stride 1 without dilation."""
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
         workers = numba.get_num_threads()
-        self.by_rows, self.plan = plan_winograd(geometry, workers)
+        self.by_rows, self.plan = plan_winograd(geometry, registers, workers)
         plan = self.plan
         steps = 36 * np.array([plan.pixel_step, plan.weight_step, plan.product_step])
         chunks, depths = -(-plan.outputs // plan.chunk), -(-plan.channels // plan.depth)
@@ -248,8 +250,8 @@ class WinogradForward:
 class WinogradBottomGradient:
     """Bottom gradient of a 3x3 convolution of stride 1: a forward pass with turned weights; pad is at most 2."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.forward = WinogradForward(turned(geometry))
+    def __init__(self, geometry: Geometry, registers: Registers) -> None:
+        self.forward = WinogradForward(turned(geometry), registers)
 
     def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
         """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, 3, 3), top_diff (N, O, OH, OW)."""
@@ -259,7 +261,9 @@ class WinogradBottomGradient:
             self.forward.run(weight, 1, top_diff, bottom_diff)
 
 
-def plan_winograd(geometry: Geometry, workers: int, by_rows: bool | None = None) -> tuple[bool, Winograd]:
+def plan_winograd(
+    geometry: Geometry, registers: Registers, workers: int, by_rows: bool | None = None
+) -> tuple[bool, Winograd]:
     """Choose whether rows of tiles are shared out, or outputs, unless it is given; and the sizes of blocks."""
     channels, outputs = geometry.group_channels, geometry.group_outputs
     tiles_h, tiles_w = max(1, -(-geometry.out_height // 4)), max(1, -(-geometry.out_width // 4))
@@ -283,6 +287,7 @@ def plan_winograd(geometry: Geometry, workers: int, by_rows: bool | None = None)
         block = -(-rows // blocks)
     depth = -(-channels // -(-channels // DEPTH))
     plan = Winograd(
+        registers,
         geometry.num,
         geometry.group,
         channels,
@@ -298,6 +303,7 @@ def plan_winograd(geometry: Geometry, workers: int, by_rows: bool | None = None)
         lanes,
         chunk,
         depth,
+        product_rows(registers, chunk // 16),
         block,
         odd_lines(block * tiles_w * lanes),
         odd_lines(depth * chunk),

@@ -19,16 +19,16 @@ def test_products(convolution, size, stride, pad):
     case = convolution(2, 5, *size, 5, 3, stride, pad, group=5)
     assert is_depthwise(case.geometry)
     if case.top.size:
-        case.check(*KERNELS, precision=2e-6)
+        case.check(*KERNELS, precision=2e-6, registers=())
 
 
 def test_workers(convolution, workers):
-    convolution(3, 7, 16, 17, 7, 3, pad=1, group=7).check(*KERNELS, precision=2e-6)
+    convolution(3, 7, 16, 17, 7, 3, pad=1, group=7).check(*KERNELS, precision=2e-6, registers=())
 
 
 def test_threads_are_started_for_much_work(convolution):
     for stride in (1, 2):
-        convolution(3, 40, 28, 28, 40, 3, stride, pad=1, group=40).check(*KERNELS, precision=2e-6)
+        convolution(3, 40, 28, 28, 40, 3, stride, pad=1, group=40).check(*KERNELS, precision=2e-6, registers=())
 
 
 def test_infinite_pixels_stay_in_their_plane_and_near(convolution):

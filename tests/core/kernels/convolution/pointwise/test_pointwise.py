@@ -9,8 +9,10 @@ from caffelite.core.kernels.convolution.pointwise.stride2 import (
     is_pointwise_stride2,
 )
 from caffelite.core.kernels.convolution.pointwise.weight_gradient import PointwiseWeightGradient
+from caffelite.core.kernels.ir.registers import registers_of_cpu
 
 KERNELS = PointwiseForward, PointwiseWeightGradient, PointwiseBottomGradient
+CPU = registers_of_cpu()
 PRECISION = 2e-6
 CASES = {  # num, channels, height, width, num_output; then group
     "7 x 7": ((5, 20, 7, 7, 50), 1),
@@ -30,19 +32,19 @@ cases = pytest.mark.parametrize(("sizes", "group"), CASES.values(), ids=CASES)
 
 
 @cases
-def test_products(convolution, sizes, group):
+def test_products(convolution, registers, sizes, group):
     case = convolution(*sizes, 1, group=group)
     assert is_pointwise(case.geometry)
-    case.check(*KERNELS, PRECISION)
+    case.check(*KERNELS, PRECISION, (registers,))
 
 
 @cases
-def test_products_of_stride_2(convolution, sizes, group):
+def test_products_of_stride_2(convolution, registers, sizes, group):
     num, channels, height, width, num_output = sizes
     for odd in (0, 1):
         case = convolution(num, channels, 2 * height - odd, 2 * width - odd, num_output, 1, stride=2, group=group)
         assert is_pointwise_stride2(case.geometry)
-        case.check(None, PointwiseStride2WeightGradient, PointwiseStride2BottomGradient, PRECISION)
+        case.check(None, PointwiseStride2WeightGradient, PointwiseStride2BottomGradient, PRECISION, (registers,))
 
 
 @pytest.mark.parametrize("sizes", [(4, 20, 7, 7, 50), (3, 20, 8, 9, 300), (1, 33, 30, 31, 20)])
@@ -52,11 +54,11 @@ def test_workers(convolution, workers, sizes):
 
 @pytest.mark.parametrize("copied", [0, 1])
 @pytest.mark.parametrize("together", [1, 3])
-def test_tiles_of_pixels(convolution, monkeypatch, copied, together):
+def test_tiles_of_pixels(convolution, monkeypatch, registers, copied, together):
     plan = stride1.plan_product
     choice = {"copied": copied, "together": together, "block": 16}
-    monkeypatch.setattr(stride1, "plan_product", lambda g, workers: plan(g, workers)._replace(**choice))
-    convolution(4, 40, 7, 8, 20, 1).check(PointwiseForward, None, PointwiseBottomGradient, PRECISION)
+    monkeypatch.setattr(stride1, "plan_product", lambda g, r, workers: plan(g, r, workers)._replace(**choice))
+    convolution(4, 40, 7, 8, 20, 1).check(PointwiseForward, None, PointwiseBottomGradient, PRECISION, (registers,))
 
 
 def test_pixels_turned_in_several_blocks(convolution, monkeypatch):
@@ -69,16 +71,16 @@ def test_pixels_turned_in_several_blocks(convolution, monkeypatch):
 def test_nothing_past_the_last_pixel_is_written(convolution):
     case = convolution(3, 8, 7, 7, 8, 1)
     room = np.full(case.top.size + 64, np.nan, np.float32)
-    PointwiseForward(case.geometry)(case.weight, None, case.bottom, room[: case.top.size].reshape(case.top.shape))
+    PointwiseForward(case.geometry, CPU)(case.weight, None, case.bottom, room[: case.top.size].reshape(case.top.shape))
     assert np.isfinite(room[: case.top.size]).all() and np.isnan(room[case.top.size :]).all()
 
 
 def test_no_samples(convolution):
     case = convolution(0, 16, 7, 7, 16, 1)
     weight_diff = case.weight.copy()
-    PointwiseForward(case.geometry)(case.weight, case.bias, case.bottom, case.top)
-    PointwiseWeightGradient(case.geometry)(case.top, case.bottom, weight_diff)
-    PointwiseBottomGradient(case.geometry)(case.weight, case.top, case.bottom)
+    PointwiseForward(case.geometry, CPU)(case.weight, case.bias, case.bottom, case.top)
+    PointwiseWeightGradient(case.geometry, CPU)(case.top, case.bottom, weight_diff)
+    PointwiseBottomGradient(case.geometry, CPU)(case.weight, case.top, case.bottom)
     np.testing.assert_array_equal(weight_diff, case.weight)
 
 

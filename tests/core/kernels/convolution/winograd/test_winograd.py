@@ -4,8 +4,10 @@ import pytest
 from caffelite.core.kernels.convolution.winograd import weight_gradient, winograd
 from caffelite.core.kernels.convolution.winograd.weight_gradient import WinogradWeightGradient
 from caffelite.core.kernels.convolution.winograd.winograd import WinogradBottomGradient, WinogradForward, suits_winograd
+from caffelite.core.kernels.ir.registers import registers_of_cpu
 
 KERNELS = WinogradForward, WinogradWeightGradient, WinogradBottomGradient
+CPU = registers_of_cpu()
 PRECISION = 5e-5
 CASES = {  # num, channels, height, width, num_output; then pad, group
     "7 x 7": ((3, 32, 7, 7, 48), 1, 1),
@@ -26,23 +28,27 @@ cases = pytest.mark.parametrize(("sizes", "pad", "group"), CASES.values(), ids=C
 
 
 @cases
-def test_products(convolution, sizes, pad, group):
-    convolution(*sizes, 3, pad=pad, group=group).check(*KERNELS, PRECISION)
+def test_products(convolution, registers, sizes, pad, group):
+    convolution(*sizes, 3, pad=pad, group=group).check(*KERNELS, PRECISION, (registers,))
 
 
 @cases
-def test_products_with_the_work_shared_out_the_other_way(convolution, monkeypatch, sizes, pad, group):
+def test_products_with_the_work_shared_out_the_other_way(convolution, monkeypatch, registers, sizes, pad, group):
     plan, plan_gradient = winograd.plan_winograd, weight_gradient.plan_gradient
-    monkeypatch.setattr(winograd, "plan_winograd", lambda g, workers: plan(g, workers, not plan(g, workers)[0]))
-    monkeypatch.setattr(weight_gradient, "plan_gradient", lambda g, workers: plan_gradient(g, workers, by_rows=True))
-    convolution(*sizes, 3, pad=pad, group=group).check(*KERNELS, PRECISION)
+    monkeypatch.setattr(
+        winograd, "plan_winograd", lambda g, r, workers: plan(g, r, workers, not plan(g, r, workers)[0])
+    )
+    monkeypatch.setattr(
+        weight_gradient, "plan_gradient", lambda g, r, workers: plan_gradient(g, r, workers, by_rows=True)
+    )
+    convolution(*sizes, 3, pad=pad, group=group).check(*KERNELS, PRECISION, (registers,))
 
 
 @pytest.mark.parametrize("by_rows", [False, True])
 def test_workers(convolution, monkeypatch, workers, by_rows):
     plan, plan_gradient = winograd.plan_winograd, weight_gradient.plan_gradient
-    monkeypatch.setattr(winograd, "plan_winograd", lambda g, w: plan(g, w, by_rows))
-    monkeypatch.setattr(weight_gradient, "plan_gradient", lambda g, w: plan_gradient(g, w, by_rows))
+    monkeypatch.setattr(winograd, "plan_winograd", lambda g, r, w: plan(g, r, w, by_rows))
+    monkeypatch.setattr(weight_gradient, "plan_gradient", lambda g, r, w: plan_gradient(g, r, w, by_rows))
     convolution(3, 36, 10, 9, 52, 3, pad=1, group=2).check(*KERNELS, PRECISION)
     convolution(1, 16, 4, 4, 16, 3, pad=1).check(*KERNELS, PRECISION)  # less work than workers
 
@@ -55,7 +61,7 @@ def test_channels_in_several_blocks(convolution, monkeypatch):
 
 def test_infinite_values_leave_nothing_behind(convolution):
     case = convolution(2, 20, 9, 9, 20, 3, pad=1)
-    forward, gradient = WinogradForward(case.geometry), WinogradWeightGradient(case.geometry)
+    forward, gradient = WinogradForward(case.geometry, CPU), WinogradWeightGradient(case.geometry, CPU)
     for image in (np.full_like(case.bottom, np.inf), case.bottom):
         top, weight_diff = np.empty_like(case.top), np.zeros_like(case.weight)
         forward(case.weight, None, image, top)
@@ -67,7 +73,7 @@ def test_the_same_threads_give_the_same_bits(convolution):
     case = convolution(2, 64, 56, 56, 64, 3, pad=1)
     diffs = np.zeros((2, *case.weight.shape), np.float32)
     for diff in diffs:
-        WinogradWeightGradient(case.geometry)(case.top, case.bottom, diff)
+        WinogradWeightGradient(case.geometry, CPU)(case.top, case.bottom, diff)
     np.testing.assert_array_equal(*diffs)
 
 
@@ -75,9 +81,9 @@ def test_the_same_threads_give_the_same_bits(convolution):
 def test_no_pixels(convolution, sizes):
     case = convolution(*sizes, 3)
     weight_diff = case.weight.copy()
-    WinogradForward(case.geometry)(case.weight, case.bias, case.bottom, case.top)
-    WinogradWeightGradient(case.geometry)(case.top, case.bottom, weight_diff)
-    WinogradBottomGradient(case.geometry)(case.weight, case.top, case.bottom)
+    WinogradForward(case.geometry, CPU)(case.weight, case.bias, case.bottom, case.top)
+    WinogradWeightGradient(case.geometry, CPU)(case.top, case.bottom, weight_diff)
+    WinogradBottomGradient(case.geometry, CPU)(case.weight, case.top, case.bottom)
     np.testing.assert_array_equal(weight_diff, case.weight)
     assert not case.bottom.any()
 
