@@ -45,7 +45,7 @@ def _threading() -> tuple[int, str]:
     import numba
     import numpy as np
 
-    from caffelite.core.kernels.updates.sgd import sums_of_squares
+    from caffelite.core.kernels.updates.loop import sums_of_squares
 
     # numba chooses its threading layer when the first parallel kernel runs
     sums_of_squares(np.zeros(1, np.float32), np.zeros((0, 3), np.int64), np.zeros(0, np.float32))

@@ -1,84 +1,31 @@
-"""The update of Adam: see update.py for what all updates have in common."""
+"""The update of Adam."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
-from caffelite.core.kernels.updates.sgd import gradient_of, sum_of_squares
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from caffelite.core.kernels.updates.loop import update_kernel
 
 
-@kernel
-def _adam_piece(
-    data: Array,
-    diff: Array,
-    first: Array,
-    second: Array,
-    rate: Any,
-    decay: Any,
-    momentum: Any,
-    rest: Any,
-    momentum2: Any,
-    rest2: Any,
-    delta: Any,
-    l1: bool,
-    scale: Any,
-) -> None:
-    for i in range(data.size):
-        gradient = gradient_of(data[i], diff[i], decay, l1, scale)
-        mean = momentum * first[i] + rest * gradient
-        square = momentum2 * second[i] + rest2 * (gradient * gradient)
-        step = rate * (mean / (np.sqrt(square) + delta))
-        first[i] = mean
-        second[i] = square
-        diff[i] = step
-        data[i] -= step
+class Adam(NamedTuple):
+    """What a step keeps of the mean and the mean square, what is left to 1 of each, and the least divisor."""
+
+    momentum: Any
+    rest: Any
+    momentum2: Any
+    rest2: Any
+    delta: Any
 
 
-@parallel_kernel
-def adam_update(
-    data: Array,
-    diff: Array,
-    first: Array,
-    second: Array,
-    pieces: Array,
-    sums: Array,
-    rates: Array,
-    decays: Array,
-    momentum: Any,
-    rest: Any,
-    momentum2: Any,
-    rest2: Any,
-    delta: Any,
-    l1: bool,
-    scale: Any,
-    worker: int,
-    workers: int,
-) -> None:
-    """Do one step of Adam; `first` and `second` are the histories m and v, `rates` hold the bias correction.
+@update_kernel
+def adam_update(gradient: Any, histories: Any, i: Any, rate: Any, settings: Adam) -> Any:
+    """Do one step of Adam; the histories are m and v, the rate holds the bias correction.
 
-    m <- momentum * m + rest * g, v <- momentum2 * v + rest2 * g^2, update rate * m / (sqrt(v) + delta); rest and rest2
-    are what is left to 1.
+    m <- momentum * m + rest * g, v <- momentum2 * v + rest2 * g^2, update rate * m / (sqrt(v) + delta).
     """
-    count = pieces.shape[0]
-    for number in range(count * worker // workers, count * (worker + 1) // workers):
-        start, stop, param = pieces[number, 0], pieces[number, 1], pieces[number, 2]
-        part = data[start:stop]
-        _adam_piece(
-            part,
-            diff[start:stop],
-            first[start:stop],
-            second[start:stop],
-            rates[param],
-            decays[param],
-            momentum,
-            rest,
-            momentum2,
-            rest2,
-            delta,
-            l1,
-            scale,
-        )
-        sums[number] = sum_of_squares(part)
+    first, second = histories
+    mean = settings.momentum * first[i] + settings.rest * gradient
+    square = settings.momentum2 * second[i] + settings.rest2 * (gradient * gradient)
+    first[i] = mean
+    second[i] = square
+    return rate * (mean / (np.sqrt(square) + settings.delta))

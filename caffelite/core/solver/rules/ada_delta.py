@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from caffelite.core.blob import Array
-from caffelite.core.kernels.updates.ada_delta import ada_delta_update
+from caffelite.core.kernels.updates.ada_delta import AdaDelta, ada_delta_update
 from caffelite.core.solver.rules.sgd import SGDSolver
 from caffelite.core.solver.solver import register_solver
 
@@ -22,6 +22,6 @@ class AdaDeltaSolver(SGDSolver):
 
     def update(self, rates: Array, decays: Array, scale: Any) -> None:
         """Turn gradients into the update and subtract it."""
-        momentum = self.param.momentum
-        shares = self.as_number(momentum), self.as_number(1 - momentum)
-        self.run_kernel(ada_delta_update, rates, decays, *shares, self.as_number(self.param.delta), self.l1, scale)
+        param = self.param
+        settings = AdaDelta(*self.as_numbers(param.momentum, 1 - param.momentum, param.delta))
+        self.run_kernel(ada_delta_update, rates, decays, scale, settings)

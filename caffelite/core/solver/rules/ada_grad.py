@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffelite.core.blob import Array
-from caffelite.core.kernels.updates.ada_grad import ada_grad_update
+from caffelite.core.kernels.updates.ada_grad import AdaGrad, ada_grad_update
 from caffelite.core.solver.checks import refuse_momentum
 from caffelite.core.solver.rules.sgd import SGDSolver
 from caffelite.core.solver.solver import register_solver
@@ -25,4 +25,4 @@ class AdaGradSolver(SGDSolver):
 
     def update(self, rates: Array, decays: Array, scale: Any) -> None:
         """Turn gradients into the update and subtract it."""
-        self.run_kernel(ada_grad_update, rates, decays, self.as_number(self.param.delta), self.l1, scale)
+        self.run_kernel(ada_grad_update, rates, decays, scale, AdaGrad(*self.as_numbers(self.param.delta)))

@@ -6,7 +6,7 @@ import math
 from typing import Any, ClassVar
 
 from caffelite.core.blob import Array
-from caffelite.core.kernels.updates.adam import adam_update
+from caffelite.core.kernels.updates.adam import Adam, adam_update
 from caffelite.core.solver.checks import require_share
 from caffelite.core.solver.rules.sgd import SGDSolver
 from caffelite.core.solver.solver import register_solver
@@ -33,12 +33,9 @@ class AdamSolver(SGDSolver):
     def update(self, rates: Array, decays: Array, scale: Any) -> None:
         """Turn gradients into the update and subtract it."""
         param = self.param
-        shares = [
-            self.as_number(value)
-            for value in (param.momentum, 1 - param.momentum, param.momentum2, 1 - param.momentum2)
-        ]
-        rates = rates * self.as_number(self._correction())
-        self.run_kernel(adam_update, rates, decays, *shares, self.as_number(param.delta), self.l1, scale)
+        shares = param.momentum, 1 - param.momentum, param.momentum2, 1 - param.momentum2
+        settings = Adam(*self.as_numbers(*shares, param.delta))
+        self.run_kernel(adam_update, rates * self.as_number(self._correction()), decays, scale, settings)
 
     def _correction(self) -> float:
         """Return c, which makes up for histories that begin with 0."""

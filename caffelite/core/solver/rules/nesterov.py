@@ -6,6 +6,7 @@ from typing import Any
 
 from caffelite.core.blob import Array
 from caffelite.core.kernels.updates.nesterov import nesterov_update
+from caffelite.core.kernels.updates.sgd import Momentum
 from caffelite.core.solver.rules.sgd import SGDSolver
 from caffelite.core.solver.solver import register_solver
 
@@ -19,4 +20,4 @@ class NesterovSolver(SGDSolver):
 
     def update(self, rates: Array, decays: Array, scale: Any) -> None:
         """Turn gradients into the update and subtract it."""
-        self.run_kernel(nesterov_update, rates, decays, self.as_number(self.param.momentum), self.l1, scale)
+        self.run_kernel(nesterov_update, rates, decays, scale, Momentum(*self.as_numbers(self.param.momentum)))

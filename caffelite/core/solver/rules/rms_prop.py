@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffelite.core.blob import Array
-from caffelite.core.kernels.updates.rms_prop import rms_prop_update
+from caffelite.core.kernels.updates.rms_prop import RMSProp, rms_prop_update
 from caffelite.core.solver.checks import refuse_momentum, require_share
 from caffelite.core.solver.rules.sgd import SGDSolver
 from caffelite.core.solver.solver import register_solver
@@ -26,6 +26,6 @@ class RMSPropSolver(SGDSolver):
 
     def update(self, rates: Array, decays: Array, scale: Any) -> None:
         """Turn gradients into the update and subtract it."""
-        rms_decay = self.param.rms_decay
-        shares = self.as_number(rms_decay), self.as_number(1 - rms_decay)
-        self.run_kernel(rms_prop_update, rates, decays, *shares, self.as_number(self.param.delta), self.l1, scale)
+        param = self.param
+        settings = RMSProp(*self.as_numbers(param.rms_decay, 1 - param.rms_decay, param.delta))
+        self.run_kernel(rms_prop_update, rates, decays, scale, settings)

@@ -11,7 +11,8 @@ from caffelite.core import container
 from caffelite.core.blob import Array, aligned_zeros
 from caffelite.core.events import GradientsClipped, LearningRateDisplayed, StepTaken
 from caffelite.core.kernels.jit.compile import ParallelKernel
-from caffelite.core.kernels.updates.sgd import cut, sgd_update, sums_of_squares
+from caffelite.core.kernels.updates.loop import cut, sums_of_squares
+from caffelite.core.kernels.updates.sgd import Momentum, sgd_update
 from caffelite.core.solver.checks import require_lr_policy
 from caffelite.core.solver.lr_policies import LR_POLICIES
 from caffelite.core.solver.solver import Solver, register_solver
@@ -35,7 +36,6 @@ class SGDSolver(Solver):
         self._piece_sums = np.zeros(len(self._pieces))
         self._lr_mults = np.array([p.lr_mult for p in params], self.dtype)
         self._decay_mults = np.array([p.decay_mult for p in params], self.dtype)
-        # Numbers of another type would make kernels compute in float64.
         self.as_number: Any = self.dtype.type
         size = self.net.arena.data.size
         container.require(
@@ -79,13 +79,21 @@ class SGDSolver(Solver):
 
         `rates` and `decays` have one entry a learnable parameter.
         """
-        self.run_kernel(sgd_update, rates, decays, self.as_number(self.param.momentum), self.l1, scale)
+        self.run_kernel(sgd_update, rates, decays, scale, Momentum(*self.as_numbers(self.param.momentum)))
 
-    def run_kernel(self, kernel: ParallelKernel, *args: Any) -> None:
-        """Run the kernel of an update rule over data, diff and histories, on all threads if they are large."""
+    def run_kernel(self, kernel: ParallelKernel, rates: Array, decays: Array, scale: Any, settings: Any) -> None:
+        """Run the kernel of an update rule over data, diff and histories, on all threads if they are large.
+
+        `settings` is a NamedTuple of the rule's own numbers, made by `as_numbers`.
+        """
         arena = self.net.arena
         run = kernel if arena.data.size > SMALL else kernel.serial
-        run(arena.data, arena.diff, *self.histories, self._pieces, self._piece_sums, *args)
+        histories, tables = tuple(self.histories), (self._pieces, self._piece_sums, rates, decays)
+        run(arena.data, arena.diff, histories, *tables, self.l1, scale, settings)
+
+    def as_numbers(self, *values: float) -> list[Any]:
+        """Return the values in the net's number type: of another type, kernels would compute in float64."""
+        return [self.as_number(value) for value in values]
 
     def _clip(self) -> float:
         """Return what to multiply gradients by so that the norm of all together is at most clip_gradients."""
