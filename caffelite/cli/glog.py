@@ -1,4 +1,4 @@
-"""Log lines as glog writes them, since parsers read them: `I1121 15:47:03.123456 12345 solver.py:40] text`.
+"""Log lines as glog writes them, since parsers read them: `I1121 15:47:03.123456 12345 solver.cpp:57] text`.
 
 The date has four digits: newer glog writes eight, which Caffe's own parsers cannot read.
 """
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from caffelite.cli.caffe_places import caffe_place
 from caffelite.cli.command import Arguments
 from caffelite.cli.flags import Flag, boolean, int32, string
 from caffelite.core.errors import UsageError
@@ -40,9 +41,10 @@ class GlogFormatter(logging.Formatter):
         """Return the line of `record`, without a newline."""
         when = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
         micros = int(record.created * 1e6) % 1_000_000
-        place = f"{record.filename}:{record.lineno}"
         letter = LETTERS.get(record.levelno, "I")
-        return f"{letter}{when}.{micros:06d} {threading.get_native_id():5d} {place}] {record.getMessage()}"
+        return (
+            f"{letter}{when}.{micros:06d} {threading.get_native_id():5d} {caffe_place(record)}] {record.getMessage()}"
+        )
 
 
 class StderrHandler(logging.Handler):

@@ -68,4 +68,4 @@ def use_cpu(arguments: "Arguments", file_asks: bool = False) -> None:
     """Log `Use CPU.`, after one warning if the command line or the solver's file asks for a GPU."""
     if arguments[GPU] or file_asks:
         mode.set_mode_gpu()
-    LOGGER.info("Use CPU.")
+    LOGGER.info("Use CPU.", stacklevel=2)  # each command has a line of its own in Caffe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -58,6 +59,15 @@ class BlobSpec(NamedTuple):
     filler: caffe_pb2.FillerParameter
 
 
+class TopMemory(enum.Enum):
+    """Whose memory the data of a top is; where an in-place layer would harm somebody, the net makes a copy."""
+
+    OWN = "the top's own, written in each pass"
+    BOTTOM = "that of bottom[0]"
+    KEPT = "a parameter's, the layer's or the user's, or the top's own but not written again in each pass"
+    USER = "the top's own, which the user fills"
+
+
 class Layer:
     """One step of a net: reads its bottoms, fills its tops, and sends gradients back.
 
@@ -79,6 +89,7 @@ class Layer:
     is_input: ClassVar[bool] = False  # its tops are the inputs of the net
     has_backward: ClassVar[bool] = True
     reshape_every_pass: ClassVar[bool] = False
+    gradient_reads_bottoms: ClassVar[bool] = True  # whether `backward` reads the data of bottoms
     place: Place | None = None  # in the user's file; the net sets it
     need_backward: bool = True  # whether a backward pass of the net runs this layer; set by the net after set-up
 
@@ -133,6 +144,14 @@ class Layer:
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Fill the diffs of the bottoms and add to the diffs of the parameters, from the tops' diffs."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Return whose memory the data of a top is; asked for after set-up."""
+        return TopMemory.USER if self.is_input else TopMemory.OWN
+
+    def gradient_reads_tops(self) -> tuple[int, ...]:
+        """Return the tops whose data `backward` reads, by index; asked for after set-up."""
+        return ()
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Whether `force_backward` may ask for the gradient of this bottom; losses refuse it for labels."""

@@ -19,7 +19,8 @@ class AccuracyLayer(Layer):
     top[0]: (), share of the positions, without ignored ones; 0 if there are none.
     top[1]: (C), optional: the share for each true label; 0 where it does not occur.
 
-    Ties count against the label. Raises LayerError for top_k > C, another number of labels, a label out of range, and
+    Ties count against the label. A score that is NaN is never right, and no other class loses against it; Caffe
+    counts it as right. Raises LayerError for top_k > C, another number of labels, a label out of range, and
     when asked for a gradient.
     """
 
@@ -53,14 +54,14 @@ class AccuracyLayer(Layer):
             top[1].data[...] = correct / np.maximum(number, 1)
 
     def _right(self, scores: Array, labels: Array) -> Array:
-        """Whether fewer than top_k other classes reach the label's score; `labels` are flat, in range."""
+        """Whether the score of the label is a number that fewer than top_k other classes reach; `labels` are flat."""
         scores = scores.reshape(self.outer, self.classes, self.inner)
         places = labels.reshape(self.outer, 1, self.inner)
         own = np.take_along_axis(scores, places, axis=1)
         rivals = scores >= own
         np.put_along_axis(rivals, places, False, axis=1)
-        right: Array = rivals.sum(axis=1).reshape(-1) < self.layer_param.accuracy_param.top_k
-        return right
+        right: Array = (rivals.sum(axis=1) < self.layer_param.accuracy_param.top_k) & ~np.isnan(own[:, 0])
+        return right.reshape(-1)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Refuse: a share of right answers has no gradient."""

@@ -8,7 +8,7 @@ from caffelite.core import random
 from caffelite.core.blob import Shape
 from caffelite.core.errors import LayerError
 from caffelite.core.fillers import FILLERS, fill
-from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layer import Blobs, Layer, TopMemory, register_layer
 from caffelite.proto import caffe_pb2
 
 T = TypeVar("T")
@@ -41,8 +41,12 @@ class DummyDataLayer(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Do nothing: the shapes were set once."""
 
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Say that constants are filled once."""
+        return TopMemory.KEPT if self._fillers[top_index].type == "constant" else TopMemory.OWN
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
-        """Draw the random tops anew; constant ones stay as they are, even if somebody overwrote them."""
+        """Draw the random tops anew; constant ones stay as they are, even if the user overwrote them."""
         self._fill(top, constant=False)
 
     def _fill(self, top: Blobs, constant: bool) -> None:

@@ -105,6 +105,10 @@ class EltwiseProdLayer(_EltwiseLayer):
             )
         self.stable = param.stable_prod_grad
 
+    def gradient_reads_tops(self) -> tuple[int, ...]:
+        """Say that the product is read to be divided, unless the gradient is the stable one."""
+        return () if self.stable else (0,)
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         values, out = self.keep(bottom), top[0].data

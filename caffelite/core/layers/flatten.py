@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
-from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layer import Blobs, Layer, TopMemory, register_layer
 
 
 @register_layer("Flatten")
@@ -20,6 +20,7 @@ class FlattenLayer(Layer):
 
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
+    gradient_reads_bottoms = False
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top."""
@@ -32,6 +33,10 @@ class FlattenLayer(Layer):
             raise LayerError("flatten_param.end_axis", param.end_axis, f"it must not be before axis, which is {start}")
         shape = bottom[0].shape
         top[0].reshape(*shape[:start], bottom[0].count_between(start, end + 1), *shape[end + 1 :])
+
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Say that the top is the bottom's memory."""
+        return TopMemory.BOTTOM
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Let the top use the bottom's memory."""

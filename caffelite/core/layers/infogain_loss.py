@@ -14,7 +14,7 @@ from caffelite.core.errors import LayerError, WeightsError
 from caffelite.core.format import shape_string
 from caffelite.core.kernels import infogain as kernels
 from caffelite.core.kernels.softmax import softmax_forward
-from caffelite.core.layer import Blobs, LossLayer, register_layer
+from caffelite.core.layer import Blobs, LossLayer, TopMemory, register_layer
 from caffelite.core.layers.shared.labels import classes_along, read_labels
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 from caffelite.proto import caffe_pb2
@@ -94,6 +94,10 @@ class InfogainLossLayer(LossLayer):
         self.prob.reshape(self.outer, self.classes, self.inner)
         if len(top) == 2:
             top[1].reshape_like(bottom[0])
+
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Say that the probabilities are those that the gradient is computed from."""
+        return TopMemory.KEPT if top_index == 1 else TopMemory.OWN
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Compute probabilities and loss."""

@@ -13,7 +13,7 @@ from caffelite.core.data.datum import DatumReader
 from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_string
-from caffelite.core.layer import Blobs, Layer, State, register_layer
+from caffelite.core.layer import Blobs, Layer, State, TopMemory, register_layer
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
@@ -151,6 +151,10 @@ class MemoryDataLayer(Layer):
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Do nothing: each batch shapes the tops."""
+
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Say that the tops are the user's arrays."""
+        return TopMemory.KEPT
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Let the tops use the memory of the next batch."""

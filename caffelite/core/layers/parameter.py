@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
+from caffelite.core.layer import Blobs, BlobSpec, Layer, TopMemory, register_layer
 from caffelite.proto import caffe_pb2
 
 
@@ -27,6 +27,10 @@ class ParameterLayer(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top."""
         top[0].reshape_like(self.blobs[0])
+
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Say that the top is the parameter's memory."""
+        return TopMemory.KEPT
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Let the top use the parameter's memory, which may have moved since the last pass."""

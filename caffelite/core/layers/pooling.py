@@ -37,6 +37,10 @@ class MaxPoolingLayer(Layer):
             blob.reshape(*shape)
         self.argmax = np.empty(shape, np.int32)
 
+    def gradient_reads_tops(self) -> tuple[int, ...]:
+        """Say that the places of the largest values are read from top[1], as in Caffe."""
+        return (1,) if len(self.layer_param.top) > 1 else ()
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the tops."""
         kernels.max_pool_forward(bottom[0].data, self.window, top[0].data, self.argmax)

@@ -155,6 +155,10 @@ class PythonLayer(Layer):
                     f"call top[{index}].reshape(...) in setup or reshape of {self._described()}",
                 )
 
+    def gradient_reads_tops(self) -> tuple[int, ...]:
+        """Say that the user's code may read any top."""
+        return tuple(range(len(self.layer_param.top)))
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Let the user's object fill the tops."""
         self._call("forward", bottom, top)

@@ -7,7 +7,7 @@ from math import prod
 from caffelite.core.blob import Shape
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_string
-from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layer import Blobs, Layer, TopMemory, register_layer
 
 
 @register_layer("Reshape")
@@ -24,6 +24,7 @@ class ReshapeLayer(Layer):
 
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
+    gradient_reads_bottoms = False
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top."""
@@ -89,6 +90,10 @@ class ReshapeLayer(Layer):
 
     def _written(self) -> str:
         return " ".join(map(str, self.layer_param.reshape_param.shape.dim)) or "empty"
+
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Say that the top is the bottom's memory."""
+        return TopMemory.BOTTOM
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Let the top use the bottom's memory, which may have moved since the last pass."""

@@ -25,6 +25,10 @@ class SoftmaxLayer(Layer):
         self.around = (prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]))
         top[0].reshape_like(bottom[0])
 
+    def gradient_reads_tops(self) -> tuple[int, ...]:
+        """Say that the probabilities are read."""
+        return (0,)
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         kernels.softmax_forward(bottom[0].data.reshape(self.around), top[0].data.reshape(self.around))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels import softmax as kernels
-from caffelite.core.layer import Blobs, LossLayer, register_layer
+from caffelite.core.layer import Blobs, LossLayer, TopMemory, register_layer
 from caffelite.core.layers.shared.labels import classes_along
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 
@@ -43,6 +43,10 @@ class SoftmaxWithLossLayer(LossLayer):
         self.prob.reshape(self.outer, self.classes, self.inner)
         if len(top) == 2:
             top[1].reshape_like(bottom[0])
+
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Say that the probabilities are those that the gradient is computed from."""
+        return TopMemory.KEPT if top_index == 1 else TopMemory.OWN
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Compute probabilities and loss."""

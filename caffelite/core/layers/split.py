@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels import elementwise
-from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layer import Blobs, Layer, TopMemory, register_layer
 
 
 @register_layer("Split")
@@ -18,6 +18,7 @@ class SplitLayer(Layer):
 
     exact_num_bottom_blobs = 1
     min_top_blobs = 1
+    gradient_reads_bottoms = False
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the tops."""
@@ -25,6 +26,10 @@ class SplitLayer(Layer):
             if blob is bottom[0]:
                 raise LayerError("top", "the bottom itself", "a Split does not work in place; name its tops otherwise")
             blob.reshape_like(bottom[0])
+
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Say that all tops are the bottom's memory."""
+        return TopMemory.BOTTOM
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Let the tops use the bottom's memory, which may have moved since the last pass."""

@@ -18,9 +18,11 @@ from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.format import number, shape_string
 from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
 from caffelite.core.net.plan import Step, located
+from caffelite.core.net.top_memory import KeptTop, OwnMemory
 from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
+from caffelite.core.net.wiring.in_place import LayerMemory, in_place_copies
 from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.sharing import LayerParams, Sharing, lr_mults_of, share_params
 from caffelite.core.net.wiring.splits import insert_splits
@@ -55,6 +57,7 @@ def build(draft: Draft, context: Context) -> Built:
     blobs = [Blob(dtype=context.dtype) for _ in wiring.blob_names]
     steps = _set_up_steps(draft, wiring, blobs, context)
     _find_backward(draft, wiring, steps)
+    _protect_from_in_place(wiring, steps)
     _check_memory(blobs, steps, "the net")
     sharing = _share(draft, steps)
     params = _learnable_params(sharing, steps)
@@ -180,6 +183,25 @@ def _find_backward(draft: Draft, wiring: Wiring, steps: list[Step]) -> None:
     for step in reversed(steps):
         verb = "needs" if step.need_backward else "does not need"
         log.info("%s %s backward computation.", step.layer.name, verb)
+
+
+def _protect_from_in_place(wiring: Wiring, steps: list[Step]) -> None:
+    """Let tops be copied where an in-place layer would overwrite what somebody still needs."""
+    copies = in_place_copies(
+        [
+            LayerMemory(
+                wiring.bottom_ids[index],
+                wiring.top_ids[index],
+                tuple(step.layer.top_memory(top_index) for top_index in range(len(step.top))),
+                tuple(range(len(step.bottom))) if step.need_backward and step.layer.gradient_reads_bottoms else (),
+                step.layer.gradient_reads_tops() if step.need_backward else (),
+            )
+            for index, step in enumerate(steps)
+        ]
+    )
+    for step, own, kept in zip(steps, copies.own, copies.kept, strict=True):
+        step.own_memory = [OwnMemory(step.top[index]) for index in own]
+        step.kept_tops = [KeptTop(step.top[index]) for index in kept]
 
 
 def _check_memory(blobs: list[Blob], steps: list[Step], what: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Layer
+from caffelite.core.net.top_memory import KeptTop, OwnMemory
 
 
 @dataclass
@@ -23,6 +25,8 @@ class Step:
     loss_weights: list[float] = field(default_factory=list)
     need_backward: bool = False
     propagate_down: list[bool] = field(default_factory=list)
+    own_memory: list[OwnMemory] = field(default_factory=list)  # of tops that an in-place layer works on
+    kept_tops: list[KeptTop] = field(default_factory=list)
     _shapes: list[Shape] = field(default_factory=list)
     _weighted: list[tuple[Blob, float]] = field(default_factory=list)
     _loss_diffs: list[Array] = field(default_factory=list)
@@ -47,11 +51,17 @@ class Step:
 
     def forward(self) -> float:
         """Shape and fill the tops; return the sum of loss weight x value over the weighted ones."""
+        for top in self.own_memory:
+            top.give_back()
         self.reshape()
         try:
             self.layer.forward(self.bottom, self.top)
         except CaffeliteError as err:
             raise located(err, self.layer) from err.__cause__
+        for top in self.own_memory:
+            top.take()
+        for kept in self.kept_tops:
+            kept.keep()
         loss = 0.0
         for blob, weight in self._weighted:
             loss += weight * float(blob.data.sum())
@@ -60,7 +70,10 @@ class Step:
     def backward(self) -> None:
         """Compute the gradients of the bottoms in `propagate_down` and add those of the parameters."""
         try:
-            self.layer.backward(self.top, self.propagate_down, self.bottom)
+            with ExitStack() as shown:
+                for kept in self.kept_tops:
+                    shown.enter_context(kept.shown())
+                self.layer.backward(self.top, self.propagate_down, self.bottom)
         except CaffeliteError as err:
             raise located(err, self.layer) from err.__cause__
 

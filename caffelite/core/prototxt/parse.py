@@ -12,8 +12,9 @@ from google.protobuf.message import Message
 from caffelite.core.errors import PrototxtError
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.scan import Scan, scan
-from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.prototxt.suggest import did_you_mean, nearest
 from caffelite.core.prototxt.tokens import Source
+from caffelite.core.prototxt.upgrade_v1 import TYPES as V1_TYPES
 from caffelite.proto.caffe_pb2 import NetParameter, SolverParameter
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
@@ -92,7 +93,9 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
     if not found.table and not found.mistakes:
         raise PrototxtError(f"{file}: the file is empty; it should describe a {_kind(message)}")
     _refuse_the_other_kind(found, message, file)
-    mistakes = sorted([*found.mistakes, *_unknown_types(found, known_types)])
+    types = _unknown_types(found, known_types)
+    # the scanner's word on a type without quotes is about the quotes alone
+    mistakes = sorted([*(mistake for mistake in found.mistakes if mistake[0] not in types), *types.items()])
     if mistakes:
         raise PrototxtError(_listed([source.where(offset) + words for offset, words in mistakes], file))
     lines = Lines(file, found.table)
@@ -119,21 +122,34 @@ def _refuse_missing(message: Any, lines: Lines) -> None:
         raise PrototxtError(_listed(missing, lines.file))
 
 
-def _unknown_types(found: Scan, known_types: Collection[str]) -> list[tuple[int, str]]:
-    mistakes = []
+def _unknown_types(found: Scan, known_types: Collection[str]) -> dict[int, str]:
+    """Return offset -> error text of each layer type that is unknown, or known and written without quotes."""
+    mistakes = {}
     for path, token in found.values.items():
         match = _LAYER_TYPE.match(path) if known_types else None
-        if match is None or token.kind != "string" or token.text[1:-1] in known_types:
+        if match is None or token.kind not in ("string", "name"):
+            continue
+        if token.kind == "name":
+            right = token.text if token.text in known_types else _written(token.text, known_types)
+            if right:
+                mistakes[token.offset] = f'type is {token.text}; write type: "{right}"'
             continue
         ruled = any(f"{match['layer']}.{rule}[0]" in found.table for rule in ("include", "exclude"))
-        if not ruled:
-            mistakes.append((token.offset, unknown_type(token.text[1:-1], known_types)))
+        if token.text[1:-1] not in known_types and not ruled:
+            mistakes[token.offset] = unknown_type(token.text[1:-1], known_types)
     return mistakes
+
+
+def _written(layer_type: str, known_types: Collection[str]) -> str:
+    """Return today's name of a type such as SOFTMAX_LOSS, of nets of 2014, or of one like it; "" if there is none."""
+    old = V1_TYPES.get(layer_type, "")
+    return old if old in known_types else nearest(layer_type, known_types)
 
 
 def unknown_type(layer_type: str, known_types: Collection[str]) -> str:
     """Return the error text for a layer type that nobody registered."""
-    hint = did_you_mean(layer_type, known_types) or f" (known types: {', '.join(sorted(known_types))})"
+    name = _written(layer_type, known_types)
+    hint = f'; did you mean "{name}"?' if name else f" (known types: {', '.join(sorted(known_types))})"
     return f'unknown layer type "{layer_type}"{hint}'
 
 

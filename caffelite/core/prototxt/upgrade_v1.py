@@ -98,9 +98,11 @@ def upgrade_transforms(param: NetParameter, lines: Lines) -> Upgraded:
 def upgrade_v1(param: NetParameter, lines: Lines) -> Upgraded:
     """Return the net with `layer` in place of `layers`; raises PrototxtError for a net that has both."""
     if param.layer:
+        first = TYPES.get(V1LayerParameter.LayerType.Name(param.layers[0].type))
         raise PrototxtError(
             f"{lines.where('layers[0]')}Refusing to upgrade inconsistent NetParameter input; the definition includes "
-            "both 'layer' and 'layers' fields. Write all of them as layer { type: \"Convolution\" ... }"
+            f"both 'layer' and 'layers' fields. Write layer here instead of layers"
+            + (f', and type: "{first}"' if first else "")
         )
     upgraded = NetParameter()
     upgraded.CopyFrom(param)

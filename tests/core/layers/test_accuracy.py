@@ -38,9 +38,11 @@ def test_nothing_counted_is_0():
     assert total == 0 and not classes.any()
 
 
-def test_nan_at_the_label_counts_as_right():
+def test_nan_is_never_right_and_beats_nobody():
     scores = np.array([[np.nan, 1], [np.nan, 1]])
-    np.testing.assert_array_equal(accuracy("", scores, np.array([0.0, 1.0]))[1], [1, 1])
+    np.testing.assert_array_equal(accuracy("", scores, np.array([0.0, 1.0]))[1], [0, 1])
+    total, _ = accuracy("", np.full((4, 3), np.nan), np.arange(4.0) % 3)
+    assert total == 0
 
 
 @pytest.mark.parametrize("top_k", [1, 3])

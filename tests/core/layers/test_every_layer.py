@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from caffelite.core.layer import LAYERS, Context, layer_type_list, make_layer
+import caffelite
+from caffelite.core.layer import LAYERS, Context, layer_class_for, layer_type_list, make_layer
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetParameter
 from caffelite.testing import blob_of, layer_from, set_up, spread_values
 
@@ -120,3 +121,96 @@ def test_takes_another_shape_and_the_first_one_again(type_name):
 def test_golden_cases_are_of_known_types():
     unknown = set(golden_types()) - set(layer_type_list())
     assert not unknown
+
+
+# In-place neighbours: below the layer on its first bottom (unless those are numbers of classes or items), and above it.
+
+INDEX_BOTTOMS = ("Embed",)
+IN_PLACE_POWER = {"scale": 3.0, "shift": 0.5}
+
+
+class Neighbours:
+    """A net of Inputs, the layer, and Powers below and above it, in place or each with a top of its own."""
+
+    def __init__(self, layer_param, shapes, power_below, views, in_place):
+        self.net, self.in_place = NetParameter(force_backward=True), in_place
+        bottoms = []
+        for index, shape in enumerate(shapes):
+            self.add("Input", [], f"x{index}").input_param.shape.add().dim.extend(shape)
+            bottoms.append(f"x{index}")
+        if power_below:
+            self.add("Power", ["x0"], "below").power_param.scale = 2
+            bottoms[0] = self.power("below")
+        made = self.net.layer.add()
+        made.CopyFrom(layer_param)
+        made.name = "layer"
+        tops = [
+            f"top{index}"
+            for index in range(max(len(layer_param.top), 1 if layer_class_for(made).exact_num_top_blobs != 0 else 0))
+        ]
+        del made.bottom[:], made.top[:], made.include[:], made.exclude[:]
+        made.bottom.extend(bottoms)
+        made.top.extend(tops)
+        weighted = [*made.loss_weight, *layer_class_for(made).default_loss_weights(made)]
+        for index, top in enumerate(tops):
+            if any(weighted[index : index + 1]):
+                continue  # the total loss reads it
+            for number, view in enumerate(views):
+                top = self.view(view, top, f"{top}_view{number}")
+            self.power(top)
+
+    def add(self, kind, bottoms, top):
+        return self.net.layer.add(name=f"{top}_{len(self.net.layer)}", type=kind, bottom=bottoms, top=[top])
+
+    def view(self, kind, bottom, top):
+        layer = self.add(kind, [bottom], top)
+        if kind == "Flatten":
+            layer.flatten_param.axis = 0
+        else:
+            layer.reshape_param.shape.dim.append(-1)
+        return top
+
+    def power(self, bottom):
+        top = bottom if self.in_place else f"{bottom}_apart"
+        layer = self.add("Power", [bottom], top)
+        layer.power_param.scale, layer.power_param.shift = IN_PLACE_POWER.values()
+        return top
+
+    def run(self, values, passes=2):
+        """Tops, gradients of the inputs and of the parameters after some passes."""
+        net = caffelite.Net(self.net, caffelite.TRAIN, dtype=np.float64, seed=3)
+        for index, array in enumerate(values):
+            net.blobs[f"x{index}"].reshape(*array.shape)
+            net.blobs[f"x{index}"].data[...] = array
+        for _ in range(passes):
+            net.clear_param_diffs()
+            outputs = [value.copy() for _, value in sorted(net.forward().items())]
+            for number, name in enumerate(sorted(net.outputs)):
+                if not net.blob_loss_weights[name]:
+                    net.blobs[name].diff[...] = np.random.default_rng(number).normal(size=net.blobs[name].shape)
+            net.backward()
+        gradients = [net.blobs[f"x{index}"].diff.copy() for index in range(len(values))]
+        params = [blob.diff.copy() for blobs in net.params.values() for blob in blobs]
+        return [*outputs, *gradients, *params, *(net.blobs[f"x{index}"].data.copy() for index in range(len(values)))]
+
+
+@pytest.mark.parametrize(
+    "views",
+    [
+        pytest.param((), id="none"),
+        pytest.param(("Flatten",), id="flatten"),
+        pytest.param(("Reshape", "Flatten"), id="two views", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("type_name", [name for name in bottom_types() if name != "Accuracy"])  # it has no gradient
+def test_in_place_neighbours_change_neither_values_nor_gradients(type_name, views):
+    layer, values = example(type_name)
+    values = [np.asarray(array, np.float64) for array in values]
+    shapes = [array.shape for array in values]
+    apart, within = (
+        Neighbours(layer.layer_param, shapes, type_name not in INDEX_BOTTOMS, views, in_place).run(values)
+        for in_place in (False, True)
+    )
+    assert len(apart) == len(within)
+    for one, other in zip(apart, within, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-9)

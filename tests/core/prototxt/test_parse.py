@@ -117,6 +117,21 @@ def test_unknown_types_of_layers_without_rules():
     assert len(parse_net(text, "f")[0].layer) == 3  # without known types nothing is said
 
 
+@pytest.mark.parametrize(
+    ("written", "right"), [("RELU", "ReLU"), ("SOFTMAX_LOSS", "SoftmaxWithLoss"), ("ReLU", "ReLU"), ("Relu", "ReLU")]
+)
+def test_types_without_quotes_are_written_right_at_once(written, right):
+    text = f"layer {{ type: {written} }}"
+    assert refusal(parse_net, text, "f", ["ReLU", "SoftmaxWithLoss"]) == (
+        f'f:1:15: type is {written}; write type: "{right}"'
+    )
+
+
+def test_types_of_2014_are_known():
+    message = refusal(parse_net, 'layer { type: "SOFTMAX_LOSS" }', "f", ["Softmax", "SoftmaxWithLoss"])
+    assert message == 'f:1:15: unknown layer type "SOFTMAX_LOSS"; did you mean "SoftmaxWithLoss"?'
+
+
 def test_unknown_types_inside_a_solver(net_file):
     path = net_file('net_param { layer { type: "Poolling" } }')
     with pytest.raises(PrototxtError, match="did you mean"):

@@ -68,6 +68,8 @@ def test_the_rest_of_the_net_is_kept():
 def test_layer_and_layers():
     with pytest.raises(PrototxtError, match=r"^f:2: Refusing to upgrade inconsistent NetParameter input; .* both"):
         upgraded('layer {}\nlayers { name: "a" }')
+    with pytest.raises(PrototxtError, match=r'Write layer here instead of layers, and type: "SoftmaxWithLoss"$'):
+        upgraded("layer {}\nlayers { type: SOFTMAX_LOSS }")
 
 
 @pytest.mark.parametrize("kind", ["data", "image_data", "window_data"])

@@ -31,6 +31,10 @@ class NeuronLayer(Layer):
         top[0].reshape_like(bottom[0])
         self._kept = KeptBottom(self, bottom, top, wanted=self.keeps_bottom and not self.slope_from_top)
 
+    def gradient_reads_tops(self) -> tuple[int, ...]:
+        """Tell whether the top is read."""
+        return (0,) if self.slope_from_top else ()
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         neuron_functions.forward(self.function, bottom[0].data, self._kept.data(bottom), top[0].data)

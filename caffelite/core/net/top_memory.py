@@ -1,0 +1,61 @@
+"""Copies of tops that protect values from layers that work in place; see wiring/in_place.py for which need one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from caffelite.core.blob import Array, Blob, aligned_zeros
+
+
+class OwnMemory:
+    """A top that its layer would let live in other memory, or would not fill again, gets memory of its own.
+
+    Its layer still finds the blob as it left it: `give_back` before the layer runs, `take` after that.
+    """
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
+        self._source: Array | None = None  # where the layer keeps the values
+        self._own: Array | None = None
+
+    def give_back(self) -> None:
+        """Let the blob be what its layer made it, unless it was given other memory meanwhile."""
+        blob, source = self._blob, self._source
+        if source is not None and source.size >= blob.count and blob.data_storage() is self._own:
+            blob.set_data_storage(source)
+
+    def take(self) -> None:
+        """Copy the values into memory that in-place layers may overwrite, and let the blob live there."""
+        count = self._blob.count
+        self._source = self._blob.data_storage()
+        if self._own is None or self._own.size < count:
+            self._own = aligned_zeros(count, self._blob.dtype)
+        self._own[:count] = self._source[:count]
+        self._blob.set_data_storage(self._own)
+
+
+class KeptTop:
+    """The values of a top as its layer made them, for the layer's gradient, which reads them."""
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
+        self._copy: Array | None = None
+
+    def keep(self) -> None:
+        """Copy the values, before an in-place layer overwrites them."""
+        count = self._blob.count
+        if self._copy is None or self._copy.size < count:
+            self._copy = aligned_zeros(count, self._blob.dtype)
+        self._copy[:count] = self._blob.data_storage()[:count]
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Let the blob show the kept values."""
+        present = self._blob.data_storage()
+        if self._copy is not None and self._copy.size >= self._blob.count:
+            self._blob.set_data_storage(self._copy)
+        try:
+            yield
+        finally:
+            self._blob.set_data_storage(present)

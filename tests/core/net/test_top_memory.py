@@ -1,0 +1,154 @@
+"""What in-place layers must leave alone, on small nets with values known by hand."""
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+
+import caffelite
+from caffelite.proto.caffe_pb2 import BlobProto, NetParameter
+
+INPUT = 'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 dim: 3 dim: 2 dim: 2 } } }\n'
+FLATTEN = 'layer { name: "f" type: "Flatten" bottom: "a" top: "f" }\n'
+
+
+def net_of(text, dtype=np.float64):
+    return caffelite.Net(text_format.Parse(text, NetParameter()), caffelite.TRAIN, dtype=dtype, seed=1)
+
+
+def values_of(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def test_a_view_of_an_input_is_not_changed_by_in_place_work_and_neither_is_the_input():
+    net = net_of(
+        INPUT + FLATTEN + 'layer { name: "p" type: "Power" bottom: "f" top: "f" power_param { scale: 2 shift: 1 } }'
+        'layer { name: "q" type: "Power" bottom: "a" top: "q" }'
+    )
+    given = values_of((2, 3, 2, 2))
+    net.blobs["a"].data[...] = given
+    for _ in range(2):
+        net.forward()
+        np.testing.assert_array_equal(net.blobs["a"].data, given)
+        np.testing.assert_array_equal(net.blobs["q"].data, given)
+        np.testing.assert_array_equal(net.blobs["f"].data, 2 * given.reshape(2, 12) + 1)
+
+
+def test_an_input_read_through_a_view_alone_is_not_changed_either():
+    net = net_of(INPUT + FLATTEN + 'layer { name: "p" type: "Power" bottom: "f" top: "f" power_param { scale: 2 } }')
+    net.blobs["a"].data[...] = 1
+    for _ in range(3):
+        np.testing.assert_array_equal(net.forward()["f"], 2)
+
+
+def test_another_reader_of_the_memory_below_a_view_sees_what_was_there():
+    net = net_of(
+        INPUT + 'layer { name: "c" type: "Power" bottom: "a" top: "c" power_param { scale: 1.5 } }'
+        'layer { name: "f" type: "Flatten" bottom: "c" top: "f" }'
+        'layer { name: "r" type: "ReLU" bottom: "f" top: "f" }'
+        'layer { name: "s" type: "Sigmoid" bottom: "c" top: "s" }'
+    )
+    given = values_of((2, 3, 2, 2))
+    net.blobs["a"].data[...] = given
+    net.forward()
+    np.testing.assert_allclose(net.blobs["s"].data, 1 / (1 + np.exp(-1.5 * given)), rtol=1e-12)
+    np.testing.assert_allclose(net.blobs["f"].data, np.maximum(1.5 * given, 0).reshape(2, 12), rtol=1e-12)
+
+
+def test_a_parameter_is_not_changed():
+    net = net_of(
+        'layer { name: "w" type: "Parameter" top: "w" parameter_param { shape { dim: 3 } } }'
+        'layer { name: "p" type: "Power" bottom: "w" top: "w" power_param { scale: 2 } }'
+    )
+    net.params["w"][0].data[...] = 1
+    for _ in range(3):
+        np.testing.assert_array_equal(net.forward()["w"], 2)
+        np.testing.assert_array_equal(net.params["w"][0].data, 1)
+
+
+def test_arrays_of_the_user_are_not_changed():
+    net = net_of(
+        'layer { name: "m" type: "MemoryData" top: "x" top: "label" '
+        "memory_data_param { batch_size: 2 channels: 1 height: 1 width: 1 } }"
+        'layer { name: "p" type: "Power" bottom: "x" top: "x" power_param { scale: 2 } }',
+        np.float32,
+    )
+    data, labels = np.arange(4, dtype=np.float32).reshape(4, 1, 1, 1), np.zeros(4, np.float32)
+    net.set_input_arrays(data, labels)
+    seen = [net.forward()["x"].ravel().tolist() for _ in range(4)]
+    assert seen == [[0, 2], [4, 6], [0, 2], [4, 6]]
+    assert data.ravel().tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("loss", ["SoftmaxWithLoss", "InfogainLoss"])
+def test_the_probabilities_of_a_loss_are_not_changed_for_its_gradient(loss, tmp_path):
+    options = ""
+    if loss == "InfogainLoss":
+        proto = BlobProto(num=1, channels=1, height=3, width=3, data=np.eye(3).ravel())
+        (tmp_path / "h.binaryproto").write_bytes(proto.SerializeToString())
+        options = f'infogain_loss_param {{ source: "{tmp_path / "h.binaryproto"}" }}'
+    net = net_of(
+        'force_backward: true layer { name: "x" type: "Input" top: "x" top: "y" '
+        "input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }"
+        f'layer {{ name: "l" type: "{loss}" bottom: "x" bottom: "y" top: "loss" top: "prob" {options} }}'
+        'layer { name: "p" type: "Power" bottom: "prob" top: "prob" power_param { scale: 2 } }'
+    )
+    scores = values_of((2, 3))
+    net.blobs["x"].data[...], net.blobs["y"].data[...] = scores, [0, 2]
+    prob = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    for _ in range(2):
+        np.testing.assert_allclose(net.forward()["prob"], 2 * prob, rtol=1e-6)
+        net.backward()
+        np.testing.assert_allclose(net.blobs["x"].diff, (prob - [[1, 0, 0], [0, 0, 1]]) / 2, rtol=1e-6, atol=1e-9)
+
+
+def test_dropout_in_place_on_a_constant_gives_zero_or_two_in_every_pass():
+    net = net_of(
+        'layer { name: "d" type: "DummyData" top: "x" '
+        'dummy_data_param { shape { dim: 100 } data_filler { type: "constant" value: 1 } } }'
+        'layer { name: "p" type: "Dropout" bottom: "x" top: "x" dropout_param { dropout_ratio: 0.5 } }'
+    )
+    for _ in range(4):
+        assert set(net.forward()["x"].tolist()) == {0.0, 2.0}
+
+
+def test_in_place_work_on_an_input_is_done_on_what_the_user_filled_in():
+    net = net_of(INPUT + 'layer { name: "p" type: "Power" bottom: "a" top: "a" power_param { scale: 2 } }')
+    net.blobs["a"].data[...] = 1
+    assert net.forward()["a"].max() == 2 and net.forward()["a"].max() == 4
+
+
+GRADIENT_NETS = {
+    "Sigmoid": 'type: "Sigmoid" bottom: "x" top: "s"',
+    "TanH": 'type: "TanH" bottom: "x" top: "s"',
+    "Softmax": 'type: "Softmax" bottom: "x" top: "s"',
+    "Eltwise": 'type: "Eltwise" bottom: "x" bottom: "x" top: "s" '
+    "eltwise_param { operation: PROD stable_prod_grad: false }",
+}
+
+
+@pytest.mark.parametrize("view", [False, True], ids=["direct", "through Flatten"])
+@pytest.mark.parametrize("name", GRADIENT_NETS)
+def test_the_gradient_below_an_in_place_layer_is_the_numeric_derivative(name, view):
+    top = "view" if view else "s"
+    flatten = 'layer { name: "v" type: "Flatten" bottom: "s" top: "view" }' if view else ""
+    net = net_of(f"""
+        force_backward: true
+        layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ dim: 2 dim: 4 }} }} }}
+        layer {{ name: "target" type: "Input" top: "t" input_param {{ shape {{ dim: 2 dim: 4 }} }} }}
+        layer {{ name: "s" {GRADIENT_NETS[name]} }} {flatten}
+        layer {{ name: "p" type: "Power" bottom: "{top}" top: "{top}" power_param {{ scale: 3 shift: 0.5 }} }}
+        layer {{ name: "l" type: "EuclideanLoss" bottom: "{top}" bottom: "t" top: "loss" }}""")
+    x, t = values_of((2, 4)) + 2, values_of((2, 4), 1)
+
+    def loss(at):
+        net.blobs["x"].data[...], net.blobs["t"].data[...] = at, t
+        return float(net.forward()["loss"])
+
+    loss(x)
+    net.backward()
+    found, step = net.blobs["x"].diff.copy(), 1e-6
+    for index in np.ndindex(x.shape):
+        moved = [x.copy(), x.copy()]
+        moved[0][index] += step
+        moved[1][index] -= step
+        assert found[index] == pytest.approx((loss(moved[0]) - loss(moved[1])) / (2 * step), rel=1e-5, abs=1e-8)
