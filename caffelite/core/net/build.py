@@ -9,22 +9,20 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from google.protobuf import text_format
-
 from caffelite.core import container
 from caffelite.core.arena import Arena, LearnableParam
 from caffelite.core.blob import Blob
 from caffelite.core.errors import CaffeliteError, LayerError
-from caffelite.core.format import number, shape_string
+from caffelite.core.format import message_text, number, shape_string
 from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
-from caffelite.core.net.plan import Step, located
+from caffelite.core.net.plan import Step, with_location
 from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
 from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.sharing import LayerParams, Sharing, lr_mults_of, share_params
 from caffelite.core.net.wiring.splits import insert_splits
-from caffelite.core.net.wiring.state import fill_phases
+from caffelite.core.net.wiring.state import with_phase
 from caffelite.core.net.wiring.wire import Wiring, wire
 from caffelite.proto import caffe_pb2
 
@@ -47,10 +45,12 @@ class Built:
 def build(draft: Draft, context: Context) -> Built:
     """Build the net whose state is `draft.param.state`; a CaffeliteError says what does not fit."""
     draft = filter_net(draft, log.info)
-    log.info("Initializing net from parameters: \n%s", text_format.MessageToString(draft.param).rstrip())
+    if log.isEnabledFor(logging.INFO):
+        log.info("Initializing net from parameters: \n%s", message_text(draft.message()))
     check_types(draft, layer_type_list())
+    _check_fields_known(draft)
     _note_engines(draft)
-    draft = fill_phases(insert_splits(draft, _default_loss_weights))
+    draft = insert_splits(draft, _default_loss_weights)
     wiring = wire(draft, lambda layer: layer_class_for(layer).is_input, _tops_needed)
     blobs = [Blob(dtype=context.dtype) for _ in wiring.blob_names]
     steps = _set_up_steps(draft, wiring, blobs, context)
@@ -66,10 +66,19 @@ def build(draft: Draft, context: Context) -> Built:
     return Built(draft, wiring, blobs, steps, sharing, params, arena)
 
 
+def _check_fields_known(draft: Draft) -> None:
+    """Raise LayerError for a layer of a known type, none of whose classes takes its fields."""
+    for layer, place in zip(draft.layers, draft.places, strict=True):
+        try:
+            layer_class_for(layer)
+        except LayerError as err:
+            raise with_location(err, layer, place) from None
+
+
 def _note_engines(draft: Draft) -> None:
     """Say once that another engine than Caffe's own was asked for: all of them mean the table of kernels."""
     engines: dict[str, str] = {}
-    for layer in draft.param.layer:
+    for layer in draft.layers:
         for _, message in layer.ListFields():
             engine = getattr(message, "engine", 0)
             if engine:
@@ -96,12 +105,12 @@ def _tops_needed(layer_param: caffe_pb2.LayerParameter) -> int:
 def _set_up_steps(draft: Draft, wiring: Wiring, blobs: list[Blob], context: Context) -> list[Step]:
     steps: list[Step] = []
     elements = 0
-    for index, message in enumerate(draft.param.layer):
+    for index, message in enumerate(draft.layers):
         log.info("Creating layer %s", message.name)
         log.info("Creating Layer %s", message.name)
         _log_wires(wiring, index, message.name)
-        own = caffe_pb2.LayerParameter()
-        own.CopyFrom(message)  # set-up may change it: default loss weights, BatchNorm's param entries
+        # a copy, since set-up may change it: default loss weights, BatchNorm's param entries
+        own = with_phase(message, draft.param.state)
         step = _set_up(draft, index, own, context, wiring, blobs)
         for blob, weight in zip(step.top, step.loss_weights, strict=True):
             log.info("Top shape: %s", shape_string(blob.shape))
@@ -131,8 +140,12 @@ def _set_up(
     blobs: list[Blob],
 ) -> Step:
     """Make the layer, set it up, and give its weighted tops their weights."""
-    layer = make_layer(own, context)
-    layer.place = draft.places[index]
+    place = draft.places[index]
+    try:
+        layer = make_layer(own, context)
+    except CaffeliteError as err:
+        raise with_location(err, own, place) from err.__cause__
+    layer.place = place
     bottom = [blobs[i] for i in wiring.bottom_ids[index]]
     top = [blobs[i] for i in wiring.top_ids[index]]
     step = Step(layer, bottom, top)
@@ -141,7 +154,7 @@ def _set_up(
         setup_layer(layer, bottom, top)
         step.loss_weights = _loss_weights(own, layer.default_loss_weights(own), len(top))
     except CaffeliteError as err:
-        raise located(err, layer) from err.__cause__
+        raise with_location(err, own, place) from err.__cause__
     step.note_shapes()
     return step
 
@@ -165,8 +178,8 @@ def _find_backward(draft: Draft, wiring: Wiring, steps: list[Step]) -> None:
             wiring.bottom_ids[index],
             wiring.top_ids[index],
             tuple(step.loss_weights),
-            tuple(draft.param.layer[index].propagate_down),
-            lr_mults_of(draft.param.layer[index], len(step.layer.blobs)),
+            tuple(draft.layers[index].propagate_down),
+            lr_mults_of(draft.layers[index], len(step.layer.blobs)),
             tuple(step.layer.has_backward and step.layer.allow_force_backward(i) for i in range(len(step.bottom))),
         )
         for index, step in enumerate(steps)

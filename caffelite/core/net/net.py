@@ -20,7 +20,7 @@ from caffelite.core.layer import Context, Layer, State, layer_type_list
 from caffelite.core.net.build import Built, build
 from caffelite.core.net.debug_info import DebugInfo
 from caffelite.core.net.pinning import PinningBlobs
-from caffelite.core.net.plan import located
+from caffelite.core.net.plan import with_location
 from caffelite.core.net.share_layers import share_trained_layers
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
@@ -72,7 +72,7 @@ class Net:
             folder=folder,
             python_layers=python_layers,
         )
-        self._take(build(Draft(param, draft.places, draft.left_out), context), context)
+        self._take(build(draft.with_param(param), context), context)
         if weights is not None:
             self.copy_from(weights)
 
@@ -356,7 +356,7 @@ class Net:
         try:
             first.layer.reset(data, labels)  # type: ignore[attr-defined]
         except CaffeliteError as err:
-            raise located(err, first.layer) from None
+            raise with_location(err, first.layer.layer_param, first.layer.place) from None
 
     def _layer_index(self, name: str) -> int:
         if name not in self.layer_dict:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Layer
+from caffelite.core.prototxt.lines import Place, where
+from caffelite.proto.caffe_pb2 import LayerParameter
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Step:
         try:
             self.layer.reshape(self.bottom, self.top)
         except CaffeliteError as err:
-            raise located(err, self.layer) from err.__cause__
+            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
         self._shapes = shapes
         self._fill_loss_diffs()
 
@@ -51,7 +53,7 @@ class Step:
         try:
             self.layer.forward(self.bottom, self.top)
         except CaffeliteError as err:
-            raise located(err, self.layer) from err.__cause__
+            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
         loss = 0.0
         for blob, weight in self._weighted:
             loss += weight * float(blob.data.sum())
@@ -62,7 +64,7 @@ class Step:
         try:
             self.layer.backward(self.top, self.propagate_down, self.bottom)
         except CaffeliteError as err:
-            raise located(err, self.layer) from err.__cause__
+            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
 
     def _fill_loss_diffs(self) -> None:
         """Fill the diff of each weighted top with its weight where the storage is not the one filled before.
@@ -76,16 +78,15 @@ class Step:
                 storage.fill(weight)
 
 
-def located(err: CaffeliteError, layer: Layer) -> CaffeliteError:
+def with_location(err: CaffeliteError, layer: LayerParameter, place: Place | None) -> CaffeliteError:
     """Return the error with the layer's file, line, name and type in front, unless it has them already."""
     if isinstance(err, LayerError):
-        err.where = err.where or _where(layer, err.field)
+        err.where = err.where or _location(layer, place, err.field)
     elif not getattr(err, "located", False):
-        err.args = (_where(layer, "") + str(err), *err.args[1:])
+        err.args = (_location(layer, place) + str(err), *err.args[1:])
         err.located = True  # type: ignore[attr-defined]
     return err
 
 
-def _where(layer: Layer, field_name: str) -> str:
-    line = layer.place.where(field_name) if layer.place is not None else ""
-    return f'{line}layer "{layer.name}" ({layer.layer_param.type}): '
+def _location(layer: LayerParameter, place: Place | None, field_name: str = "") -> str:
+    return f'{where(place, field_name)}layer "{layer.name}" ({layer.type}): '

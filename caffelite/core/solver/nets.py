@@ -108,4 +108,4 @@ class NetMaker:
             folder=folder,
             python_layers=self.python_layers,
         )
-        return Net.from_draft(Draft(with_state(draft.param, merged), draft.places, draft.left_out), context)
+        return Net.from_draft(draft.with_param(with_state(draft.param, merged)), context)

@@ -6,7 +6,7 @@ import pytest
 from caffelite.core.blob import Blob
 from caffelite.core.errors import LayerError, NetError
 from caffelite.core.layer import Layer
-from caffelite.core.net.plan import Step, located
+from caffelite.core.net.plan import Step, with_location
 from caffelite.core.prototxt.lines import Lines, Place
 from caffelite.proto.caffe_pb2 import LayerParameter
 
@@ -68,11 +68,15 @@ def test_errors_get_the_place_of_the_layer_once(step):
     step.layer.place = Place(Lines("net.prototxt", {"layer[1]": 4, "layer[1].bottom": 6}), "layer[1]")
     error = LayerError("bottom", "odd", "use an even one")
     for _ in range(2):
-        assert str(located(error, step.layer)) == (
+        assert str(with_location(error, step.layer.layer_param, step.layer.place)) == (
             'net.prototxt:6: layer "twice" (Doubler): bottom is odd; use an even one'
         )
     other = NetError("too large")
     for _ in range(2):
-        assert str(located(other, step.layer)) == 'net.prototxt:4: layer "twice" (Doubler): too large'
-    step.layer.place = None
-    np.testing.assert_equal(str(located(NetError("x"), step.layer)), 'layer "twice" (Doubler): x')
+        assert (
+            str(with_location(other, step.layer.layer_param, step.layer.place))
+            == 'net.prototxt:4: layer "twice" (Doubler): too large'
+        )
+    np.testing.assert_equal(
+        str(with_location(NetError("x"), step.layer.layer_param, None)), 'layer "twice" (Doubler): x'
+    )
