@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
@@ -17,6 +20,11 @@ def number(value: float) -> str:
 def shape_string(shape: Sequence[int]) -> str:
     """Return a shape with its count: `2 3 (6)`, a scalar as `(1)`."""
     return "".join(f"{dim} " for dim in shape) + f"({prod(shape)})"
+
+
+def mean_abs(values: npt.NDArray[Any]) -> str:
+    """Return the mean absolute value as debug_info prints it; 0 of no values."""
+    return number(float(np.abs(values).sum()) / values.size) if values.size else "0"
 
 
 class MessageText:

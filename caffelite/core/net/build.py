@@ -15,7 +15,7 @@ from caffelite.core.blob import Blob
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.format import message_text, number, shape_string
 from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
-from caffelite.core.net.plan import Step, with_location
+from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
 from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
@@ -31,12 +31,12 @@ log = logging.getLogger("caffelite")
 
 @dataclass
 class Built:
-    """A net ready to run: its layers' messages, how blobs are wired, the steps, and the parameters in their arena."""
+    """A net ready to run: its layers' messages, how blobs are wired, the plan, and the parameters in their arena."""
 
     draft: Draft
     wiring: Wiring
     blobs: list[Blob]
-    steps: list[Step]
+    plan: Plan
     sharing: Sharing
     learnable_params: list[LearnableParam]
     arena: Arena
@@ -63,7 +63,9 @@ def build(draft: Draft, context: Context) -> Built:
     for blob_id in wiring.output_ids:
         log.info("This network produces output %s", wiring.blob_names[blob_id])
     log.info("Network initialization done.")
-    return Built(draft, wiring, blobs, steps, sharing, params, arena)
+    owners = [sharing.positions[number_][0] for number_ in sharing.learnable]
+    final = final_after(owners, [param.offset for param in params], arena.diff.size, len(steps))
+    return Built(draft, wiring, blobs, Plan(steps, final), sharing, params, arena)
 
 
 def _check_fields_known(draft: Draft) -> None:
@@ -102,8 +104,8 @@ def _tops_needed(layer_param: caffe_pb2.LayerParameter) -> int:
     return layer_class.exact_num_top_blobs or layer_class.min_top_blobs or 0
 
 
-def _set_up_steps(draft: Draft, wiring: Wiring, blobs: list[Blob], context: Context) -> list[Step]:
-    steps: list[Step] = []
+def _set_up_steps(draft: Draft, wiring: Wiring, blobs: list[Blob], context: Context) -> list[LayerStep]:
+    steps: list[LayerStep] = []
     elements = 0
     for index, message in enumerate(draft.layers):
         log.info("Creating layer %s", message.name)
@@ -138,7 +140,7 @@ def _set_up(
     context: Context,
     wiring: Wiring,
     blobs: list[Blob],
-) -> Step:
+) -> LayerStep:
     """Make the layer, set it up, and give its weighted tops their weights."""
     place = draft.places[index]
     try:
@@ -148,7 +150,7 @@ def _set_up(
     layer.place = place
     bottom = [blobs[i] for i in wiring.bottom_ids[index]]
     top = [blobs[i] for i in wiring.top_ids[index]]
-    step = Step(layer, bottom, top)
+    step = LayerStep(layer, bottom, top)
     try:
         log.info("Setting up %s", own.name)
         setup_layer(layer, bottom, top)
@@ -172,7 +174,7 @@ def _loss_weights(own: caffe_pb2.LayerParameter, defaults: Sequence[float], num_
     return list(own.loss_weight) or [0.0] * num_tops
 
 
-def _find_backward(draft: Draft, wiring: Wiring, steps: list[Step]) -> None:
+def _find_backward(draft: Draft, wiring: Wiring, steps: list[LayerStep]) -> None:
     flows = [
         LayerFlow(
             wiring.bottom_ids[index],
@@ -195,7 +197,7 @@ def _find_backward(draft: Draft, wiring: Wiring, steps: list[Step]) -> None:
         log.info("%s %s backward computation.", step.layer.name, verb)
 
 
-def _check_memory(blobs: list[Blob], steps: list[Step], what: str) -> None:
+def _check_memory(blobs: list[Blob], steps: list[LayerStep], what: str) -> None:
     """Refuse a net whose blobs do not fit; their pages are not taken yet, so the system would not say so."""
     elements = sum(blob.count for blob in blobs)
     elements += sum(blob.count for step in steps if step.need_backward for blob in step.top)
@@ -205,7 +207,7 @@ def _check_memory(blobs: list[Blob], steps: list[Step], what: str) -> None:
         container.require(elements * blobs[0].dtype.itemsize, what)
 
 
-def _share(draft: Draft, steps: list[Step]) -> Sharing:
+def _share(draft: Draft, steps: list[LayerStep]) -> Sharing:
     sharing = share_params(
         [
             LayerParams(
@@ -222,7 +224,7 @@ def _share(draft: Draft, steps: list[Step]) -> Sharing:
     return sharing
 
 
-def _learnable_params(sharing: Sharing, steps: list[Step]) -> list[LearnableParam]:
+def _learnable_params(sharing: Sharing, steps: list[LayerStep]) -> list[LearnableParam]:
     params = []
     for number_, lr_mult, decay_mult in zip(sharing.learnable, sharing.lr_mults, sharing.decay_mults, strict=True):
         layer_index, blob_index = sharing.positions[number_]
@@ -231,7 +233,7 @@ def _learnable_params(sharing: Sharing, steps: list[Step]) -> list[LearnablePara
     return params
 
 
-def _view_owners(sharing: Sharing, steps: list[Step]) -> None:
+def _view_owners(sharing: Sharing, steps: list[LayerStep]) -> None:
     """Let parameters that share a name with an earlier one use its values and gradients."""
     blobs = [steps[layer].layer.blobs[index] for layer, index in sharing.positions]
     for blob, owner in zip(blobs, sharing.owners, strict=True):

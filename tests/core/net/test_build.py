@@ -10,8 +10,8 @@ import caffelite
 from caffelite.core import layer as layers
 from caffelite.core.errors import LayerError
 from caffelite.core.layer import Layer, register_layer
-from caffelite.core.net.net import Net
 from caffelite.proto.caffe_pb2 import NetParameter
+from caffelite.pycaffe import Net
 
 STORED = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffelite.core.blob import Array, Blob
+from caffelite.core.format import mean_abs
 from caffelite.core.layer import Blobs
-from caffelite.core.net.debug_info import mean_abs
 
 if TYPE_CHECKING:
     from caffelite.core.layers.shared.recurrent import RecurrentLayer
