@@ -37,6 +37,10 @@ class MaxPoolingLayer(Layer):
             blob.reshape(*shape)
         self.argmax = np.empty(shape, np.int32)
 
+    def state_bytes(self) -> int:
+        """Return the size of the places."""
+        return self.argmax.nbytes
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the tops."""
         kernels.max_pool_forward(bottom[0].data, self.window, top[0].data, self.argmax)

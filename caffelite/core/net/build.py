@@ -37,6 +37,7 @@ class Built:
     wiring: Wiring
     blobs: list[Blob]
     plan: Plan
+    inserted: frozenset[int]  # which layers are Splits that the wiring added
     sharing: Sharing
     learnable_params: list[LearnableParam]
     arena: Arena
@@ -50,7 +51,9 @@ def build(draft: Draft, context: Context) -> Built:
     check_types(draft, layer_type_list())
     _check_fields_known(draft)
     _note_engines(draft)
+    written = {layer.name for layer in draft.layers}
     draft = insert_splits(draft, _default_loss_weights)
+    inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
     wiring = wire(draft, lambda layer: layer_class_for(layer).is_input, _tops_needed)
     blobs = [Blob(dtype=context.dtype) for _ in wiring.blob_names]
     steps = _set_up_steps(draft, wiring, blobs, context)
@@ -65,7 +68,7 @@ def build(draft: Draft, context: Context) -> Built:
     log.info("Network initialization done.")
     owners = [sharing.positions[number_][0] for number_ in sharing.learnable]
     final = final_after(owners, [param.offset for param in params], arena.diff.size, len(steps))
-    return Built(draft, wiring, blobs, Plan(steps, final), sharing, params, arena)
+    return Built(draft, wiring, blobs, Plan(steps, final), inserted, sharing, params, arena)
 
 
 def _check_fields_known(draft: Draft) -> None:

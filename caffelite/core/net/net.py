@@ -13,6 +13,7 @@ from caffelite.core.errors import NetError, UsageError
 from caffelite.core.layer import Context, Layer, State
 from caffelite.core.net.build import build
 from caffelite.core.net.debug_info import DebugInfo, Names, log_norms
+from caffelite.core.net.graph import Graph, graph_of
 from caffelite.core.net.share_layers import share_trained_layers
 from caffelite.core.net.wiring.draft import Draft
 
@@ -36,6 +37,7 @@ class Net:
         self.arena = built.arena
         self.plan = built.plan
         self._wiring = built.wiring
+        self._inserted = built.inserted
         self._sharing = built.sharing
         self._blob_list = built.blobs
         self.debug_info = built.draft.param.debug_info
@@ -116,6 +118,13 @@ class Net:
             (self._wiring.blob_names[i], self._loss_weights.get(i, 0.0), self._blob_list[i].data.reshape(-1))
             for i in self._wiring.output_ids
         ]
+
+    def graph(self, with_inserted: bool = False) -> Graph:
+        """Return the layers, their present shapes and costs, and the blobs between them.
+
+        The Splits that the wiring added are left out, so that the graph is what the user wrote, unless `with_inserted`.
+        """
+        return graph_of(self.plan.layer_steps, self._wiring, () if with_inserted else self._inserted)
 
     @property
     def debug_info(self) -> bool:
