@@ -15,30 +15,33 @@ if TYPE_CHECKING:
     from caffelite.core.errors import CaffeliteError
     from caffelite.core.layer import layer_type_list
     from caffelite.core.mode import set_mode_cpu, set_mode_gpu
-    from caffelite.core.net.net import Net
     from caffelite.core.random import set_random_seed
-    from caffelite.core.solver.rules.ada_delta import AdaDeltaSolver
-    from caffelite.core.solver.rules.ada_grad import AdaGradSolver
-    from caffelite.core.solver.rules.adam import AdamSolver
-    from caffelite.core.solver.rules.nesterov import NesterovSolver
-    from caffelite.core.solver.rules.rms_prop import RMSPropSolver
-    from caffelite.core.solver.rules.sgd import SGDSolver
-    from caffelite.core.solver.solver import Solver, get_solver
+    from caffelite.pycaffe import Net
+    from caffelite.pycaffe_solver import (
+        AdaDeltaSolver,
+        AdaGradSolver,
+        AdamSolver,
+        NesterovSolver,
+        RMSPropSolver,
+        SGDSolver,
+        Solver,
+        get_solver,
+    )
     from caffelite.python_layer import Layer
 
 _HOMES = {
-    "AdaDeltaSolver": "caffelite.core.solver.rules.ada_delta",
-    "AdaGradSolver": "caffelite.core.solver.rules.ada_grad",
-    "AdamSolver": "caffelite.core.solver.rules.adam",
+    "AdaDeltaSolver": "caffelite.pycaffe_solver",
+    "AdaGradSolver": "caffelite.pycaffe_solver",
+    "AdamSolver": "caffelite.pycaffe_solver",
     "Blob": "caffelite.core.blob",
     "CaffeliteError": "caffelite.core.errors",
     "Layer": "caffelite.python_layer",
-    "Net": "caffelite.core.net.net",
-    "NesterovSolver": "caffelite.core.solver.rules.nesterov",
-    "RMSPropSolver": "caffelite.core.solver.rules.rms_prop",
-    "SGDSolver": "caffelite.core.solver.rules.sgd",
-    "Solver": "caffelite.core.solver.solver",
-    "get_solver": "caffelite.core.solver.solver",
+    "Net": "caffelite.pycaffe",
+    "NesterovSolver": "caffelite.pycaffe_solver",
+    "RMSPropSolver": "caffelite.pycaffe_solver",
+    "SGDSolver": "caffelite.pycaffe_solver",
+    "Solver": "caffelite.pycaffe_solver",
+    "get_solver": "caffelite.pycaffe_solver",
     "install_as_caffe": "caffelite.as_caffe",
     "layer_type_list": "caffelite.core.layer",
     "set_mode_cpu": "caffelite.core.mode",

@@ -23,7 +23,7 @@ from caffelite.cli.options import (
 from caffelite.core.format import number
 
 if TYPE_CHECKING:
-    from caffelite.core.net.net import Net
+    from caffelite.pycaffe import Net
 
 LOGGER = logging.getLogger("caffelite")
 
@@ -36,8 +36,8 @@ def test(arguments: Arguments) -> None:
     require_files(arguments, WEIGHTS)
     iterations = at_least(arguments, ITERATIONS, 0)
     use_cpu(arguments)
-    from caffelite.core.net.net import Net
     from caffelite.proto import caffe_pb2
+    from caffelite.pycaffe import Net
 
     net = Net(
         model,

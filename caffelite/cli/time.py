@@ -23,7 +23,7 @@ from caffelite.cli.options import (
 from caffelite.core.format import number
 
 if TYPE_CHECKING:
-    from caffelite.core.net.net import Net
+    from caffelite.pycaffe import Net
 
 LOGGER = logging.getLogger("caffelite")
 
@@ -34,8 +34,8 @@ def time(arguments: Arguments) -> None:
     model = required(arguments, MODEL, "Need a model definition to time")
     iterations = at_least(arguments, ITERATIONS, 1)
     use_cpu(arguments)
-    from caffelite.core.net.net import Net
     from caffelite.proto import caffe_pb2
+    from caffelite.pycaffe import Net
 
     phase = caffe_pb2.TEST if arguments[PHASE] == "TEST" else caffe_pb2.TRAIN
     net = Net(

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from caffelite.proto.caffe_pb2 import BlobProto
+
+if TYPE_CHECKING:  # the command line's help does without numpy
+    import numpy.typing as npt
 
 
 def number(value: float) -> str:
@@ -22,9 +23,9 @@ def shape_string(shape: Sequence[int]) -> str:
     return "".join(f"{dim} " for dim in shape) + f"({prod(shape)})"
 
 
-def mean_abs(values: npt.NDArray[Any]) -> str:
+def mean_abs(values: "npt.NDArray[Any]") -> str:
     """Return the mean absolute value as debug_info prints it; 0 of no values."""
-    return number(float(np.abs(values).sum()) / values.size) if values.size else "0"
+    return number(float(abs(values).sum()) / values.size) if values.size else "0"
 
 
 class MessageText:

@@ -68,6 +68,20 @@ class TopMemory(enum.Enum):
     USER = "the top's own, which the user fills"
 
 
+class Cost(NamedTuple):
+    """What a layer costs, for the whole batch.
+
+    multiply_adds: of products in a forward pass; what is done once or twice a value does not count.
+    parameters: numbers in its parameter blobs. top_bytes: data of the tops that are not a bottom.
+    state_bytes: what it keeps besides its blobs until the backward or the next pass.
+    """
+
+    multiply_adds: int
+    parameters: int
+    top_bytes: int
+    state_bytes: int
+
+
 class Layer:
     """One step of a net: reads its bottoms, fills its tops, and sends gradients back.
 
@@ -152,6 +166,24 @@ class Layer:
     def gradient_reads_tops(self) -> tuple[int, ...]:
         """Return the tops whose data `backward` reads, by index; asked for after set-up."""
         return ()
+
+    def describe(self, bottom: Blobs, top: Blobs) -> Cost:
+        """Return what the layer costs for these shapes; call it after set-up."""
+        own = [blob for blob in top if all(blob is not other for other in bottom)]
+        return Cost(
+            self.multiply_adds(bottom, top),
+            sum(blob.count for blob in self.blobs),
+            sum(blob.count for blob in own) * self.dtype.itemsize,
+            self.state_bytes(),
+        )
+
+    def multiply_adds(self, bottom: Blobs, top: Blobs) -> int:
+        """Return how many a forward pass does; layers with products of matrices or over windows override this."""
+        return 0
+
+    def state_bytes(self) -> int:
+        """Return the size of what the layer keeps besides its blobs; layers that keep whole blobs override this."""
+        return 0
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Whether `force_backward` may ask for the gradient of this bottom; losses refuse it for labels."""

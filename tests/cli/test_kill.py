@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from caffelite.core.solver.snapshot_files import snapshots
-from caffelite.core.solver.solver import get_solver
 from caffelite.core.weights.solverstate import read_state
+from caffelite.pycaffe_solver import get_solver
 
 SOLVER = """net: "net.prototxt"
 base_lr: 0.01 lr_policy: "inv" gamma: 0.01 power: 0.75 weight_decay: 0.01 delta: 0.001

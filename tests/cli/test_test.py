@@ -29,8 +29,8 @@ def test_elements_of_a_vector_are_told_one_by_one(caffelite, folder):
         "  dummy_data_param { shape { dim: 2 dim: 2 } data_filler { value: 3 } } }\n"
         'layer { name: "ip" type: "InnerProduct" bottom: "d" top: "y" inner_product_param { num_output: 1 } }\n'
     )
-    from caffelite.core.net.net import Net
     from caffelite.proto.caffe_pb2 import TEST
+    from caffelite.pycaffe import Net
 
     net = Net("net.prototxt", TEST)
     net.params["ip"][0].data[...] = 0.5

@@ -1,8 +1,8 @@
 import pytest
 
 from caffelite.core.prototxt.parse import parse_text
-from caffelite.core.solver.solver import get_solver
 from caffelite.proto.caffe_pb2 import SolverParameter
+from caffelite.pycaffe_solver import get_solver
 
 
 class Solvers:

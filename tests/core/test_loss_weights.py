@@ -5,8 +5,8 @@ import pytest
 from google.protobuf import text_format
 
 import caffelite
-from caffelite.core.net.net import Net
 from caffelite.proto import caffe_pb2
+from caffelite.pycaffe import Net
 
 # The loss is 4.5, its gradient in the bias 3.
 EUCLIDEAN = """

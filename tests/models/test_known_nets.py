@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import read_net, read_solver
-from caffelite.core.solver.solver import get_solver
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
+from caffelite.pycaffe import Net
+from caffelite.pycaffe_solver import get_solver
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGENET = ["alexnet", "caffenet", "googlenet", "squeezenet_v1.1", "resnet18", "mobilenet_v1"]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import read_solver
-from caffelite.core.solver.solver import get_solver
 from caffelite.proto.caffe_pb2 import TEST
+from caffelite.pycaffe import Net
+from caffelite.pycaffe_solver import get_solver
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models/lstm_sequence/train_val.prototxt"

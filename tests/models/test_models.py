@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import read_net, read_solver
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
+from caffelite.pycaffe import Net
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = sorted(path.parent.name for path in ROOT.glob("models/*/deploy.prototxt"))

@@ -11,8 +11,8 @@ import numpy as np
 from feed import training_net, without_dropout
 from timing import Sample, Timing, interleave, machine_text, ratio_text
 
-from caffelite.core.net.net import Net
 from caffelite.proto.caffe_pb2 import TRAIN, NetParameter
+from caffelite.pycaffe import Net
 
 NETS = ["models/lenet/train_val_mnist.prototxt:64", "models/cifar10_full/train_val.prototxt:100"]
 Run = Callable[[], Sample]

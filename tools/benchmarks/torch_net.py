@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch_layers import Run, runner_for
 
-from caffelite.core.net.net import Net
 from caffelite.proto.caffe_pb2 import LayerParameter
+from caffelite.pycaffe import Net
 
 
 class TorchNet:

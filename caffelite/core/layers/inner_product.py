@@ -51,6 +51,10 @@ class InnerProductLayer(Layer):
         self._bottom_shape = (items, self.item_count)
         self._top_shape = (items, self.num_output)
 
+    def multiply_adds(self, bottom: Blobs, top: Blobs) -> int:
+        """Return each weight once for each item."""
+        return self._bottom_shape[0] * self.blobs[0].count
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Compute top = bottom x weight + bias."""
         self.products.forward(

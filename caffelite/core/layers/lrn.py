@@ -42,6 +42,10 @@ class _LRNLayer(Layer):
         self.scale = np.empty(bottom[0].shape, self.dtype)
         self.kept = KeptBottom(self, bottom, top, forward_reads_it=True)
 
+    def state_bytes(self) -> int:
+        """Return the size of scale."""
+        return self.scale.nbytes
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top; in place, after keeping a copy (Caffe's result is wrong there)."""
         self.normalize(self.kept.fill(bottom), top[0].data)

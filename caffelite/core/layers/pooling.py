@@ -41,6 +41,10 @@ class MaxPoolingLayer(Layer):
         """Say that the places of the largest values are read from top[1], as in Caffe."""
         return (1,) if len(self.layer_param.top) > 1 else ()
 
+    def state_bytes(self) -> int:
+        """Return the size of the places."""
+        return self.argmax.nbytes
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the tops."""
         kernels.max_pool_forward(bottom[0].data, self.window, top[0].data, self.argmax)

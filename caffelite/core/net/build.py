@@ -9,15 +9,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from google.protobuf import text_format
-
 from caffelite.core import container
 from caffelite.core.arena import Arena, LearnableParam
 from caffelite.core.blob import Blob
 from caffelite.core.errors import CaffeliteError, LayerError
-from caffelite.core.format import number, shape_string
+from caffelite.core.format import message_text, number, shape_string
 from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
-from caffelite.core.net.plan import Step, located
+from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
 from caffelite.core.net.top_memory import KeptTop, OwnMemory
 from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
 from caffelite.core.net.wiring.draft import Draft
@@ -26,7 +24,7 @@ from caffelite.core.net.wiring.in_place import LayerMemory, in_place_copies
 from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.sharing import LayerParams, Sharing, lr_mults_of, share_params
 from caffelite.core.net.wiring.splits import insert_splits
-from caffelite.core.net.wiring.state import fill_phases
+from caffelite.core.net.wiring.state import with_phase
 from caffelite.core.net.wiring.wire import Wiring, wire
 from caffelite.proto import caffe_pb2
 
@@ -35,12 +33,13 @@ log = logging.getLogger("caffelite")
 
 @dataclass
 class Built:
-    """A net ready to run: its layers' messages, how blobs are wired, the steps, and the parameters in their arena."""
+    """A net ready to run: its layers' messages, how blobs are wired, the plan, and the parameters in their arena."""
 
     draft: Draft
     wiring: Wiring
     blobs: list[Blob]
-    steps: list[Step]
+    plan: Plan
+    inserted: frozenset[int]  # which layers are Splits that the wiring added
     sharing: Sharing
     learnable_params: list[LearnableParam]
     arena: Arena
@@ -49,10 +48,14 @@ class Built:
 def build(draft: Draft, context: Context) -> Built:
     """Build the net whose state is `draft.param.state`; a CaffeliteError says what does not fit."""
     draft = filter_net(draft, log.info)
-    log.info("Initializing net from parameters: \n%s", text_format.MessageToString(draft.param).rstrip())
+    if log.isEnabledFor(logging.INFO):
+        log.info("Initializing net from parameters: \n%s", message_text(draft.message()))
     check_types(draft, layer_type_list())
+    _check_fields_known(draft)
     _note_engines(draft)
-    draft = fill_phases(insert_splits(draft, _default_loss_weights))
+    written = {layer.name for layer in draft.layers}
+    draft = insert_splits(draft, _default_loss_weights)
+    inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
     wiring = wire(draft, lambda layer: layer_class_for(layer).is_input, _tops_needed)
     blobs = [Blob(dtype=context.dtype) for _ in wiring.blob_names]
     steps = _set_up_steps(draft, wiring, blobs, context)
@@ -66,13 +69,24 @@ def build(draft: Draft, context: Context) -> Built:
     for blob_id in wiring.output_ids:
         log.info("This network produces output %s", wiring.blob_names[blob_id])
     log.info("Network initialization done.")
-    return Built(draft, wiring, blobs, steps, sharing, params, arena)
+    owners = [sharing.positions[number_][0] for number_ in sharing.learnable]
+    final = final_after(owners, [param.offset for param in params], arena.diff.size, len(steps))
+    return Built(draft, wiring, blobs, Plan(steps, final), inserted, sharing, params, arena)
+
+
+def _check_fields_known(draft: Draft) -> None:
+    """Raise LayerError for a layer of a known type, none of whose classes takes its fields."""
+    for layer, place in zip(draft.layers, draft.places, strict=True):
+        try:
+            layer_class_for(layer)
+        except LayerError as err:
+            raise with_location(err, layer, place) from None
 
 
 def _note_engines(draft: Draft) -> None:
     """Say once that another engine than Caffe's own was asked for: all of them mean the table of kernels."""
     engines: dict[str, str] = {}
-    for layer in draft.param.layer:
+    for layer in draft.layers:
         for _, message in layer.ListFields():
             engine = getattr(message, "engine", 0)
             if engine:
@@ -96,15 +110,15 @@ def _tops_needed(layer_param: caffe_pb2.LayerParameter) -> int:
     return layer_class.exact_num_top_blobs or layer_class.min_top_blobs or 0
 
 
-def _set_up_steps(draft: Draft, wiring: Wiring, blobs: list[Blob], context: Context) -> list[Step]:
-    steps: list[Step] = []
+def _set_up_steps(draft: Draft, wiring: Wiring, blobs: list[Blob], context: Context) -> list[LayerStep]:
+    steps: list[LayerStep] = []
     elements = 0
-    for index, message in enumerate(draft.param.layer):
+    for index, message in enumerate(draft.layers):
         log.info("Creating layer %s", message.name)
         log.info("Creating Layer %s", message.name)
         _log_wires(wiring, index, message.name)
-        own = caffe_pb2.LayerParameter()
-        own.CopyFrom(message)  # set-up may change it: default loss weights, BatchNorm's param entries
+        # a copy, since set-up may change it: default loss weights, BatchNorm's param entries
+        own = with_phase(message, draft.param.state)
         step = _set_up(draft, index, own, context, wiring, blobs)
         for blob, weight in zip(step.top, step.loss_weights, strict=True):
             log.info("Top shape: %s", shape_string(blob.shape))
@@ -132,19 +146,23 @@ def _set_up(
     context: Context,
     wiring: Wiring,
     blobs: list[Blob],
-) -> Step:
+) -> LayerStep:
     """Make the layer, set it up, and give its weighted tops their weights."""
-    layer = make_layer(own, context)
-    layer.place = draft.places[index]
+    place = draft.places[index]
+    try:
+        layer = make_layer(own, context)
+    except CaffeliteError as err:
+        raise with_location(err, own, place) from err.__cause__
+    layer.place = place
     bottom = [blobs[i] for i in wiring.bottom_ids[index]]
     top = [blobs[i] for i in wiring.top_ids[index]]
-    step = Step(layer, bottom, top)
+    step = LayerStep(layer, bottom, top)
     try:
         log.info("Setting up %s", own.name)
         setup_layer(layer, bottom, top)
         step.loss_weights = _loss_weights(own, layer.default_loss_weights(own), len(top))
     except CaffeliteError as err:
-        raise located(err, layer) from err.__cause__
+        raise with_location(err, own, place) from err.__cause__
     step.note_shapes()
     return step
 
@@ -162,14 +180,14 @@ def _loss_weights(own: caffe_pb2.LayerParameter, defaults: Sequence[float], num_
     return list(own.loss_weight) or [0.0] * num_tops
 
 
-def _find_backward(draft: Draft, wiring: Wiring, steps: list[Step]) -> None:
+def _find_backward(draft: Draft, wiring: Wiring, steps: list[LayerStep]) -> None:
     flows = [
         LayerFlow(
             wiring.bottom_ids[index],
             wiring.top_ids[index],
             tuple(step.loss_weights),
-            tuple(draft.param.layer[index].propagate_down),
-            lr_mults_of(draft.param.layer[index], len(step.layer.blobs)),
+            tuple(draft.layers[index].propagate_down),
+            lr_mults_of(draft.layers[index], len(step.layer.blobs)),
             tuple(step.layer.has_backward and step.layer.allow_force_backward(i) for i in range(len(step.bottom))),
         )
         for index, step in enumerate(steps)
@@ -185,7 +203,7 @@ def _find_backward(draft: Draft, wiring: Wiring, steps: list[Step]) -> None:
         log.info("%s %s backward computation.", step.layer.name, verb)
 
 
-def _protect_from_in_place(wiring: Wiring, steps: list[Step]) -> None:
+def _protect_from_in_place(wiring: Wiring, steps: list[LayerStep]) -> None:
     """Let tops be copied where an in-place layer would overwrite what somebody still needs."""
     copies = in_place_copies(
         [
@@ -204,7 +222,7 @@ def _protect_from_in_place(wiring: Wiring, steps: list[Step]) -> None:
         step.kept_tops = [KeptTop(step.top[index]) for index in kept]
 
 
-def _check_memory(blobs: list[Blob], steps: list[Step], what: str) -> None:
+def _check_memory(blobs: list[Blob], steps: list[LayerStep], what: str) -> None:
     """Refuse a net whose blobs do not fit; their pages are not taken yet, so the system would not say so."""
     elements = sum(blob.count for blob in blobs)
     elements += sum(blob.count for step in steps if step.need_backward for blob in step.top)
@@ -214,7 +232,7 @@ def _check_memory(blobs: list[Blob], steps: list[Step], what: str) -> None:
         container.require(elements * blobs[0].dtype.itemsize, what)
 
 
-def _share(draft: Draft, steps: list[Step]) -> Sharing:
+def _share(draft: Draft, steps: list[LayerStep]) -> Sharing:
     sharing = share_params(
         [
             LayerParams(
@@ -231,7 +249,7 @@ def _share(draft: Draft, steps: list[Step]) -> Sharing:
     return sharing
 
 
-def _learnable_params(sharing: Sharing, steps: list[Step]) -> list[LearnableParam]:
+def _learnable_params(sharing: Sharing, steps: list[LayerStep]) -> list[LearnableParam]:
     params = []
     for number_, lr_mult, decay_mult in zip(sharing.learnable, sharing.lr_mults, sharing.decay_mults, strict=True):
         layer_index, blob_index = sharing.positions[number_]
@@ -240,7 +258,7 @@ def _learnable_params(sharing: Sharing, steps: list[Step]) -> list[LearnablePara
     return params
 
 
-def _view_owners(sharing: Sharing, steps: list[Step]) -> None:
+def _view_owners(sharing: Sharing, steps: list[LayerStep]) -> None:
     """Let parameters that share a name with an earlier one use its values and gradients."""
     blobs = [steps[layer].layer.blobs[index] for layer, index in sharing.positions]
     for blob, owner in zip(blobs, sharing.owners, strict=True):

@@ -1,112 +1,60 @@
-"""Net: layers wired by their blobs, run forward and backward. Source: src/caffe/net.cpp, python/caffe/pycaffe.py."""
+"""Net: the engine, layers wired by their blobs and run forward and backward. Source: src/caffe/net.cpp.
+
+What users see is the class of the same name in caffelite/pycaffe.py, on top of this one.
+"""
 
 from __future__ import annotations
 
-import logging
-import os
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from caffelite.core import random
 from caffelite.core.blob import Array, Blob
-from caffelite.core.errors import CaffeliteError, NetError, UnknownNameError, UsageError
-from caffelite.core.layer import Context, Layer, State, layer_type_list
-from caffelite.core.net.build import Built, build
-from caffelite.core.net.debug_info import DebugInfo
-from caffelite.core.net.pinning import PinningBlobs
-from caffelite.core.net.plan import located
+from caffelite.core.errors import NetError, UsageError
+from caffelite.core.layer import Context, Layer, State
+from caffelite.core.net.build import build
+from caffelite.core.net.debug_info import DebugInfo, Names, log_norms
+from caffelite.core.net.graph import Graph, graph_of
 from caffelite.core.net.share_layers import share_trained_layers
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.net.wiring.state import with_caller_state
-from caffelite.core.prototxt.suggest import did_you_mean
-from caffelite.core.prototxt.upgrade import load_net
-from caffelite.core.weights import caffemodel, hdf5_caffemodel
-from caffelite.proto import caffe_pb2
 
-log = logging.getLogger("caffelite")
-
-Callback = Callable[[int], object]
-EVENTS = ("before_forward", "after_forward", "before_backward", "after_backward")
 Phase = int
+N = TypeVar("N", bound="Net")
 
 
 class Net:
-    """A net of one phase, ready to run.
+    """A net of one phase, ready to run: `draft` has its layers and its state, `context` what they share.
 
-    `network` is the path of a prototxt or a NetParameter; `phase` is TRAIN or TEST; `level` and `stages` are what the
-    layers' include and exclude rules are tested against; `weights` is a caffemodel to start from. Blobs are float32,
-    float64 on request. With `python_layers=False` a net that would load code, in layers of type Python, is refused.
-    `Net(file, weights_file, phase)`, the old form, works too.
-
-    Raises PrototxtError, NetError or LayerError with file and line for a net that cannot work.
+    With `debug_info` each pass logs mean absolute values, layer by layer.
+    Raises NetError or LayerError with file and line for a net that cannot work.
     """
 
-    def __init__(
-        self,
-        network: str | os.PathLike[str] | bytes | caffe_pb2.NetParameter,
-        phase: Phase | str | os.PathLike[str],
-        level: int = 0,
-        stages: Iterable[str] | None = None,
-        weights: str | os.PathLike[str] | None = None,
-        *,
-        dtype: npt.DTypeLike = np.float32,
-        seed: int | None = None,
-        python_layers: bool = True,
-    ) -> None:
-        if not isinstance(phase, int):  # Net(file, weights_file, phase)
-            weights, phase, level = phase, level, 0
-        if phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST):
-            raise TypeError(f"phase is caffelite.TRAIN or caffelite.TEST, not {phase!r}")
-        draft, folder = _read(network)
-        state_phase = caffe_pb2.TRAIN if phase == caffe_pb2.TRAIN else caffe_pb2.TEST
-        param = with_caller_state(draft.param, state_phase, level, stages or ())
-        context = Context(
-            random.process_seed() if seed is None else seed,
-            np.dtype(dtype),
-            folder=folder,
-            python_layers=python_layers,
-        )
-        self._take(build(Draft(param, draft.places, draft.left_out), context), context)
-        if weights is not None:
-            self.copy_from(weights)
-
-    @classmethod
-    def from_draft(cls, draft: Draft, context: Context) -> Net:
-        """Return the net of a draft whose state is final; a solver's way to make its nets."""
-        net = cls.__new__(cls)
-        net._take(build(draft, context), context)
-        return net
-
-    def _take(self, built: Built, context: Context) -> None:
+    def __init__(self, draft: Draft, context: Context) -> None:
+        built = build(draft, context)
         self.context = context
         self.name: str = built.draft.param.name
         self.phase: Phase = built.draft.param.state.phase
         self.learnable_params = built.learnable_params
         self.arena = built.arena
+        self.plan = built.plan
         self._wiring = built.wiring
+        self._inserted = built.inserted
         self._sharing = built.sharing
         self._blob_list = built.blobs
-        self._steps = built.steps
-        self._callbacks: dict[str, list[Callback]] = {event: [] for event in EVENTS}
-        self.debug_info: bool = built.draft.param.debug_info
+        self.debug_info = built.draft.param.debug_info
+
+    @classmethod
+    def from_draft(cls: type[N], draft: Draft, context: Context) -> N:
+        """Return the net of a draft whose state is final, also of a subclass that is made otherwise."""
+        net = cls.__new__(cls)
+        Net.__init__(net, draft, context)
+        return net
 
     # What the net is made of
 
     @cached_property
     def core_layers(self) -> list[Layer]:
         """All layers in order, inserted Split layers among them, as the net runs them."""
-        return [step.layer for step in self._steps]
-
-    @cached_property
-    def layers(self) -> list[Any]:
-        """The same for users: of a Python layer the object of the user's own class."""
-        return [layer.exposed for layer in self.core_layers]
+        return [step.layer for step in self.plan.layer_steps]
 
     @cached_property
     def layer_names(self) -> list[str]:
@@ -114,24 +62,9 @@ class Net:
         return [layer.name for layer in self.core_layers]
 
     @cached_property
-    def layer_dict(self) -> OrderedDict[str, Any]:
-        """Of `layers` the one of each name; of equal names the last."""
-        return OrderedDict(zip(self.layer_names, self.layers, strict=True))
-
-    @cached_property
-    def blobs(self) -> OrderedDict[str, Blob]:
-        """Blob of each name, in the order in which layers make them. A blob taken from here is filled at each pass."""
-        return PinningBlobs(zip(self._wiring.blob_names, self._blob_list, strict=True))
-
-    @cached_property
     def blob_names(self) -> list[str]:
         """Names of the blobs, in order."""
         return list(self._wiring.blob_names)
-
-    @cached_property
-    def params(self) -> OrderedDict[str, list[Blob]]:
-        """Parameter blobs of each layer that has some: [0] weights, [1] bias."""
-        return OrderedDict((layer.name, layer.blobs) for layer in self.core_layers if layer.blobs)
 
     @cached_property
     def inputs(self) -> list[str]:
@@ -144,42 +77,22 @@ class Net:
         return [self._wiring.blob_names[i] for i in self._wiring.output_ids]
 
     @cached_property
-    def top_names(self) -> OrderedDict[str, list[str]]:
-        """Names of each layer's tops."""
-        return self._names_by_layer(self._wiring.top_ids)
-
-    @cached_property
-    def bottom_names(self) -> OrderedDict[str, list[str]]:
-        """Names of each layer's bottoms; of a blob that is used several times, its copy."""
-        return self._names_by_layer(self._wiring.bottom_ids)
-
-    def _names_by_layer(self, ids: Sequence[Sequence[int]]) -> OrderedDict[str, list[str]]:
-        names = self._wiring.blob_names
-        return OrderedDict((name, [names[i] for i in of]) for name, of in zip(self.layer_names, ids, strict=True))
-
-    @property
-    def blob_loss_weights(self) -> OrderedDict[str, float]:
-        """Loss weight of each blob; 0 for most."""
-        weights = self._loss_weights
-        return OrderedDict((name, weights.get(i, 0.0)) for i, name in enumerate(self._wiring.blob_names))
-
-    @cached_property
     def _loss_weights(self) -> dict[int, float]:
         return {
             blob_id: weight
-            for step, ids in zip(self._steps, self._wiring.top_ids, strict=True)
+            for step, ids in zip(self.plan.layer_steps, self._wiring.top_ids, strict=True)
             for blob_id, weight in zip(ids, step.loss_weights, strict=True)
         }
 
     @cached_property
     def layer_need_backward(self) -> list[bool]:
         """Whether a backward pass runs each layer."""
-        return [step.need_backward for step in self._steps]
+        return [step.need_backward for step in self.plan.layer_steps]
 
     @cached_property
     def bottom_need_backward(self) -> list[list[bool]]:
         """For each layer, which bottoms get a gradient."""
-        return [step.propagate_down for step in self._steps]
+        return [step.propagate_down for step in self.plan.layer_steps]
 
     def bottoms(self, index: int) -> list[tuple[str, Blob]]:
         """Return names and blobs of the bottoms of layer `index`; looking here pins nothing."""
@@ -196,8 +109,8 @@ class Net:
 
     def owns_param(self, index: int, number: int) -> bool:
         """Return whether parameter `number` of layer `index` has values of its own, shared with no earlier layer."""
-        place = self._sharing.positions.index((index, number))
-        return self._sharing.owners[place] == place
+        param = self._sharing.positions.index((index, number))
+        return self._sharing.owners[param] == param
 
     def output_values(self) -> list[tuple[str, float, Array]]:
         """Return name, loss weight and flat values (a view) of each output, in the order of `outputs`."""
@@ -206,59 +119,69 @@ class Net:
             for i in self._wiring.output_ids
         ]
 
+    def graph(self, with_inserted: bool = False) -> Graph:
+        """Return the layers, their present shapes and costs, and the blobs between them.
+
+        The Splits that the wiring added are left out, so that the graph is what the user wrote, unless `with_inserted`.
+        """
+        return graph_of(self.plan.layer_steps, self._wiring, () if with_inserted else self._inserted)
+
+    @property
+    def debug_info(self) -> bool:
+        """Whether passes log what they compute."""
+        return any(isinstance(observer, DebugInfo) for observer in self.plan.observers)
+
+    @debug_info.setter
+    def debug_info(self, on: bool) -> None:
+        if on == self.debug_info:
+            return
+        others = [observer for observer in self.plan.observers if not isinstance(observer, DebugInfo)]
+        # in front: the callbacks of a layer come after its lines
+        self.plan.observers[:] = [self._debug_info(), *others] if on else others
+
+    def _debug_info(self) -> DebugInfo:
+        names = self._wiring.blob_names
+        wires = zip(self._wiring.bottom_ids, self._wiring.top_ids, strict=True)
+        return DebugInfo(
+            self.plan.layer_steps,
+            [
+                Names([names[i] for i in bottom_ids], [names[i] for i in top_ids], self.param_names(index))
+                for index, (bottom_ids, top_ids) in enumerate(wires)
+            ],
+        )
+
     # Running
 
     def forward_pass(self) -> float:
         """Run all layers; return the total loss: the sum of loss weight x value over all weighted tops."""
-        if not self._steps:
+        if not self.plan.layer_steps:
             raise NetError(f'net "{self.name}" has no layers in this phase; look at its include and exclude rules')
-        return self.forward_from_to(0, len(self._steps) - 1)
+        return self.forward_from_to(0, len(self.plan.layer_steps) - 1)
 
     def backward_pass(self) -> None:
         """Run backward all layers that need it. Gradients of parameters add up; see `clear_param_diffs`."""
-        self.backward_from_to(len(self._steps) - 1, 0)
+        self.backward_from_to(len(self.plan.layer_steps) - 1, 0)
         if self.debug_info:
-            DebugInfo(self).net_params()
+            log_norms(self.arena.data, self.arena.diff)
 
     def forward_from_to(self, start: int, end: int) -> float:
         """Run layers `start` to `end`, both included; return the sum of their losses."""
         self._check_layer_range(start, end)
-        before, after = self._callbacks["before_forward"], self._callbacks["after_forward"]
-        debug = DebugInfo(self) if self.debug_info else None
-        loss = 0.0
-        for index in range(start, end + 1):
-            for callback in before:
-                callback(index)
-            loss += self._steps[index].forward()
-            if debug is not None:
-                debug.forward(index)
-            for callback in after:
-                callback(index)
-        return loss
+        return self.plan.forward(start, end)
 
     def backward_from_to(self, start: int, end: int) -> None:
         """Run backward layers `start` down to `end`, both included, those that need it."""
         self._check_layer_range(end, start)
-        before, after = self._callbacks["before_backward"], self._callbacks["after_backward"]
-        debug = DebugInfo(self) if self.debug_info else None
-        for index in range(start, end - 1, -1):
-            for callback in before:
-                callback(index)
-            if self._steps[index].need_backward:
-                self._steps[index].backward()
-                if debug is not None:
-                    debug.backward(index)
-            for callback in after:
-                callback(index)
+        self.plan.backward(end, start)
 
     def _check_layer_range(self, first: int, last: int) -> None:
-        count = len(self._steps)
+        count = len(self.plan.layer_steps)
         if first < 0 or last >= count:
             raise UsageError(f'layers {first} to {last}: net "{self.name}" has layers 0 to {count - 1}')
 
     def run_backward(self, index: int) -> bool:
         """Run one layer backward whether the net needs it or not, for timing; False if it has no backward."""
-        step = self._steps[index]
+        step = self.plan.layer_steps[index]
         if not step.layer.has_backward:
             return False
         step.backward()
@@ -266,135 +189,18 @@ class Net:
 
     def reshape(self) -> None:
         """Let every layer shape its tops, without computing."""
-        for step in self._steps:
+        for step in self.plan.layer_steps:
             step.reshape()
 
     def clear_param_diffs(self) -> None:
         """Set the gradients of all learnable parameters to zero."""
         self.arena.diff.fill(0)
 
-    def add_callback(self, event: str, callback: Callback) -> None:
-        """Call `callback(layer_index)` at each "before_forward", "after_forward", "before_backward", ...."""
-        self._callbacks[event].append(callback)
-
-    def before_forward(self, callback: Callback) -> None:
-        """Call `callback(layer_index)` before each layer runs forward."""
-        self.add_callback("before_forward", callback)
-
-    def after_forward(self, callback: Callback) -> None:
-        """Call `callback(layer_index)` after each layer ran forward."""
-        self.add_callback("after_forward", callback)
-
-    def before_backward(self, callback: Callback) -> None:
-        """Call `callback(layer_index)` before each layer's turn backward, whether it runs or not."""
-        self.add_callback("before_backward", callback)
-
-    def after_backward(self, callback: Callback) -> None:
-        """Call `callback(layer_index)` after each layer's turn backward, whether it ran or not."""
-        self.add_callback("after_backward", callback)
-
-    # As in pycaffe
-
-    def forward(
-        self, blobs: list[str] | None = None, start: str | None = None, end: str | None = None, **inputs: Any
-    ) -> dict[str, Array]:
-        """Run the net, or layers `start` to `end` (names, both included), on `inputs`, one array for each input.
-
-        Returns the outputs, or the tops of layer `end`, and further `blobs`: name -> array, a view that the next pass
-        overwrites.
-        """
-        first = 0 if start is None else self._layer_index(start)
-        last = len(self._steps) - 1 if end is None else self._layer_index(end)
-        names = self.outputs if end is None else self.top_names[end]
-        if inputs:
-            self._fill("data", inputs, self.inputs)
-        if not self._steps:
-            self.forward_pass()
-        if first <= last:
-            self.forward_from_to(first, last)
-        self.context.passes += 1
-        return {name: self._blob(name).data for name in [*names, *_names(blobs)]}
-
-    def backward(
-        self, diffs: list[str] | None = None, start: str | None = None, end: str | None = None, **top_diffs: Any
-    ) -> dict[str, Array]:
-        """Run the net backward from layer `start` down to `end`, starting from `top_diffs`, one array for each output.
-
-        Returns the diffs of the inputs, or of the bottoms of layer `end`, and further `diffs`. Gradients of parameters
-        add up over calls.
-        """
-        first = len(self._steps) - 1 if start is None else self._layer_index(start)
-        last = 0 if end is None else self._layer_index(end)
-        names = self.inputs if end is None else self.bottom_names[end]
-        if top_diffs:
-            self._fill("diff", top_diffs, self.outputs)
-        if first >= last:
-            self.backward_from_to(first, last)
-        return {name: self._blob(name).diff for name in [*names, *_names(diffs)]}
-
-    def _fill(self, part: str, arrays: dict[str, Any], names: list[str]) -> None:
-        kind = "inputs" if part == "data" else "outputs"
-        if set(arrays) != set(names):
-            raise UsageError(f"the arrays given ({', '.join(sorted(arrays))}) are not the {kind} ({', '.join(names)})")
-        for name, values in arrays.items():
-            blob = self._blob(name)
-            if np.shape(values)[:1] != blob.shape[:1]:
-                raise UsageError(
-                    f"{name} has the shape {np.shape(values)}, the blob {blob.shape}: the first axis, the batch size, "
-                    f"must be equal; reshape the blob first"
-                )
-            getattr(blob, part)[...] = values
-
-    def set_input_arrays(self, data: Array, labels: Array) -> None:
-        """Let the MemoryData layer that begins the net read these arrays, (N, C, H, W) and (N), without copying them.
-
-        Raises UsageError unless there is such a layer, LayerError naming the array for one that does not fit.
-        """
-        first = self._steps[0] if self._steps else None
-        if first is None or first.layer.type != "MemoryData":
-            raise UsageError(f'set_input_arrays: the first layer of net "{self.name}" must be of type MemoryData')
-        try:
-            first.layer.reset(data, labels)  # type: ignore[attr-defined]
-        except CaffeliteError as err:
-            raise located(err, first.layer) from None
-
-    def _layer_index(self, name: str) -> int:
-        if name not in self.layer_dict:
-            raise UsageError(f'no layer "{name}"{did_you_mean(name, self.layer_names)}')
-        return self.layer_names.index(name)
-
-    def _blob(self, name: str) -> Blob:
-        if name not in self.blobs:
-            raise UnknownNameError(f'no blob "{name}"{did_you_mean(name, self.blob_names)}')
-        return self.blobs[name]
-
-    # Weights and state
-
-    def copy_from(self, path: str | os.PathLike[str]) -> None:
-        """Read weights by layer name from a caffemodel, HDF5 or not; WeightsError, with shapes, if they do not fit."""
-        caffemodel.copy_trained_layers(self, path)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights to a caffemodel; an older file of that name is replaced only by a complete one."""
-        caffemodel.save(self, path)
-
-    def load_hdf5(self, path: str | os.PathLike[str]) -> None:
-        """Read weights that `save_hdf5` wrote, by layer name; WeightsError, both shapes named, if they do not fit."""
-        hdf5_caffemodel.copy_trained_layers(self, path)
-
-    def save_hdf5(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights to an HDF5 file; an older file of that name is replaced only by a complete one."""
-        hdf5_caffemodel.save(self, path)
-
-    def to_proto(self, write_diff: bool = False) -> caffe_pb2.NetParameter:
-        """Return name and layers with their parameters, as a caffemodel holds them."""
-        return caffemodel.to_proto(self, write_diff)
+    # Parameters and state
 
     def share_trained_layers_with(self, other: Net) -> None:
         """Let the parameters' values be those of `other`'s layers of the same names; gradients stay separate."""
         share_trained_layers(self.core_layers, other.core_layers)
-
-    share_with = share_trained_layers_with  # pycaffe's name
 
     def get_state(self) -> dict[str, State]:
         """Return, by layer name, what layers keep between passes besides their blobs: positions, recurrent state."""
@@ -413,19 +219,3 @@ class Net:
         """Stop reading ahead and give back files; the net is not used afterwards."""
         for layer in self.core_layers:
             layer.close()
-
-
-def _read(network: str | os.PathLike[str] | bytes | caffe_pb2.NetParameter) -> tuple[Draft, Path | None]:
-    if isinstance(network, caffe_pb2.NetParameter):
-        return Draft.of(network), None
-    path = Path(os.fsdecode(network))
-    param, lines, notes = load_net(path, layer_type_list())
-    for note in notes:
-        log.log(logging.getLevelName(note.severity), note.text)
-    return Draft.of(param, lines), path.parent
-
-
-def _names(names: list[str] | None) -> list[str]:
-    if isinstance(names, (str, tuple)):
-        raise TypeError(f"the names of blobs come as a list, not as {names!r}")
-    return names or []

@@ -1,4 +1,4 @@
-"""Looking pins: a blob that somebody took from the net is from then on filled at each pass."""
+"""Pinning: a blob that somebody took from the net is from then on filled at each pass."""
 
 from __future__ import annotations
 
@@ -20,10 +20,6 @@ class PinningBlobs(OrderedDict[str, Blob]):
     def get(self, name: str, default: Any = None) -> Any:
         """Return a blob, pinned, or the default."""
         return self[name] if name in self else default
-
-    def peek(self, name: str) -> Blob:
-        """Return a blob without pinning it."""
-        return super().__getitem__(name)
 
     def values(self) -> ValuesView[Blob]:  # type: ignore[override]
         """Return all blobs, pinned."""

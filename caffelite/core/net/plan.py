@@ -1,18 +1,144 @@
-"""Plan: the steps that a net runs. A step is one layer with its blobs and what of it runs forward and backward."""
+"""Plan: what a net runs, step by step. A step is a layer with its blobs, or one that stands for several layers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Layer
 from caffelite.core.net.top_memory import KeptTop, OwnMemory
+from caffelite.core.prototxt.lines import Place, where
+from caffelite.proto.caffe_pb2 import LayerParameter
+
+
+class Step(Protocol):
+    """What a plan runs: one layer, or a fusion of several."""
+
+    need_backward: bool
+
+    def forward(self) -> float:
+        """Fill the tops; return the part of the loss that is made here."""
+
+    def backward(self) -> None:
+        """Compute gradients of bottoms and add those of parameters."""
+
+
+class Observer:
+    """Looks on while a plan runs, layer by layer; numbers are those of the layers. Override what is of interest."""
+
+    def before_forward(self, index: int) -> None:
+        """Look, before the layer runs forward."""
+
+    def after_forward(self, index: int) -> None:
+        """Look, after the layer ran forward."""
+
+    def before_backward(self, index: int) -> None:
+        """Look, before the layer's turn backward, whether it runs or not."""
+
+    def after_backward(self, index: int) -> None:
+        """Look, after the layer's turn backward, whether it ran or not."""
+
+
+class Run(NamedTuple):
+    """Layers `first` to `last`, both included, and the step that stands for them in a pass over all of them.
+
+    `inner` are the blobs that the step need not fill.
+    """
+
+    first: int
+    last: int
+    step: Step
+    inner: tuple[Blob, ...] = ()
+
+
+class Plan:
+    """The steps of a net in their order: first one a layer; fusions replace runs of them.
+
+    `layer_steps` stay one a layer, for passes that begin or end inside a fused run, have observers, or must fill a
+    pinned blob inside it. `final_after[i]` is the number of elements at the arena's beginning whose gradients are final
+    once layer i had its turn backward: those of the parameters that layer i and the layers behind it own.
+    """
+
+    def __init__(self, layer_steps: Sequence[LayerStep], final_after: Sequence[int] = ()) -> None:
+        self.layer_steps = tuple(layer_steps)
+        self.final_after = tuple(final_after)
+        self.observers: list[Observer] = []
+        self._run_of = [Run(i, i, step) for i, step in enumerate(self.layer_steps)]  # by layer
+
+    @property
+    def runs(self) -> list[Run]:
+        """The steps with the layers that each stands for, in order."""
+        return [run for index, run in enumerate(self._run_of) if run.first == index]
+
+    def run_of(self, index: int) -> Run:
+        """Return the step that layer `index` belongs to."""
+        return self._run_of[index]
+
+    def replace(self, run: Run) -> None:
+        """Let the run's step run instead of its layers, which keep their own steps beside it.
+
+        The run covers whole runs of the plan. Its forward leaves everything that the layers' own backward reads, since
+        a pass back may be observed when the pass forward was not.
+        """
+        assert self._run_of[run.first].first == run.first and self._run_of[run.last].last == run.last
+        self._run_of[run.first : run.last + 1] = [run] * (run.last + 1 - run.first)
+
+    def forward(self, first: int, last: int) -> float:
+        """Run layers `first` to `last`, both included; return the sum of their losses."""
+        if self.observers:
+            return self._observed_forward(first, last)
+        loss = 0.0
+        for run in self._runs_in(first, last):
+            loss += run.step.forward()
+        return loss
+
+    def backward(self, first: int, last: int) -> None:
+        """Run backward layers `last` down to `first`, both included, those that need it."""
+        if self.observers:
+            self._observed_backward(first, last)
+            return
+        for run in reversed(self._runs_in(first, last)):
+            if run.step.need_backward:
+                run.step.backward()
+
+    def _runs_in(self, first: int, last: int) -> list[Run]:
+        """Return what runs layers `first` to `last`: the plan's runs, or layer by layer where one cannot be used."""
+        runs = []
+        index = first
+        while index <= last:
+            run = self._run_of[index]
+            if run.first != index or run.last > last or any(blob.pinned for blob in run.inner):
+                run = Run(index, index, self.layer_steps[index])
+            runs.append(run)
+            index = run.last + 1
+        return runs
+
+    def _observed_forward(self, first: int, last: int) -> float:
+        loss = 0.0
+        for index in range(first, last + 1):
+            for observer in self.observers:
+                observer.before_forward(index)
+            loss += self.layer_steps[index].forward()
+            for observer in self.observers:
+                observer.after_forward(index)
+        return loss
+
+    def _observed_backward(self, first: int, last: int) -> None:
+        for index in range(last, first - 1, -1):
+            for observer in self.observers:
+                observer.before_backward(index)
+            if self.layer_steps[index].need_backward:
+                self.layer_steps[index].backward()
+            for observer in self.observers:
+                observer.after_backward(index)
 
 
 @dataclass
-class Step:
+class LayerStep:
     """One layer in its place in the net.
 
     `loss_weights` has one entry a top. `need_backward` says whether a backward pass runs it, `propagate_down` which
@@ -45,7 +171,7 @@ class Step:
         try:
             self.layer.reshape(self.bottom, self.top)
         except CaffeliteError as err:
-            raise located(err, self.layer) from err.__cause__
+            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
         self._shapes = shapes
         self._fill_loss_diffs()
 
@@ -57,7 +183,7 @@ class Step:
         try:
             self.layer.forward(self.bottom, self.top)
         except CaffeliteError as err:
-            raise located(err, self.layer) from err.__cause__
+            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
         for top in self.own_memory:
             top.take()
         for kept in self.kept_tops:
@@ -75,7 +201,7 @@ class Step:
                     shown.enter_context(kept.shown())
                 self.layer.backward(self.top, self.propagate_down, self.bottom)
         except CaffeliteError as err:
-            raise located(err, self.layer) from err.__cause__
+            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
 
     def _fill_loss_diffs(self) -> None:
         """Fill the diff of each weighted top with its weight where the storage is not the one filled before.
@@ -89,16 +215,25 @@ class Step:
                 storage.fill(weight)
 
 
-def located(err: CaffeliteError, layer: Layer) -> CaffeliteError:
+def final_after(owners: Sequence[int], offsets: Sequence[int], size: int, layers: int) -> list[int]:
+    """Return, for each of `layers`, how much of an arena of `size` elements is final when the layer ran backward.
+
+    owners, offsets: for each learnable parameter the first layer that uses it, which runs backward last of them, and
+    where it begins. Those of the last layers come first in the arena.
+    """
+    pairs = list(zip(owners, offsets, strict=True))
+    return [min((offset for owner, offset in pairs if owner < layer), default=size) for layer in range(layers)]
+
+
+def with_location(err: CaffeliteError, layer: LayerParameter, place: Place | None) -> CaffeliteError:
     """Return the error with the layer's file, line, name and type in front, unless it has them already."""
     if isinstance(err, LayerError):
-        err.where = err.where or _where(layer, err.field)
+        err.where = err.where or _location(layer, place, err.field)
     elif not getattr(err, "located", False):
-        err.args = (_where(layer, "") + str(err), *err.args[1:])
+        err.args = (_location(layer, place) + str(err), *err.args[1:])
         err.located = True  # type: ignore[attr-defined]
     return err
 
 
-def _where(layer: Layer, field_name: str) -> str:
-    line = layer.place.where(field_name) if layer.place is not None else ""
-    return f'{line}layer "{layer.name}" ({layer.layer_param.type}): '
+def _location(layer: LayerParameter, place: Place | None, field_name: str = "") -> str:
+    return f'{where(place, field_name)}layer "{layer.name}" ({layer.type}): '

@@ -30,7 +30,7 @@ def refuse_bad_params(solver: Solver) -> None:
         return
     for param in solver.net.learnable_params:
         if not _is_finite(param.blob):
-            kind = solver.net.layer_dict[param.layer_name].type
+            kind = next(layer.type for layer in solver.net.core_layers if layer.name == param.layer_name)
             raise _stopped(
                 solver,
                 f'param {param.index} of layer "{param.layer_name}" ({kind}) has values that are nan or infinite',

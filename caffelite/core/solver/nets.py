@@ -35,6 +35,7 @@ class NetMaker:
     solver_rank: int
     solver_count: int
     python_layers: bool = True
+    net_class: type[Net] = Net
 
     def train_net(self) -> Net:
         """Return the net to train: the one of net, net_param, train_net, train_net_param that is given."""
@@ -108,4 +109,4 @@ class NetMaker:
             folder=folder,
             python_layers=self.python_layers,
         )
-        return Net.from_draft(Draft(with_state(draft.param, merged), draft.places, draft.left_out), context)
+        return self.net_class.from_draft(draft.with_param(with_state(draft.param, merged)), context)

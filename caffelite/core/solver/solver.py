@@ -28,12 +28,14 @@ from caffelite.core.solver.restore import read_snapshot
 from caffelite.core.solver.snapshot import write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
 from caffelite.core.solver.testing import run_test
+from caffelite.core.weights.caffemodel import copy_trained_layers
 from caffelite.proto.caffe_pb2 import SolverParameter
 
 log = logging.getLogger("caffelite")
 
 SolverSource = str | os.PathLike[str] | SolverParameter | SolverFile
 Callback = Callable[[], object]
+NetClass = type[Net]
 
 
 class Solver(ABC):
@@ -49,6 +51,7 @@ class Solver(ABC):
     """
 
     type: ClassVar[str] = ""
+    net_class: ClassVar[NetClass] = Net  # what `net` and `test_nets` are made of
     histories: list[Array]  # what the update rule remembers, each laid out as the net's arena
 
     def __init__(
@@ -88,14 +91,16 @@ class Solver(ABC):
     def _make_nets(self, solver_count: int, python_layers: bool) -> None:
         seed = self.param.random_seed
         self.seed = seed + self.solver_rank if seed >= 0 else random.process_seed()
-        maker = NetMaker(self.file, self.seed, self.dtype, self.solver_rank, solver_count, python_layers)
+        maker = NetMaker(
+            self.file, self.seed, self.dtype, self.solver_rank, solver_count, python_layers, self.net_class
+        )
         self.net: Net = maker.train_net()
         self.test_nets: list[Net] = maker.test_nets()
         for name in filter(None, (name.strip() for entry in self.param.weights for name in entry.split(","))):
             path = self.file.find("weights", name)
             log.info("Finetuning from %s", path)
             for net in self.nets:
-                net.copy_from(path)
+                copy_trained_layers(net, path)
 
     def check(self) -> None:
         """Raise SolverError for fields that cannot work, before the nets are made; update rules add what they need."""
@@ -284,11 +289,15 @@ def get_solver(source: SolverSource, **options: Any) -> Solver:
 
     Options as of Solver. Raises UnknownNameError, naming the known types, for a type that nobody registered.
     """
+    file = solver_file(source)
+    return solver_class(file)(file, **options)
+
+
+def solver_class(file: SolverFile) -> type[Solver]:
+    """Return the class that the file's `type` names; UnknownNameError, naming the known types, if there is none."""
     import caffelite.core.solver.rules  # noqa: F401  the update rules register themselves
 
-    file = solver_file(source)
     try:
-        solver_class = SOLVERS[file.param.type]
+        return SOLVERS[file.param.type]
     except UnknownNameError as err:
         raise UnknownNameError(f"{file.where('type')}{err}") from None
-    return solver_class(file, **options)

@@ -43,7 +43,7 @@ def copy_trained_layers(net: Net, path: str | os.PathLike[str]) -> None:
 
 
 def _pairs(net: Net, index: int, stored: dict[int, Any], file: Hdf5File) -> list[tuple[Blob, Any]]:
-    name, blobs = net.layer_names[index], net.layers[index].blobs
+    name, blobs = net.layer_names[index], net.core_layers[index].blobs
     if max(stored, default=-1) >= len(blobs):
         raise WeightsError(
             f"Incompatible number of blobs for layer {name}: {file.path} has {len(stored)}, the net {len(blobs)}; "
@@ -77,7 +77,7 @@ def save(net: Net, path: str | os.PathLike[str], write_diff: bool = False) -> No
         parts = ("data", "diff") if write_diff else ("data",)
         for part in parts:
             top = root.create_group(part)
-            for index, (name, layer) in enumerate(zip(net.layer_names, net.layers, strict=True)):
+            for index, (name, layer) in enumerate(zip(net.layer_names, net.core_layers, strict=True)):
                 group = top.require_group(_group_name(name))
                 for number, blob in enumerate(layer.blobs):
                     if part == "diff" or net.owns_param(index, number):
@@ -96,7 +96,7 @@ def _check_names(net: Net) -> None:
         if not group or group in groups:
             raise WeightsError(f'layer "{name}": HDF5 needs a name of its own for each layer; write BINARYPROTO')
         groups.add(group)
-    params = {f"{_group_name(layer.name)}/{number}" for layer in net.layers for number in range(len(layer.blobs))}
+    params = {f"{_group_name(layer.name)}/{number}" for layer in net.core_layers for number in range(len(layer.blobs))}
     taken = params & {"/".join(group.split("/")[:end]) for group in groups for end in range(1, group.count("/") + 2)}
     if taken:
         raise WeightsError(f'layer "{min(taken)}": in HDF5 this is the name of a parameter; write BINARYPROTO')

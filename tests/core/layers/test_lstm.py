@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from caffelite.core.net.net import Net
 from caffelite.proto import caffe_pb2
+from caffelite.pycaffe import Net
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, set_up
 
 RNG = np.random.default_rng(1)

@@ -4,8 +4,8 @@ from google.protobuf import text_format
 
 import caffelite
 from caffelite.core.errors import LayerError, UsageError
-from caffelite.core.net.net import Net
 from caffelite.proto import caffe_pb2
+from caffelite.pycaffe import Net
 from caffelite.testing import layer_from, set_up
 
 SIZES = "batch_size: 8 channels: 4 height: 7 width: 11"

@@ -9,9 +9,9 @@ from google.protobuf import text_format
 import caffelite
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Context, make_layer
-from caffelite.core.net.net import Net
-from caffelite.core.solver.solver import get_solver
 from caffelite.proto import caffe_pb2
+from caffelite.pycaffe import Net
+from caffelite.pycaffe_solver import get_solver
 from caffelite.testing import check_gradient, layer_from
 
 NUMBERS = count()

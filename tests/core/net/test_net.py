@@ -8,8 +8,8 @@ from google.protobuf import text_format
 
 import caffelite
 from caffelite.core.errors import LayerError, NetError, UnknownNameError, UsageError
-from caffelite.core.net.net import Net
 from caffelite.proto import caffe_pb2
+from caffelite.pycaffe import Net
 
 TINY = """
 name: "TinyTestNetwork"

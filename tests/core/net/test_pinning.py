@@ -1,3 +1,5 @@
+from collections import OrderedDict
+
 import pytest
 
 from caffelite.core.blob import Blob
@@ -10,7 +12,7 @@ def blobs():
 
 
 def pinned(blobs):
-    return [name for name in blobs if blobs.peek(name).pinned]
+    return [name for name in blobs if OrderedDict.__getitem__(blobs, name).pinned]
 
 
 def test_a_blob_that_is_taken_out_is_pinned_and_the_others_are_not(blobs):

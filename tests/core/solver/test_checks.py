@@ -1,7 +1,7 @@
 import pytest
 
 from caffelite.core.errors import SolverError, UnknownNameError
-from caffelite.core.solver.solver import get_solver
+from caffelite.pycaffe_solver import get_solver
 
 FIXED = 'lr_policy: "fixed"'
 

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from caffelite.core.solver.solver import get_solver
+from caffelite.pycaffe_solver import get_solver
 
 FIXED = 'base_lr: 0.1 lr_policy: "fixed" snapshot_after_train: false '
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from caffelite.core.errors import SolverError
-from caffelite.core.net.net import Net
-from caffelite.core.solver.solver import get_solver
 from caffelite.proto.caffe_pb2 import TEST, TRAIN
+from caffelite.pycaffe import Net
+from caffelite.pycaffe_solver import get_solver
 
 FIXED = 'lr_policy: "fixed" '
 

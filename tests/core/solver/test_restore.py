@@ -8,9 +8,9 @@ from caffelite.core.errors import WeightsError
 from caffelite.core.solver.restore import restore_newest
 from caffelite.core.solver.snapshot import state_crc32
 from caffelite.core.solver.snapshot_files import snapshots
-from caffelite.core.solver.solver import get_solver
 from caffelite.core.weights.solverstate import read_state, write_state
 from caffelite.proto.caffe_pb2 import NetParameter, ResumeState, SolverState
+from caffelite.pycaffe_solver import get_solver
 
 FIXED = 'base_lr: 0.05 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.1 snapshot_after_train: false '
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from caffelite.core.errors import SolverError
-from caffelite.core.solver.solver import get_solver
 from caffelite.core.weights.caffemodel import read_layers
 from caffelite.core.weights.solverstate import read_state
+from caffelite.pycaffe_solver import get_solver
 
 FIXED = 'base_lr: 0.05 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.1 snapshot_after_train: false '
 

@@ -7,7 +7,7 @@ import pytest
 
 from caffelite.core.errors import SolverError
 from caffelite.core.solver.snapshot_files import Snapshot, SnapshotKeeper, snapshots
-from caffelite.core.solver.solver import get_solver
+from caffelite.pycaffe_solver import get_solver
 
 
 def test_a_folder_that_cannot_be_made_is_found_before_training(solvers, tmp_path):

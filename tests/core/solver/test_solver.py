@@ -7,8 +7,9 @@ import caffelite
 from caffelite.core.errors import SolverError, UnknownNameError
 from caffelite.core.events import Action, OptimizationDone, OptimizationStopped
 from caffelite.core.solver.rules.sgd import SGDSolver
-from caffelite.core.solver.solver import SOLVERS, Solver, get_solver
+from caffelite.core.solver.solver import SOLVERS, Solver
 from caffelite.proto.caffe_pb2 import SolverParameter
+from caffelite.pycaffe_solver import get_solver
 
 FIXED = 'base_lr: 0.1 lr_policy: "fixed" '
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from caffelite.core.errors import WeightsError
-from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import parse_text
 from caffelite.core.weights.caffemodel import copy_trained_layers, read_layers, save, to_proto
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, BlobProto, NetParameter
+from caffelite.pycaffe import Net
 
 IP = """layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ dim: 1 dim: {inputs} }} }} }}
 layer {{ name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param {{ num_output: 2

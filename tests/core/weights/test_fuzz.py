@@ -10,16 +10,16 @@ import pytest
 
 from caffelite.core.data.mean import read_mean
 from caffelite.core.errors import CaffeliteError
-from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import read_solver
 from caffelite.core.prototxt.upgrade import load_net, upgrade_solver
-from caffelite.core.solver.solver import get_solver
 from caffelite.core.weights import hdf5_state, solverstate
 from caffelite.core.weights.hdf5 import is_hdf5
 from caffelite.core.weights.hdf5_safety import problems
 from caffelite.core.weights.state_values import unpack
 from caffelite.core.weights.upgrade import OldWeights
 from caffelite.proto.caffe_pb2 import TEST
+from caffelite.pycaffe import Net
+from caffelite.pycaffe_solver import get_solver
 
 LONGEST = 2.0  # seconds for one input
 BATCH = 500

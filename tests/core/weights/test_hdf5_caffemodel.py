@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from caffelite.core.errors import WeightsError
-from caffelite.core.net.net import Net
 from caffelite.core.prototxt.parse import parse_text
 from caffelite.core.weights.hdf5_caffemodel import save
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetParameter
+from caffelite.pycaffe import Net
 
 INPUT = 'layer { name: "in" type: "Input" top: "in" input_param { shape { dim: 1 dim: 2 } } }'
 

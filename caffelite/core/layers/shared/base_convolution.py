@@ -83,6 +83,11 @@ class BaseConvolutionLayer(Layer):
         self._column_buffer: Array | None = None
         self._set_geometry(None if general or len(spatial) > 2 else self._geometry_of(image_spatial))
 
+    def multiply_adds(self, bottom: Blobs, top: Blobs) -> int:
+        """Return each weight once for each place of the convolution's outputs."""
+        pixels: int = prod(self.output_shape[1:])
+        return len(bottom) * self.num * pixels * self.blobs[0].count
+
     def _check_shapes(self, bottom: Blobs) -> None:
         shape = bottom[0].shape
         if len(shape) != self.num_axes or shape[self.channel_axis] != self.channels:

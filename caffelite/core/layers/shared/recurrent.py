@@ -92,6 +92,17 @@ class RecurrentLayer(Layer):
         self._part = np.empty(self.gate_input.shape[1:], self.dtype)
         self.shape_inside(top[0].shape)
 
+    def multiply_adds(self, bottom: Blobs, top: Blobs) -> int:
+        """Return each weight once for each step of each stream, that of the static input once for each stream."""
+        matrices = [blob.count for blob in self.blobs if blob.num_axes == 2]
+        static = matrices.pop(1) if self.static_input else 0
+        return self.sizes.streams * (self.sizes.time_steps * sum(matrices) + static)
+
+    def state_bytes(self) -> int:
+        """Return the size of the state and of what each step leaves for backward."""
+        kept = (self.gate_input, self.h_conted, self.hidden, *self.state)
+        return sum(blob.count for blob in kept) * self.dtype.itemsize
+
     def shape_inside(self, shape: Shape) -> None:
         """Shape what the subclass keeps; `shape` is (T, N, num_output)."""
 

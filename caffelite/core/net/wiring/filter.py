@@ -56,20 +56,18 @@ def filter_net(draft: Draft, log: Log = _silent) -> Draft:
 
     Raises NetError for a layer with both include and exclude rules, even if it would not be kept.
     """
-    for index, layer in enumerate(draft.param.layer):
+    for index, layer in enumerate(draft.layers):
         if layer.include and layer.exclude:
             where = draft.where(index, "exclude")
             raise NetError(
                 f'{where}layer "{layer.name}": Specify either include rules or exclude rules; not both. '
                 "Write what the exclude rules say as include rules of the other phases or stages"
             )
-    keep = [included(layer, draft.param.state, log) for layer in draft.param.layer]
-    layers = [layer for layer, kept in zip(draft.param.layer, keep, strict=True) if kept]
+    keep = [included(layer, draft.param.state, log) for layer in draft.layers]
+    layers = [layer for layer, kept in zip(draft.layers, keep, strict=True) if kept]
     places = [place for place, kept in zip(draft.places, keep, strict=True) if kept]
     return draft.with_layers(layers, places, left_out={**draft.left_out, **_left_out(draft, keep)})
 
 
 def _left_out(draft: Draft, keep: list[bool]) -> dict[str, str]:
-    return {
-        top: draft.named(index) for index, layer in enumerate(draft.param.layer) if not keep[index] for top in layer.top
-    }
+    return {top: draft.named(index) for index, layer in enumerate(draft.layers) if not keep[index] for top in layer.top}

@@ -11,7 +11,7 @@ def check_types(draft: Draft, known_types: Collection[str]) -> None:
     """Raise UnknownNameError, one problem a line, if a layer has another type than these; call it after filter_net."""
     problems = [
         f'{draft.where(index, "type")}layer "{layer.name}": {unknown_type(layer.type, known_types)}'
-        for index, layer in enumerate(draft.param.layer)
+        for index, layer in enumerate(draft.layers)
         if layer.type not in known_types
     ]
     if problems:

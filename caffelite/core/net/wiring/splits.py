@@ -30,22 +30,25 @@ def insert_splits(draft: Draft, default_loss_weights: DefaultLossWeights) -> Dra
     Raises NetError for a bottom that no layer above makes, and for in-place work on a blob that is used elsewhere.
     """
     sources = _sources(draft)
-    weights = [_loss_weights(layer, default_loss_weights) for layer in draft.param.layer]
+    weights = [_loss_weights(layer, default_loss_weights) for layer in draft.layers]
     uses = _uses(sources, weights)
     _refuse_in_place(draft, sources, uses)
     layers: list[LayerParameter] = []
     places: list[Place | None] = []
     taken: dict[Top, int] = defaultdict(int)  # how many tops of a Split have found their reader
-    for index, original in enumerate(draft.param.layer):
-        layer = LayerParameter()
-        layer.CopyFrom(original)
+    for index, original in enumerate(draft.layers):
+        split_ids = [top_id for top_id in range(len(original.top)) if uses[index, top_id] > 1]
+        moved = [top_id for top_id in split_ids if _weight(weights[index], top_id)]
+        if not moved and all(uses[top] <= 1 for top in sources[index]):
+            layer = original
+        else:
+            layer = LayerParameter()
+            layer.CopyFrom(original)
         for bottom_id, top in enumerate(sources[index]):
             if uses[top] > 1:
-                name = split_layer_name(draft.param.layer[top[0]].name, layer.bottom[bottom_id], top[1])
+                name = split_layer_name(draft.layers[top[0]].name, layer.bottom[bottom_id], top[1])
                 layer.bottom[bottom_id] = f"{name}_{taken[top]}"
                 taken[top] += 1
-        split_ids = [top_id for top_id in range(len(layer.top)) if uses[index, top_id] > 1]
-        moved = [top_id for top_id in split_ids if _weight(weights[index], top_id)]
         taken.update({(index, top_id): 1 for top_id in moved})  # the loss takes the first
         if moved:
             _take_weights(layer, weights[index], moved, default_loss_weights)
@@ -59,7 +62,7 @@ def _sources(draft: Draft) -> list[list[Top]]:
     """Return the top that each bottom of each layer reads: the last one of that name made above."""
     made: dict[str, Top] = {}
     sources = []
-    for index, layer in enumerate(draft.param.layer):
+    for index, layer in enumerate(draft.layers):
         for bottom_id, blob in enumerate(layer.bottom):
             if blob not in made:
                 raise unknown_bottom(draft, index, bottom_id, made)
@@ -89,7 +92,7 @@ def _uses(sources: list[list[Top]], weights: list[list[float]]) -> dict[Top, int
 
 
 def _refuse_in_place(draft: Draft, sources: list[list[Top]], uses: dict[Top, int]) -> None:
-    for index, layer in enumerate(draft.param.layer):
+    for index, layer in enumerate(draft.layers):
         for bottom_id, top in enumerate(sources[index]):
             blob = layer.bottom[bottom_id]
             if uses[top] > 1 and blob in layer.top:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
-from caffelite.core.net.wiring.draft import Draft
 from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter, NetState
 
 
@@ -40,13 +39,10 @@ def with_caller_state(param: NetParameter, phase: int, level: int = 0, stages: I
     return with_state(param, state)
 
 
-def fill_phases(draft: Draft) -> Draft:
-    """Return the net in which each layer has a phase, its own or else the net's."""
-    layers = []
-    for original in draft.param.layer:
-        layer = LayerParameter()
-        layer.CopyFrom(original)
-        if not layer.HasField("phase"):
-            layer.phase = draft.param.state.phase
-        layers.append(layer)
-    return draft.with_layers(layers, draft.places)
+def with_phase(layer: LayerParameter, state: NetState) -> LayerParameter:
+    """Return a copy of the layer's message with a phase, its own or else the net's."""
+    own = LayerParameter()
+    own.CopyFrom(layer)
+    if not own.HasField("phase"):
+        own.phase = state.phase
+    return own

@@ -36,7 +36,7 @@ def wire(
     Raises NetError for unknown bottoms, blobs made twice, and a propagate_down list of wrong length.
     """
     builder = _Builder(draft)
-    for index, layer in enumerate(draft.param.layer):
+    for index, layer in enumerate(draft.layers):
         _check_propagate_down(draft, index)
         bottoms = [builder.read(index, bottom_id) for bottom_id in range(len(layer.bottom))]
         tops = [builder.make(index, top_id) for top_id in range(len(layer.top))]
@@ -49,7 +49,7 @@ def wire(
 
 
 def _check_propagate_down(draft: Draft, index: int) -> None:
-    layer = draft.param.layer[index]
+    layer = draft.layers[index]
     if len(layer.propagate_down) not in (0, len(layer.bottom)):
         raise NetError(
             f'{draft.where(index, "propagate_down")}layer "{layer.name}": propagate_down param must be specified '
@@ -69,14 +69,14 @@ class _Builder:
     unread: set[str] = field(default_factory=set)
 
     def read(self, index: int, bottom_id: int) -> int:
-        blob = self.draft.param.layer[index].bottom[bottom_id]
+        blob = self.draft.layers[index].bottom[bottom_id]
         if blob not in self.unread:
             raise unknown_bottom(self.draft, index, bottom_id, self.unread)
         self.unread.remove(blob)
         return self.ids[blob]
 
     def make(self, index: int, top_id: int) -> int:
-        layer = self.draft.param.layer[index]
+        layer = self.draft.layers[index]
         blob = layer.top[top_id]
         in_place = top_id < len(layer.bottom) and layer.bottom[top_id] == blob
         if not in_place and blob in self.ids:
@@ -93,7 +93,7 @@ class _Builder:
         return len(self.blob_names) - 1
 
     def _made_twice(self, index: int, top_id: int) -> NetError:
-        layer = self.draft.param.layer[index]
+        layer = self.draft.layers[index]
         blob, first = layer.top[top_id], self.makers[layer.top[top_id]]
         maker = "twice in this layer" if first == index else f"by {self.draft.named(first)} and here"
         hint = "name it otherwise"

@@ -5,8 +5,8 @@ import pytest
 
 from caffelite.core.layer import setup_layer
 from caffelite.core.layers.shared.kept_bottom import KeptBottom
-from caffelite.core.net.net import Net
 from caffelite.proto import caffe_pb2
+from caffelite.pycaffe import Net
 from caffelite.testing import blob_of, layer_from, run_forward
 
 VALUES = np.random.default_rng(1).normal(size=(2, 3, 4, 5))

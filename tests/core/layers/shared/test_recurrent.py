@@ -8,9 +8,9 @@ from google.protobuf import text_format
 
 from caffelite.core.errors import LayerError, WeightsError
 from caffelite.core.layer import check_blob_counts
-from caffelite.core.net.net import Net
-from caffelite.core.solver.solver import get_solver
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
+from caffelite.pycaffe import Net
+from caffelite.pycaffe_solver import get_solver
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, set_up
 
 RNG = np.random.default_rng(1)

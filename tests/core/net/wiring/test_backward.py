@@ -28,7 +28,7 @@ def needs(text, force_backward=False):
     tops_needed = lambda layer: 1 if layer.type.endswith("Loss") else 0  # noqa: E731
     wiring = wire(net, lambda layer: layer.type == "Input", tops_needed)
     flows = []
-    for index, layer in enumerate(net.param.layer):
+    for index, layer in enumerate(net.layers):
         weights = [*(layer.loss_weight or default_loss_weights(layer)), *[0.0] * len(layer.top)]
         flows.append(
             LayerFlow(
@@ -41,7 +41,7 @@ def needs(text, force_backward=False):
             )
         )
     found = backward_needs(flows, force_backward)
-    names = [layer.name for layer in net.param.layer]
+    names = [layer.name for layer in net.layers]
     return dict(zip(names, zip(found.layers, found.bottoms, found.params, strict=True), strict=True))
 
 

@@ -7,8 +7,8 @@ from caffelite.core.prototxt.parse import parse_net
 
 def reason(text, known=(), left_out=None):
     draft = Draft.of(*parse_net(text, "f"))
-    draft = Draft(draft.param, draft.places, left_out or {})
-    index = next(i for i, layer in enumerate(draft.param.layer) if layer.name == "me")
+    draft = draft.with_layers(draft.layers, draft.places, left_out or {})
+    index = next(i for i, layer in enumerate(draft.layers) if layer.name == "me")
     return str(unknown_bottom(draft, index, 0, known))
 
 

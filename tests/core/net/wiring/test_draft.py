@@ -1,4 +1,4 @@
-from caffelite.core.net.wiring.draft import Draft, label
+from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.prototxt.lines import Place, where
 from caffelite.core.prototxt.parse import parse_net
 from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter
@@ -17,7 +17,6 @@ def test_draft_of_a_file():
     draft = Draft.of(*parse_net(TEXT, "f"))
     assert draft.where(0, "name") == "f:3: "
     assert draft.named(1) == 'layer "b" (f:5)'
-    assert label(draft.param.layer[1]) == 'layer "b" (ReLU)'
 
 
 def test_draft_from_memory():
@@ -28,8 +27,8 @@ def test_draft_from_memory():
 
 def test_with_layers_leaves_the_old_draft_alone():
     draft = Draft.of(*parse_net(TEXT, "f"))
-    changed = draft.with_layers([draft.param.layer[1]], [draft.places[1]])
-    assert [layer.name for layer in draft.param.layer] == ["a", "b"]
-    assert [layer.name for layer in changed.param.layer] == ["b"]
+    changed = draft.with_layers([draft.layers[1]], [draft.places[1]])
+    assert [layer.name for layer in draft.layers] == ["a", "b"]
+    assert [layer.name for layer in changed.layers] == ["b"]
     assert changed.param.name == "n"
     assert changed.where(0) == "f:5: "

@@ -22,7 +22,7 @@ def kept(text):
     """Return the names that stay, and check that filtering again changes nothing."""
     filtered = filter_net(drafted(text))
     assert filter_net(filtered) == filtered
-    return [layer.name for layer in filtered.param.layer]
+    return [layer.name for layer in filtered.layers]
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_lenet():
 def test_state_rules_and_lines_stay():
     filtered = filter_net(drafted("state { phase: TEST }" + LENET))
     assert filtered.param.state.phase == 1
-    assert filtered.param.layer[0].data_param.source == "test"
-    assert len(filtered.param.layer[0].include) == 1
+    assert filtered.layers[0].data_param.source == "test"
+    assert len(filtered.layers[0].include) == 1
     assert [filtered.where(i) for i in range(4)] == [f"net.prototxt:{line}: " for line in (3, 4, 5, 6)]
     assert filtered.left_out["data"] == 'layer "mnist" (net.prototxt:2)'
 

@@ -9,7 +9,7 @@ from caffelite.core.prototxt.parse import parse_net
 def shared(text, *shapes):
     """Share the parameters of a net whose layer i has blobs of the shapes `shapes[i]`."""
     draft = Draft.of(*parse_net(text, "f"))
-    pairs = zip(draft.param.layer, shapes, draft.places, strict=True)
+    pairs = zip(draft.layers, shapes, draft.places, strict=True)
     return share_params([LayerParams(layer.name, blobs, layer.param, place) for layer, blobs, place in pairs])
 
 

@@ -29,7 +29,7 @@ def layer(name, kind, bottoms="", tops="", more=""):
 
 
 def assert_becomes(text, expected):
-    assert split(text).param == parse_net(expected, "f")[0]
+    assert split(text).message() == parse_net(expected, "f")[0]
 
 
 DATA = layer("data", "Data", "", "data label")
@@ -182,7 +182,7 @@ VALUE = 4.5  # of the loss below, and of the Power on it
 )
 def test_each_weighted_value_counts_once(weight, power, total, names):
     text = DATA + layer("l", "EuclideanLoss", "data label", "l", weight)
-    net = split(text if power is None else text + layer("p", "Power", "l", "p", power)).param
+    net = split(text if power is None else text + layer("p", "Power", "l", "p", power)).message()
     weights = {
         top: weight
         for one in net.layer
@@ -194,7 +194,9 @@ def test_each_weighted_value_counts_once(weight, power, total, names):
 
 
 def test_a_bad_number_of_weights_is_left_for_its_error():
-    net = split(DATA + layer("p", "Power", "data", "p", "loss_weight: [1, 2]") + layer("q", "Power", "p", "q")).param
+    net = split(
+        DATA + layer("p", "Power", "data", "p", "loss_weight: [1, 2]") + layer("q", "Power", "p", "q")
+    ).message()
     assert list(net.layer[1].loss_weight) == [0, 2]
 
 

@@ -1,6 +1,6 @@
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
-from caffelite.core.net.wiring.state import fill_phases, merged_state, with_caller_state, with_state
+from caffelite.core.net.wiring.state import merged_state, with_caller_state, with_phase, with_state
 from caffelite.core.prototxt.parse import parse_net
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetState
 
@@ -42,7 +42,7 @@ def test_all_in_one_net():
 
     def kept(phase, stage):
         filtered = filter_net(Draft.of(with_caller_state(param, phase, stages=[stage]), lines))
-        return [layer.name for layer in filtered.param.layer]
+        return [layer.name for layer in filtered.layers]
 
     assert kept(TRAIN, "train") == ["train-data", "ip", "loss"]
     assert kept(TEST, "val") == ["val-data", "ip", "loss"]
@@ -51,6 +51,7 @@ def test_all_in_one_net():
 
 def test_layers_without_a_phase_get_the_nets():
     draft = Draft.of(*parse_net('state { phase: TRAIN } layer { phase: TEST } layer { name: "a" }', "f"))
-    assert [layer.phase for layer in fill_phases(draft).param.layer] == [TEST, TRAIN]
-    assert fill_phases(draft).param.layer[1].HasField("phase")
-    assert not draft.param.layer[1].HasField("phase")
+    layers = [with_phase(layer, draft.param.state) for layer in draft.layers]
+    assert [layer.phase for layer in layers] == [TEST, TRAIN]
+    assert layers[1].HasField("phase")
+    assert not draft.layers[1].HasField("phase")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from caffelite.core.events import IterationFinished
-from caffelite.core.solver.solver import SOLVERS, get_solver
+from caffelite.core.solver.solver import SOLVERS
 from caffelite.core.weights.caffemodel import copy_trained_layers
+from caffelite.pycaffe_solver import get_solver
 
 FIXED = 'base_lr: 0.1 lr_policy: "fixed" '
 TYPES = ["AdaDelta", "AdaGrad", "Adam", "Nesterov", "RMSProp", "SGD"]

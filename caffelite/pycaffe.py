@@ -1,0 +1,288 @@
+"""Net as pycaffe has it: blobs and layers by name, views of them, callbacks. Source: python/caffe/pycaffe.py."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from caffelite.core import random
+from caffelite.core.blob import Array, Blob
+from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError
+from caffelite.core.layer import Context, layer_type_list
+from caffelite.core.net import net as engine
+from caffelite.core.net.net import Phase
+from caffelite.core.net.pinning import PinningBlobs
+from caffelite.core.net.plan import Observer, with_location
+from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.state import with_caller_state
+from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.prototxt.upgrade import load_net
+from caffelite.core.weights import caffemodel, hdf5_caffemodel
+from caffelite.proto import caffe_pb2
+
+log = logging.getLogger("caffelite")
+
+Callback = Callable[[int], object]
+EVENTS = ("before_forward", "after_forward", "before_backward", "after_backward")
+
+
+class Callbacks(Observer):
+    """Calls functions of the user's with the number of each layer."""
+
+    def __init__(self) -> None:
+        self.by_event: dict[str, list[Callback]] = {event: [] for event in EVENTS}
+
+    def before_forward(self, index: int) -> None:
+        """Call those for this event."""
+        self._call("before_forward", index)
+
+    def after_forward(self, index: int) -> None:
+        """Call those for this event."""
+        self._call("after_forward", index)
+
+    def before_backward(self, index: int) -> None:
+        """Call those for this event."""
+        self._call("before_backward", index)
+
+    def after_backward(self, index: int) -> None:
+        """Call those for this event."""
+        self._call("after_backward", index)
+
+    def _call(self, event: str, index: int) -> None:
+        for callback in self.by_event[event]:
+            callback(index)
+
+
+class Net(engine.Net):
+    """A net of one phase, ready to run.
+
+    `network` is the path of a prototxt or a NetParameter; `phase` is TRAIN or TEST; `level` and `stages` are what the
+    layers' include and exclude rules are tested against; `weights` is a caffemodel to start from. Blobs are float32,
+    float64 on request. With `python_layers=False` a net that would load code, in layers of type Python, is refused.
+    `Net(file, weights_file, phase)`, the old form, works too.
+
+    Raises PrototxtError, NetError or LayerError with file and line for a net that cannot work.
+    """
+
+    def __init__(
+        self,
+        network: str | os.PathLike[str] | bytes | caffe_pb2.NetParameter,
+        phase: Phase | str | os.PathLike[str],
+        level: int = 0,
+        stages: Iterable[str] | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        *,
+        dtype: npt.DTypeLike = np.float32,
+        seed: int | None = None,
+        python_layers: bool = True,
+    ) -> None:
+        if not isinstance(phase, int):  # Net(file, weights_file, phase)
+            weights, phase, level = phase, level, 0
+        if phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST):
+            raise TypeError(f"phase is caffelite.TRAIN or caffelite.TEST, not {phase!r}")
+        draft, folder = _read(network)
+        state_phase = caffe_pb2.TRAIN if phase == caffe_pb2.TRAIN else caffe_pb2.TEST
+        param = with_caller_state(draft.param, state_phase, level, stages or ())
+        context = Context(
+            random.process_seed() if seed is None else seed,
+            np.dtype(dtype),
+            folder=folder,
+            python_layers=python_layers,
+        )
+        super().__init__(draft.with_param(param), context)
+        if weights is not None:
+            self.copy_from(weights)
+
+    # What the net is made of
+
+    @cached_property
+    def layers(self) -> list[Any]:
+        """The same for users: of a Python layer the object of the user's own class."""
+        return [layer.exposed for layer in self.core_layers]
+
+    @cached_property
+    def layer_dict(self) -> OrderedDict[str, Any]:
+        """Of `layers` the one of each name; of equal names the last."""
+        return OrderedDict(zip(self.layer_names, self.layers, strict=True))
+
+    @cached_property
+    def blobs(self) -> OrderedDict[str, Blob]:
+        """Blob of each name, in the order in which layers make them. A blob taken from here is filled at each pass."""
+        return PinningBlobs(zip(self._wiring.blob_names, self._blob_list, strict=True))
+
+    @cached_property
+    def params(self) -> OrderedDict[str, list[Blob]]:
+        """Parameter blobs of each layer that has some: [0] weights, [1] bias."""
+        return OrderedDict((layer.name, layer.blobs) for layer in self.core_layers if layer.blobs)
+
+    @cached_property
+    def top_names(self) -> OrderedDict[str, list[str]]:
+        """Names of each layer's tops."""
+        return self._names_by_layer(self._wiring.top_ids)
+
+    @cached_property
+    def bottom_names(self) -> OrderedDict[str, list[str]]:
+        """Names of each layer's bottoms; of a blob that is used several times, its copy."""
+        return self._names_by_layer(self._wiring.bottom_ids)
+
+    def _names_by_layer(self, ids: Sequence[Sequence[int]]) -> OrderedDict[str, list[str]]:
+        names = self._wiring.blob_names
+        return OrderedDict((name, [names[i] for i in of]) for name, of in zip(self.layer_names, ids, strict=True))
+
+    @property
+    def blob_loss_weights(self) -> OrderedDict[str, float]:
+        """Loss weight of each blob; 0 for most."""
+        weights = self._loss_weights
+        return OrderedDict((name, weights.get(i, 0.0)) for i, name in enumerate(self._wiring.blob_names))
+
+    # Running
+
+    @cached_property
+    def _callbacks(self) -> Callbacks:
+        """The callbacks, which observe the plan from the first one on."""
+        callbacks = Callbacks()
+        self.plan.observers.append(callbacks)
+        return callbacks
+
+    def add_callback(self, event: str, callback: Callback) -> None:
+        """Call `callback(layer_index)` at each "before_forward", "after_forward", "before_backward", ...."""
+        self._callbacks.by_event[event].append(callback)
+
+    def before_forward(self, callback: Callback) -> None:
+        """Call `callback(layer_index)` before each layer runs forward."""
+        self.add_callback("before_forward", callback)
+
+    def after_forward(self, callback: Callback) -> None:
+        """Call `callback(layer_index)` after each layer ran forward."""
+        self.add_callback("after_forward", callback)
+
+    def before_backward(self, callback: Callback) -> None:
+        """Call `callback(layer_index)` before each layer's turn backward, whether it runs or not."""
+        self.add_callback("before_backward", callback)
+
+    def after_backward(self, callback: Callback) -> None:
+        """Call `callback(layer_index)` after each layer's turn backward, whether it ran or not."""
+        self.add_callback("after_backward", callback)
+
+    def forward(
+        self, blobs: list[str] | None = None, start: str | None = None, end: str | None = None, **inputs: Any
+    ) -> dict[str, Array]:
+        """Run the net, or layers `start` to `end` (names, both included), on `inputs`, one array for each input.
+
+        Returns the outputs, or the tops of layer `end`, and further `blobs`: name -> array, a view that the next pass
+        overwrites.
+        """
+        first = 0 if start is None else self._layer_index(start)
+        last = len(self.plan.layer_steps) - 1 if end is None else self._layer_index(end)
+        names = self.outputs if end is None else self.top_names[end]
+        if inputs:
+            self._fill("data", inputs, self.inputs)
+        if not self.plan.layer_steps:
+            self.forward_pass()
+        if first <= last:
+            self.forward_from_to(first, last)
+        self.context.passes += 1
+        return {name: self._blob(name).data for name in [*names, *_names(blobs)]}
+
+    def backward(
+        self, diffs: list[str] | None = None, start: str | None = None, end: str | None = None, **top_diffs: Any
+    ) -> dict[str, Array]:
+        """Run the net backward from layer `start` down to `end`, starting from `top_diffs`, one array for each output.
+
+        Returns the diffs of the inputs, or of the bottoms of layer `end`, and further `diffs`. Gradients of parameters
+        add up over calls.
+        """
+        first = len(self.plan.layer_steps) - 1 if start is None else self._layer_index(start)
+        last = 0 if end is None else self._layer_index(end)
+        names = self.inputs if end is None else self.bottom_names[end]
+        if top_diffs:
+            self._fill("diff", top_diffs, self.outputs)
+        if first >= last:
+            self.backward_from_to(first, last)
+        return {name: self._blob(name).diff for name in [*names, *_names(diffs)]}
+
+    def _fill(self, part: str, arrays: dict[str, Any], names: list[str]) -> None:
+        kind = "inputs" if part == "data" else "outputs"
+        if set(arrays) != set(names):
+            raise UsageError(f"the arrays given ({', '.join(sorted(arrays))}) are not the {kind} ({', '.join(names)})")
+        for name, values in arrays.items():
+            blob = self._blob(name)
+            if np.shape(values)[:1] != blob.shape[:1]:
+                raise UsageError(
+                    f"{name} has the shape {np.shape(values)}, the blob {blob.shape}: the first axis, the batch size, "
+                    f"must be equal; reshape the blob first"
+                )
+            getattr(blob, part)[...] = values
+
+    def set_input_arrays(self, data: Array, labels: Array) -> None:
+        """Let the MemoryData layer that begins the net read these arrays, (N, C, H, W) and (N), without copying them.
+
+        Raises UsageError unless there is such a layer, LayerError naming the array for one that does not fit.
+        """
+        first = self.plan.layer_steps[0] if self.plan.layer_steps else None
+        if first is None or first.layer.type != "MemoryData":
+            raise UsageError(f'set_input_arrays: the first layer of net "{self.name}" must be of type MemoryData')
+        try:
+            first.layer.reset(data, labels)  # type: ignore[attr-defined]
+        except CaffeliteError as err:
+            raise with_location(err, first.layer.layer_param, first.layer.place) from None
+
+    def _layer_index(self, name: str) -> int:
+        if name not in self.layer_dict:
+            raise UsageError(f'no layer "{name}"{did_you_mean(name, self.layer_names)}')
+        return self.layer_names.index(name)
+
+    def _blob(self, name: str) -> Blob:
+        if name not in self.blobs:
+            raise UnknownNameError(f'no blob "{name}"{did_you_mean(name, self.blob_names)}')
+        return self.blobs[name]
+
+    # Weights and state
+
+    def copy_from(self, path: str | os.PathLike[str]) -> None:
+        """Read weights by layer name from a caffemodel, HDF5 or not; WeightsError, with shapes, if they do not fit."""
+        caffemodel.copy_trained_layers(self, path)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights to a caffemodel; an older file of that name is replaced only by a complete one."""
+        caffemodel.save(self, path)
+
+    def load_hdf5(self, path: str | os.PathLike[str]) -> None:
+        """Read weights that `save_hdf5` wrote, by layer name; WeightsError, both shapes named, if they do not fit."""
+        hdf5_caffemodel.copy_trained_layers(self, path)
+
+    def save_hdf5(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights to an HDF5 file; an older file of that name is replaced only by a complete one."""
+        hdf5_caffemodel.save(self, path)
+
+    def to_proto(self, write_diff: bool = False) -> caffe_pb2.NetParameter:
+        """Return name and layers with their parameters, as a caffemodel holds them."""
+        return caffemodel.to_proto(self, write_diff)
+
+    def share_with(self, other: engine.Net) -> None:
+        """Do `share_trained_layers_with`; pycaffe's name."""
+        self.share_trained_layers_with(other)
+
+
+def _read(network: str | os.PathLike[str] | bytes | caffe_pb2.NetParameter) -> tuple[Draft, Path | None]:
+    if isinstance(network, caffe_pb2.NetParameter):
+        return Draft.of(network), None
+    path = Path(os.fsdecode(network))
+    param, lines, notes = load_net(path, layer_type_list())
+    for note in notes:
+        log.log(logging.getLevelName(note.severity), note.text)
+    return Draft.of(param, lines), path.parent
+
+
+def _names(names: list[str] | None) -> list[str]:
+    if isinstance(names, (str, tuple)):
+        raise TypeError(f"the names of blobs come as a list, not as {names!r}")
+    return names or []
