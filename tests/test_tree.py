@@ -2,6 +2,7 @@
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,13 +38,16 @@ OF_MORE_THAN_ONE_FILE = {
 }
 
 # Which other rooms a room's files may import, under TYPE_CHECKING and inside functions, too. "core" is what lies
-# loose in core/; "caffelite" is what lies loose in caffelite/, the surface that users import.
-BELOW_ALL = {"core", "prototxt", "proto"}
+# loose in core/; "caffelite" is what lies loose in caffelite/, the surface that users import. "ground" are the files of
+# core/ that reach nothing but each other, blobs not among them: kernels may use these.
+BELOW_ALL = {"ground", "core", "prototxt", "proto"}
+NOT_GROUND = {"caffelite.core.blob", "caffelite.core.arena", "caffelite.core.events"}
 MAY_IMPORT = {
+    "ground": set(),
     "proto": set(),
-    "kernels": set(),
-    "core": {"prototxt", "proto"},
-    "prototxt": {"core", "proto"},
+    "kernels": {"ground"},
+    "core": {"ground", "prototxt", "proto"},
+    "prototxt": {"ground", "core", "proto"},
     "weights": BELOW_ALL,
     "data": BELOW_ALL | {"weights"},
     "layers": BELOW_ALL | {"kernels", "data", "weights"},
@@ -83,13 +87,28 @@ def modules():
     return {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
+@cache
 def room_of(module):
     """Return the room of a module: the folder that it lies in, in caffelite/ or in caffelite/core/."""
+    return "ground" if module in ground() else folder_of(module)
+
+
+@cache
+def ground():
+    """Return the modules that lie loose in core/ and reach, by whatever import, none that does not."""
+    found = {name for name in modules_by_name if folder_of(name) == "core"} - NOT_GROUND
+    while rest := {name for name in found if imports_of(name) - found}:
+        found -= rest
+    return found
+
+
+def folder_of(module):
     parts = name_of(modules_by_name[module].parent / "x.py").split(".")[:-1]  # the folder's own name
     inside = parts[2:] if parts[:2] == ["caffelite", "core"] else parts[1:]
     return inside[0] if inside else parts[-1]
 
 
+@cache
 def imports_of(module, at_import_only=False):
     """Return the modules of ours that a module imports; `at_import_only`: not those in functions or for types."""
     found = set()
