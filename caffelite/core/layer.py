@@ -39,6 +39,7 @@ class Context:
     solver_count: int = 1
     folder: Path | None = None  # of the prototxt; None for a net from a message
     python_layers: bool = True  # whether code of the user's may be loaded
+    budget: container.Budget | None = None  # while the net is built; it counts what its blobs will take
 
     def resolve(self, path: str) -> tuple[Path, list[Path]]:
         """Find a file that a prototxt names: as written (Caffe's rule), else beside the prototxt.
@@ -197,7 +198,8 @@ class Layer:
                 )
         else:
             size = sum(prod(spec.shape) for spec in specs) * self.dtype.itemsize
-            container.require(2 * size, "making its parameters and their gradients")
+            budget = self.context.budget or container.Budget()
+            budget.require(2 * size, "making its parameters and their gradients")
             for index, spec in enumerate(specs):
                 blob = self.new_blob(spec.shape)
                 fill(blob, spec.filler, random.generator(self.context.seed, self.name, "param", index))
