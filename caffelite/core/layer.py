@@ -44,12 +44,12 @@ class Context:
     def resolve(self, path: str) -> tuple[Path, list[Path]]:
         """Find a file that a prototxt names: as written (Caffe's rule), else beside the prototxt.
 
-        Returns the first place where it exists (the first place, if none) and all places tried, for the error message.
+        Returns the first path where it exists (the first of all, if none) and all paths tried, for the error message.
         """
         tried = [Path(path)]
         if self.folder is not None and (beside := self.folder / path).absolute() != tried[0].absolute():
             tried.append(beside)
-        return next((place for place in tried if place.exists()), tried[0]), tried
+        return next((candidate for candidate in tried if candidate.exists()), tried[0]), tried
 
 
 class BlobSpec(NamedTuple):
