@@ -17,12 +17,32 @@ def available() -> int:
 
 def require(needed: int, what: str) -> None:
     """Raise NetError, naming `what` and both figures, if `needed` bytes are more than can be had."""
-    have = available()
+    _require(needed, available(), what)
+
+
+def _require(needed: int, have: int, what: str) -> None:
     if needed > have:
         raise NetError(
             f"{what} needs {human(needed)} of memory and {human(have)} are available; "
             "use a smaller batch_size, num_output or input"
         )
+
+
+class Budget:
+    """What was available when it was made, and how much of it is spoken for; the system is asked once."""
+
+    def __init__(self) -> None:
+        self.have = available()
+        self.taken = 0
+
+    def take(self, needed: int, what: str) -> None:
+        """Count `needed` bytes as spoken for; NetError with the sum if it is more than there was, `what` being all."""
+        self.taken += needed
+        _require(self.taken, self.have, what)
+
+    def require(self, needed: int, what: str) -> None:
+        """Raise NetError if `needed` bytes are more than what is left."""
+        _require(needed, self.have - self.taken, what)
 
 
 def human(count: int) -> str:

@@ -40,16 +40,17 @@ class Context:
     solver_count: int = 1
     folder: Path | None = None  # of the prototxt; None for a net from a message
     python_layers: bool = True  # whether code of the user's may be loaded
+    budget: container.Budget | None = None  # while the net is built; it counts what its blobs will take
 
     def resolve(self, path: str) -> tuple[Path, list[Path]]:
         """Find a file that a prototxt names: as written (Caffe's rule), else beside the prototxt.
 
-        Returns the first place where it exists (the first place, if none) and all places tried, for the error message.
+        Returns the first path where it exists (the first of all, if none) and all paths tried, for the error message.
         """
         tried = [Path(path)]
         if self.folder is not None and (beside := self.folder / path).absolute() != tried[0].absolute():
             tried.append(beside)
-        return next((place for place in tried if place.exists()), tried[0]), tried
+        return next((candidate for candidate in tried if candidate.exists()), tried[0]), tried
 
 
 class BlobSpec(NamedTuple):
@@ -216,7 +217,8 @@ class Layer:
                 )
         else:
             size = sum(prod(spec.shape) for spec in specs) * self.dtype.itemsize
-            container.require(2 * size, "making its parameters and their gradients")
+            budget = self.context.budget or container.Budget()
+            budget.require(2 * size, "making its parameters and their gradients")
             for index, spec in enumerate(specs):
                 blob = self.new_blob(spec.shape)
                 fill(blob, spec.filler, random.generator(self.context.seed, self.name, "param", index))

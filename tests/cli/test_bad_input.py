@@ -207,7 +207,7 @@ def small_memory(monkeypatch):
 
 def test_parameters_larger_than_memory(caffelite, net, small_memory):
     net("num_output: 2", "num_output: 2000000000")
-    refused(caffelite(*TRAIN), "net.prototxt:4:", 'layer "ip" (InnerProduct)', "GiB", "1.0 GiB are available")
+    refused(caffelite(*TRAIN), "net.prototxt:4:", 'layer "ip" (InnerProduct)', "GiB", "1024.0 MiB are available")
 
 
 def test_a_net_larger_than_memory(caffelite, net, small_memory):

@@ -25,3 +25,14 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch, text, limit):
     monkeypatch.setattr(container, "_LIMIT_FILES", (str(tmp_path / "memory.max"), str(tmp_path / "absent")))
     monkeypatch.setattr(container, "_machine_available", lambda: 2**30)
     assert container.available() == (2**30 if limit is None else limit)
+
+
+def test_a_budget_adds_up_what_is_taken(monkeypatch):
+    monkeypatch.setattr(container, "available", lambda: 100)
+    budget = container.Budget()
+    budget.take(60, "one layer")
+    budget.require(40, "another")
+    with pytest.raises(NetError, match="another needs 41 B of memory and 40 B are available"):
+        budget.require(41, "another")
+    with pytest.raises(NetError, match="both needs 101 B of memory and 100 B are available"):
+        budget.take(41, "both")

@@ -6,7 +6,7 @@ Source: src/caffe/net.cpp, Net::Init. The log lines are Caffe's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from caffelite.core import container
@@ -58,10 +58,12 @@ def build(draft: Draft, context: Context) -> Built:
     inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
     wiring = wire(draft, lambda layer: layer_class_for(layer).is_input, _tops_needed)
     blobs = [Blob(dtype=context.dtype) for _ in wiring.blob_names]
-    steps = _set_up_steps(draft, wiring, blobs, context)
+    budget = context.budget = container.Budget()
+    steps = _set_up_steps(draft, wiring, blobs, context, budget)
     _find_backward(draft, wiring, steps)
     _protect_from_in_place(wiring, steps)
-    _check_memory(blobs, steps, "the net")
+    budget.take(_bytes_of(blob for step in steps if step.need_backward for blob in step.top), "the net")
+    context.budget = None
     sharing = _share(draft, steps)
     params = _learnable_params(sharing, steps)
     arena = Arena(params, context.dtype)
@@ -110,7 +112,9 @@ def _tops_needed(layer_param: caffe_pb2.LayerParameter) -> int:
     return layer_class.exact_num_top_blobs or layer_class.min_top_blobs or 0
 
 
-def _set_up_steps(draft: Draft, wiring: Wiring, blobs: list[Blob], context: Context) -> list[LayerStep]:
+def _set_up_steps(
+    draft: Draft, wiring: Wiring, blobs: list[Blob], context: Context, budget: container.Budget
+) -> list[LayerStep]:
     steps: list[LayerStep] = []
     elements = 0
     for index, message in enumerate(draft.layers):
@@ -127,7 +131,7 @@ def _set_up_steps(draft: Draft, wiring: Wiring, blobs: list[Blob], context: Cont
             elements += blob.count
         log.info("Memory required for data: %d", elements * context.dtype.itemsize)
         steps.append(step)
-        _check_memory(blobs, steps, f'the net up to layer "{message.name}"')
+        _take_layer(budget, step)
     return steps
 
 
@@ -222,14 +226,15 @@ def _protect_from_in_place(wiring: Wiring, steps: list[LayerStep]) -> None:
         step.kept_tops = [KeptTop(step.top[index]) for index in kept]
 
 
-def _check_memory(blobs: list[Blob], steps: list[LayerStep], what: str) -> None:
+def _bytes_of(blobs: Iterable[Blob]) -> int:
+    return sum(blob.count * blob.dtype.itemsize for blob in {id(blob): blob for blob in blobs}.values())
+
+
+def _take_layer(budget: container.Budget, step: LayerStep) -> None:
     """Refuse a net whose blobs do not fit; their pages are not taken yet, so the system would not say so."""
-    elements = sum(blob.count for blob in blobs)
-    elements += sum(blob.count for step in steps if step.need_backward for blob in step.top)
-    params = [blob for step in steps for blob in step.layer.blobs]
-    elements += sum(blob.count for blob in params)  # their gradients: the values themselves are taken already
-    if blobs:
-        container.require(elements * blobs[0].dtype.itemsize, what)
+    made = [blob for blob in step.top if all(blob is not other for other in step.bottom)]
+    needed = _bytes_of(made) + 2 * _bytes_of(step.layer.blobs)  # parameters and their gradients
+    budget.take(needed, f'the net up to layer "{step.layer.name}"')
 
 
 def _share(draft: Draft, steps: list[LayerStep]) -> Sharing:

@@ -27,7 +27,7 @@ class Node:
 
 
 class Edge(NamedTuple):
-    """A blob that node `source` makes and node `target` reads, both by their place in `Graph.nodes`."""
+    """A blob that node `source` makes and node `target` reads, both by their index in `Graph.nodes`."""
 
     source: int
     target: int

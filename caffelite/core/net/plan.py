@@ -139,7 +139,7 @@ class Plan:
 
 @dataclass
 class LayerStep:
-    """One layer in its place in the net.
+    """One layer with its blobs.
 
     `loss_weights` has one entry a top. `need_backward` says whether a backward pass runs it, `propagate_down` which
     bottoms then get a gradient.

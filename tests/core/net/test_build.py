@@ -7,8 +7,9 @@ import pytest
 from google.protobuf import text_format
 
 import caffelite
+from caffelite.core import container
 from caffelite.core import layer as layers
-from caffelite.core.errors import LayerError
+from caffelite.core.errors import LayerError, NetError
 from caffelite.core.layer import Layer, register_layer
 from caffelite.proto.caffe_pb2 import NetParameter
 from caffelite.pycaffe import Net
@@ -80,3 +81,30 @@ def test_no_message_is_printed_that_nobody_reads(stored, monkeypatch):
     monkeypatch.setattr(text_format, "MessageToString", refuse)
     monkeypatch.setattr("caffelite.core.net.wiring.draft.Draft.message", refuse)
     Net(text_format.Parse(stored(range(6)).read_text(), NetParameter()), caffelite.TEST)
+
+
+TWO_TOPS = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1000 dim: 1 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+        inner_product_param { num_output: 1 bias_term: false } }
+layer { name: "tanh" type: "TanH" bottom: "ip" top: "tanh" loss_weight: 1 }
+"""
+
+
+@pytest.mark.parametrize(("backward", "fits"), [(True, 5), (False, 3)])
+def test_gradients_of_tops_count_in_what_a_net_needs(backward, fits, monkeypatch):
+    message = text_format.Parse(TWO_TOPS, NetParameter())
+    if not backward:
+        message.layer[1].param.add(lr_mult=0)
+    few = 8  # bytes: the weight and its gradient
+    monkeypatch.setattr(container, "available", lambda: fits * 4000 + few)
+    Net(message, caffelite.TRAIN)
+    monkeypatch.setattr(container, "available", lambda: fits * 4000 - 4)
+    with pytest.raises(NetError) as caught:
+        Net(message, caffelite.TRAIN)
+    what = "the net" if backward else 'the net up to layer "tanh"'
+    needed = container.human(fits * 4000 + few)
+    assert str(caught.value) == (
+        f"{what} needs {needed} of memory and {container.human(fits * 4000 - 4)} are available; "
+        "use a smaller batch_size, num_output or input"
+    )

@@ -7,7 +7,10 @@ import pytest
 from google.protobuf import text_format
 
 import caffelite
-from caffelite.core.errors import LayerError, NetError, UnknownNameError, UsageError
+from caffelite.core.errors import LayerError, NetError, UnknownNameError
+from caffelite.core.layer import Context
+from caffelite.core.net.net import Net as Engine
+from caffelite.core.net.wiring.draft import Draft
 from caffelite.proto import caffe_pb2
 from caffelite.pycaffe import Net
 
@@ -52,17 +55,6 @@ def passed(net):
     diffs = {name: blob.diff.copy() for name, blob in net.blobs.items()}
     params = {name: [blob.diff.copy() for blob in blobs] for name, blobs in net.params.items()}
     return loss, diffs, params
-
-
-def test_names_and_order():
-    net = net_of(TINY)
-    assert list(net.blobs) == ["data", "label", "innerproduct", "top_loss"]
-    assert net.layer_names == ["data", "innerproduct", "loss"]
-    assert net.outputs == ["top_loss"]
-    assert net.blob_loss_weights["top_loss"] == 1
-    assert list(net.params) == ["innerproduct"]
-    assert net.top_names["data"] == ["data", "label"]
-    assert net.bottom_names["loss"] == ["innerproduct", "label"]
 
 
 @pytest.mark.parametrize(
@@ -187,69 +179,6 @@ layer { name: "softmax" type: "Softmax" bottom: "norm1" top: "softmax" }
 """
 
 
-def test_reshaping_the_input_reshapes_the_net():
-    net = net_of(RESHAPED)
-    rng = np.random.default_rng(1)
-    inputs = [rng.normal(size=shape) for shape in ((2, 3, 12, 10), (4, 3, 9, 11))]
-    seen = {}
-    for index in (0, 1, 0, 1):
-        net.blobs["data"].reshape(*inputs[index].shape)
-        out = net.forward(data=inputs[index])["softmax"].copy()
-        net.backward()
-        assert out.shape == ((2, 5, 3, 2), (4, 5, 2, 3))[index]
-        np.testing.assert_array_equal(out, seen.setdefault(index, out))
-
-
-def test_all_in_one_net_chooses_its_layers_by_phase_and_stage(tmp_path):
-    file = tmp_path / "all.prototxt"
-    file.write_text(
-        """
-        layer { name: "train-data" type: "DummyData" top: "data" top: "label" include { phase: TRAIN stage: "train" }
-          dummy_data_param { shape { dim: 1 dim: 10 } shape { dim: 1 dim: 1 } } }
-        layer { name: "val-data" type: "DummyData" top: "data" top: "label" include { phase: TEST stage: "val" }
-          dummy_data_param { shape { dim: 1 dim: 10 } shape { dim: 1 dim: 1 } } }
-        layer { name: "deploy-data" type: "Input" top: "data" include { phase: TEST stage: "deploy" }
-          input_param { shape { dim: 1 dim: 10 } } }
-        layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 2 } }
-        layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss"
-          include { phase: TRAIN stage: "train" } include { phase: TEST stage: "val" } }
-        """
-    )
-    assert Net(file, caffelite.TRAIN, stages=["train"]).layer_names == ["train-data", "ip", "loss"]
-    assert Net(str(file), caffelite.TEST, stages=["val"]).layer_names == ["val-data", "ip", "loss"]
-    assert Net(file, caffelite.TEST, 0, ["deploy"]).layer_names == ["deploy-data", "ip"]
-
-
-def test_forward_takes_inputs_and_names_of_layers_and_blobs():
-    net = net_of(RESHAPED)
-    net.blobs["data"].reshape(2, 3, 12, 10)
-    batch = np.ones((2, 3, 12, 10))
-    out = net.forward(blobs=["pool1"], end="norm1", data=batch)
-    assert set(out) == {"norm1", "pool1"}
-    assert np.shares_memory(out["pool1"], net.blobs["pool1"].data)
-    with pytest.raises(UsageError, match=r"the arrays given \(image\) are not the inputs \(data\)"):
-        net.forward(image=batch)
-    with pytest.raises(UsageError, match="the first axis, the batch size"):
-        net.forward(data=batch[:1])
-    with pytest.raises(KeyError, match='no blob "pol1"; did you mean "pool1"'):
-        net.forward(blobs=["pol1"])
-    with pytest.raises(ValueError, match='no layer "norm"; did you mean "norm1"'):
-        net.forward(end="norm")
-    with pytest.raises(TypeError, match="come as a list"):
-        net.forward(blobs="pool1")
-
-
-def test_callbacks_see_every_layer_also_those_that_do_not_run_backward():
-    net = net_of(TINY, caffelite.TRAIN)
-    seen = []
-    for event in ("before_forward", "after_forward", "before_backward", "after_backward"):
-        net.add_callback(event, lambda index, event=event: seen.append((event, index)))
-    net.forward_pass()
-    net.backward_pass()
-    assert seen[:2] == [("before_forward", 0), ("after_forward", 0)]
-    assert [index for event, index in seen if event == "before_backward"] == [2, 1, 0]
-
-
 def test_a_layer_can_be_run_backward_though_no_loss_needs_it():
     net = net_of(RESHAPED)
     net.forward_pass()
@@ -370,15 +299,15 @@ def test_debug_info_logs_mean_absolute_values(caplog):
     assert "    [Backward] All net params (data, diff): L1 norm = (" in text
 
 
-def test_phase_and_file_are_checked(tmp_path):
-    with pytest.raises(TypeError, match=r"phase is caffelite.TRAIN or caffelite.TEST"):
-        Net(tmp_path / "net.prototxt", 7)
-    with pytest.raises(RuntimeError, match="net.prototxt"):
-        Net(tmp_path / "net.prototxt", caffelite.TEST)
-
-
 def test_the_same_seed_gives_the_same_net():
     first, second, other = net_of(TINY), net_of(TINY), Net(text_format.Parse(TINY, caffe_pb2.NetParameter()), 1, seed=3)
     np.testing.assert_array_equal(first.arena.data, second.arena.data)
     assert (first.arena.data != other.arena.data).any()
     assert first.forward_pass() == second.forward_pass()
+
+
+def test_the_engine_makes_a_net_of_a_draft_alone():
+    param = text_format.Parse(TINY + "state { phase: TRAIN }", caffe_pb2.NetParameter())
+    net = Engine(Draft.of(param), Context(seed=1701))
+    assert (net.name, net.phase, net.outputs) == ("TinyTestNetwork", caffelite.TRAIN, ["top_loss"])
+    assert net.forward_pass() == net_of(TINY, caffelite.TRAIN).forward_pass()

@@ -67,6 +67,6 @@ class Draft:
 
     def named(self, index: int) -> str:
         """Return `layer "pool1" (net.prototxt:67)` for mention inside an error text."""
-        place = self.where(index).rstrip(": ")
+        line = self.where(index).rstrip(": ")
         name = f'layer "{self.layers[index].name}"'
-        return f"{name} ({place})" if place else name
+        return f"{name} ({line})" if line else name

@@ -1,0 +1,126 @@
+"""The net as pycaffe's users see it: names, inputs and outputs, constructor forms, callbacks."""
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+
+import caffelite
+from caffelite.core.errors import UsageError
+from caffelite.proto import caffe_pb2
+from caffelite.pycaffe import Net
+
+TINY = """
+name: "TinyTestNetwork"
+layer { name: "data" type: "DummyData" top: "data" top: "label"
+  dummy_data_param { shape { dim: 5 dim: 2 dim: 3 dim: 4 } shape { dim: 5 }
+    data_filler { type: "gaussian" std: 0.01 } data_filler { type: "constant" value: 0 } } }
+layer { name: "innerproduct" type: "InnerProduct" bottom: "data" top: "innerproduct"
+  param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
+  inner_product_param { num_output: 10 weight_filler { type: "gaussian" std: 0.01 } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "innerproduct" bottom: "label" top: "top_loss" }
+"""
+
+RESHAPED = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 100 dim: 100 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param { num_output: 5 kernel_size: 3
+  stride: 2 weight_filler { type: "gaussian" std: 0.01 } bias_filler { type: "constant" value: 0.2 } } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "norm1" type: "LRN" bottom: "pool1" top: "norm1" lrn_param { local_size: 3 } }
+layer { name: "softmax" type: "Softmax" bottom: "norm1" top: "softmax" }
+"""
+
+
+def net_of(text, phase=caffelite.TEST):
+    return Net(text_format.Parse(text, caffe_pb2.NetParameter()), phase, seed=1701)
+
+
+def test_names_and_order():
+    net = net_of(TINY)
+    assert list(net.blobs) == ["data", "label", "innerproduct", "top_loss"]
+    assert net.layer_names == ["data", "innerproduct", "loss"]
+    assert net.outputs == ["top_loss"]
+    assert net.blob_loss_weights["top_loss"] == 1
+    assert list(net.params) == ["innerproduct"]
+    assert net.top_names["data"] == ["data", "label"]
+    assert net.bottom_names["loss"] == ["innerproduct", "label"]
+
+
+def test_reshaping_the_input_reshapes_the_net():
+    net = net_of(RESHAPED)
+    rng = np.random.default_rng(1)
+    inputs = [rng.normal(size=shape) for shape in ((2, 3, 12, 10), (4, 3, 9, 11))]
+    seen = {}
+    for index in (0, 1, 0, 1):
+        net.blobs["data"].reshape(*inputs[index].shape)
+        out = net.forward(data=inputs[index])["softmax"].copy()
+        net.backward()
+        assert out.shape == ((2, 5, 3, 2), (4, 5, 2, 3))[index]
+        np.testing.assert_array_equal(out, seen.setdefault(index, out))
+
+
+def test_all_in_one_net_chooses_its_layers_by_phase_and_stage(tmp_path):
+    file = tmp_path / "all.prototxt"
+    file.write_text(
+        """
+        layer { name: "train-data" type: "DummyData" top: "data" top: "label" include { phase: TRAIN stage: "train" }
+          dummy_data_param { shape { dim: 1 dim: 10 } shape { dim: 1 dim: 1 } } }
+        layer { name: "val-data" type: "DummyData" top: "data" top: "label" include { phase: TEST stage: "val" }
+          dummy_data_param { shape { dim: 1 dim: 10 } shape { dim: 1 dim: 1 } } }
+        layer { name: "deploy-data" type: "Input" top: "data" include { phase: TEST stage: "deploy" }
+          input_param { shape { dim: 1 dim: 10 } } }
+        layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 2 } }
+        layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss"
+          include { phase: TRAIN stage: "train" } include { phase: TEST stage: "val" } }
+        """
+    )
+    assert Net(file, caffelite.TRAIN, stages=["train"]).layer_names == ["train-data", "ip", "loss"]
+    assert Net(str(file), caffelite.TEST, stages=["val"]).layer_names == ["val-data", "ip", "loss"]
+    assert Net(file, caffelite.TEST, 0, ["deploy"]).layer_names == ["deploy-data", "ip"]
+
+
+def test_forward_takes_inputs_and_names_of_layers_and_blobs():
+    net = net_of(RESHAPED)
+    net.blobs["data"].reshape(2, 3, 12, 10)
+    batch = np.ones((2, 3, 12, 10))
+    out = net.forward(blobs=["pool1"], end="norm1", data=batch)
+    assert set(out) == {"norm1", "pool1"}
+    assert np.shares_memory(out["pool1"], net.blobs["pool1"].data)
+    with pytest.raises(UsageError, match=r"the arrays given \(image\) are not the inputs \(data\)"):
+        net.forward(image=batch)
+    with pytest.raises(UsageError, match="the first axis, the batch size"):
+        net.forward(data=batch[:1])
+    with pytest.raises(KeyError, match='no blob "pol1"; did you mean "pool1"'):
+        net.forward(blobs=["pol1"])
+    with pytest.raises(ValueError, match='no layer "norm"; did you mean "norm1"'):
+        net.forward(end="norm")
+    with pytest.raises(TypeError, match="come as a list"):
+        net.forward(blobs="pool1")
+
+
+def test_callbacks_see_every_layer_also_those_that_do_not_run_backward():
+    net = net_of(TINY, caffelite.TRAIN)
+    seen = []
+    for event in ("before_forward", "after_forward", "before_backward", "after_backward"):
+        net.add_callback(event, lambda index, event=event: seen.append((event, index)))
+    net.forward_pass()
+    net.backward_pass()
+    assert seen[:2] == [("before_forward", 0), ("after_forward", 0)]
+    assert [index for event, index in seen if event == "before_backward"] == [2, 1, 0]
+
+
+def test_phase_and_file_are_checked(tmp_path):
+    with pytest.raises(TypeError, match=r"phase is caffelite.TRAIN or caffelite.TEST"):
+        Net(tmp_path / "net.prototxt", 7)
+    with pytest.raises(RuntimeError, match="net.prototxt"):
+        Net(tmp_path / "net.prototxt", caffelite.TEST)
+
+
+def test_nobody_observes_a_plan_until_there_is_a_callback():
+    net = net_of(TINY)
+    assert net.plan.observers == []
+    net.after_forward(print)
+    assert len(net.plan.observers) == 1
+    net.debug_info = True
+    net.debug_info = False
+    assert len(net.plan.observers) == 1
