@@ -115,7 +115,7 @@ def _optimize(solver: Solver, arguments: Arguments, found: list[Snapshot]) -> No
         solver.events.add(SnapshotKeeper(solver.param.snapshot_prefix, arguments[KEEP_SNAPSHOTS]))
     with live.shown(solver):
         if found:
-            restore_newest(solver, found)
+            restore_newest(lambda state_file: solver.restore(state_file, strict=True), found)
         elif arguments[SNAPSHOT] == AUTO:
             LOGGER.info("There is no snapshot %s_iter_N yet: training begins", solver.param.snapshot_prefix)
         elif arguments[SNAPSHOT]:

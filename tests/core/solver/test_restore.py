@@ -196,7 +196,11 @@ def test_the_newest_whole_snapshot_is_restored_and_damaged_ones_are_named(solver
     (tmp_path / "a_iter_3.caffemodel").unlink()
     candidates = snapshots(f"{tmp_path}/a")
     resumed = solvers.of(text)
-    assert restore_newest(resumed, candidates) == f"{tmp_path}/a_iter_2.solverstate"
+
+    def restore(state_file):
+        resumed.restore(state_file, strict=True)
+
+    assert restore_newest(restore, candidates) == f"{tmp_path}/a_iter_2.solverstate"
     assert resumed.iter == 2
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert [text.partition(" cannot be used: ")[0] for text in warnings] == [
@@ -207,7 +211,7 @@ def test_the_newest_whole_snapshot_is_restored_and_damaged_ones_are_named(solver
     with pytest.raises(
         WeightsError, match="no snapshot can be used .*mend or remove them, or train without --snapshot"
     ):
-        restore_newest(resumed, candidates)
+        restore_newest(restore, candidates)
 
 
 def test_states_of_both_formats_are_told_by_their_contents(solvers, tmp_path):
