@@ -9,21 +9,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from caffelite.cli import glog
-from caffelite.core.events import Event, IterationFinished, NetTestFinished, NetTestStarted, Output
+from caffelite.core.events import Event, Events, IterationFinished, NetTestFinished, NetTestStarted, Output
 from caffelite.core.format import number
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-    from caffelite.core.solver.solver import Solver
 
 REDRAW = 0.125  # seconds: an eighth is smooth enough, and the terminal costs no training time
 SMOOTHING = 0.7  # share of the old speed in the new one
 
 
 @contextmanager
-def shown(solver: Solver) -> Iterator[None]:
-    """Draw the line while the solver runs, if log lines go to a terminal; they are printed above it."""
+def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
+    """Draw the line for a solver that sends `events`, if log lines go to a terminal; they are printed above it.
+
+    `images` is how many one iteration takes, 0 if that is not known.
+    """
     screen = glog.screen()
     if screen is None or not glog.stderr_is_terminal():
         yield
@@ -43,15 +44,15 @@ def shown(solver: Solver) -> Iterator[None]:
             # rich moves the live line down for what it prints itself; soft_wrap: log lines stay whole, however long
             console.print(Text(text), soft_wrap=True)
 
-    line = LiveLine(progress, solver)
+    line = LiveLine(progress, max_iter, images)
     before, screen.write = screen.write, write
-    solver.events.add(line)
+    events.add(line)
     with glog.stderr_may_fail():
         progress.start()
     try:
         yield
     finally:
-        solver.events.remove(line)
+        events.remove(line)
         with glog.stderr_may_fail():
             progress.stop()
         screen.write = before
@@ -60,13 +61,13 @@ def shown(solver: Solver) -> Iterator[None]:
 class LiveLine:
     """Listens to a solver and redraws the line, at most eight times a second."""
 
-    def __init__(self, progress: Progress, solver: Solver) -> None:
+    def __init__(self, progress: Progress, max_iter: int, images: int) -> None:
         self._progress = progress
-        self._max_iter = solver.param.max_iter
-        self._images = solver.param.iter_size * batch_size(solver)
-        self._task = progress.add_task("first iteration", total=self._max_iter, completed=solver.iter)
+        self._max_iter = max_iter
+        self._images = images
+        self._task = progress.add_task("first iteration", total=max_iter)
         self._test = ""
-        self._drawn = self._started = (time.perf_counter(), solver.iter)
+        self._drawn = self._started = (time.perf_counter(), 0)
         self._running = False
         self._speed = 0.0
 
@@ -110,9 +111,3 @@ def newest_result(outputs: tuple[Output, ...]) -> str:
         for output in filter(wanted, outputs):
             return f"test {output.name} {number(output.value)}"
     return ""
-
-
-def batch_size(solver: Solver) -> int:
-    """Return how many images one forward pass of the train net takes: the first axis of what its first layer makes."""
-    shapes = [blob.shape for _, blob in solver.net.tops(0)]
-    return shapes[0][0] if shapes and shapes[0] else 0

@@ -31,6 +31,7 @@ from caffelite.cli.signals import SignalSource
 from caffelite.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from caffelite.core.net.net import Net
     from caffelite.core.solver.file import SolverFile
     from caffelite.core.solver.snapshot_files import Snapshot
     from caffelite.core.solver.solver import Solver
@@ -113,9 +114,9 @@ def _optimize(solver: Solver, arguments: Arguments, found: list[Snapshot]) -> No
     solver.on_nan = arguments[ON_NAN]
     if arguments[KEEP_SNAPSHOTS]:
         solver.events.add(SnapshotKeeper(solver.param.snapshot_prefix, arguments[KEEP_SNAPSHOTS]))
-    with live.shown(solver):
+    with live.shown(solver.events, solver.param.max_iter, solver.param.iter_size * batch_size(solver.net)):
         if found:
-            restore_newest(solver, found)
+            restore_newest(lambda state_file: solver.restore(state_file, strict=True), found)
         elif arguments[SNAPSHOT] == AUTO:
             LOGGER.info("There is no snapshot %s_iter_N yet: training begins", solver.param.snapshot_prefix)
         elif arguments[SNAPSHOT]:
@@ -126,6 +127,12 @@ def _optimize(solver: Solver, arguments: Arguments, found: list[Snapshot]) -> No
         LOGGER.info("Optimization Done.")
     if solver.stopped and solver.last_snapshot:
         LOGGER.info("To go on: %s", resume_line(arguments, solver.last_snapshot))
+
+
+def batch_size(net: Net) -> int:
+    """Return how many images one forward pass takes: the first axis of what the first layer makes; 0 if it has none."""
+    shapes = [blob.shape for _, blob in net.tops(0)]
+    return shapes[0][0] if shapes and shapes[0] else 0
 
 
 def resume_line(arguments: Arguments, state_file: str) -> str:

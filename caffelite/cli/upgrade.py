@@ -52,10 +52,11 @@ def upgrade(arguments: Arguments) -> int:
 
 def _log(notes: list[Note], source: str) -> bool:
     """Log what was done; return whether something was lost."""
+    from caffelite.core.prototxt.notes import log_notes
+
     if not notes:
         LOGGER.error("File already in latest proto format: %s", source)
-    for note in notes:
-        LOGGER.log(logging.getLevelName(note.severity), note.text)
+    log_notes(notes)
     lost = any(note.severity == "ERROR" for note in notes)
     if lost:
         LOGGER.error("Encountered error(s) while upgrading prototxt; see details above.")

@@ -3,13 +3,12 @@ import pty
 import re
 import select
 import signal
-from types import SimpleNamespace
+from datetime import timedelta
 
-import numpy as np
 import pytest
 
 from caffelite.cli import live
-from caffelite.core.events import Output
+from caffelite.core.events import IterationFinished, Output
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
@@ -26,10 +25,44 @@ def test_newest_result(outputs, text):
     assert live.newest_result(tuple(outputs)) == text
 
 
-@pytest.mark.parametrize(("shape", "size"), [((64, 1, 28, 28), 64), ((), 0)])
-def test_batch_size(shape, size):
-    solver = SimpleNamespace(net=SimpleNamespace(tops=lambda index: [("data", np.empty(shape))]))
-    assert live.batch_size(solver) == size
+class Progress:
+    """Stands for rich's; keeps what is shown."""
+
+    def __init__(self):
+        self.shown = []
+
+    def add_task(self, description, total):
+        return 0
+
+    def update(self, task, completed, description):
+        self.shown.append((completed, description))
+
+    def refresh(self):
+        pass
+
+
+@pytest.mark.parametrize("begin", [0, 900])
+def test_the_time_left_is_that_of_the_iterations_left(monkeypatch, begin):
+    """Also after a resume: the clock starts behind the first iteration, which is not the first of the training."""
+    now = 100.0
+    monkeypatch.setattr("caffelite.cli.live.time.perf_counter", lambda: now)
+    progress = Progress()
+    line = live.LiveLine(progress, max_iter=1000, images=64)
+    now += 30  # compiling
+    for done in range(1, 6):
+        line(IterationFinished(begin + done, 0.5, 0.5, 0.1))
+        now += 2
+    now += 6  # a test; it counts, too: 16 s for 5 iterations
+    line(IterationFinished(begin + 6, 0.5, 0.25, 0.1))
+    left = timedelta(seconds=round((1000 - begin - 6) * 16 / 5))
+    assert progress.shown[0] == (
+        begin + 2,
+        f"{begin + 2}/1000  loss 0.5  32 images/s  {timedelta(seconds=(1000 - begin - 2) * 2)} left",
+    )
+    completed, text = progress.shown[-1]
+    assert completed == begin + 6
+    assert text.startswith(f"{begin + 6}/1000  loss 0.25  ")
+    assert text.endswith(f" images/s  {left} left")
 
 
 def on_terminal(started_program, *words, term):

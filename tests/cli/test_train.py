@@ -3,8 +3,12 @@ import shlex
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+
+from caffelite.cli.train import batch_size
 
 
 def test_the_log_is_caffes(program, golden_cli, golden_lines):
@@ -146,3 +150,9 @@ def test_a_log_that_nobody_reads_costs_no_snapshot(started_program, solver_with,
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert list(folder.glob("tiny_iter_*.solverstate"))
+
+
+@pytest.mark.parametrize(("shape", "size"), [((64, 1, 28, 28), 64), ((), 0)])
+def test_batch_size(shape, size):
+    assert batch_size(SimpleNamespace(tops=lambda index: [("data", np.empty(shape))])) == size
+    assert batch_size(SimpleNamespace(tops=lambda index: [])) == 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
+from caffelite.core.blob import Array
 from caffelite.core.events import Events, IterationDisplayed, Output
-from caffelite.core.net.net import Net
 
 
 class Display:
@@ -35,21 +36,18 @@ class Display:
         self._slot = (self._slot + 1) % self._average
         return self._smoothed
 
-    def show(self, iteration: int, loss: float, net: Net, display: int) -> None:
+    def show(self, iteration: int, loss: float, outputs: tuple[Output, ...], display: int) -> None:
         """Send the event of a displayed iteration."""
         now = time.perf_counter()
         seconds = 0.0 if self._shown_at is None else now - self._shown_at
         done = 0 if self._shown_iter is None else iteration - self._shown_iter
         self._shown_at, self._shown_iter = now, iteration
         speed = done / seconds if seconds else float(done)
-        outputs = outputs_of(net)
         self._events.send(IterationDisplayed(iteration, loss, outputs, seconds, speed, display))
 
 
-def outputs_of(net: Net) -> tuple[Output, ...]:
-    """Return every element of every output blob of the last pass."""
+def outputs_of(values: Iterable[tuple[str, float, Array]]) -> tuple[Output, ...]:
+    """Return every element of every output blob, of each of which name, loss weight and values are given."""
     return tuple(
-        Output(name, value, loss_weight)
-        for name, loss_weight, values in net.output_values()
-        for value in values.tolist()
+        Output(name, value, loss_weight) for name, loss_weight, elements in values for value in elements.tolist()
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from caffelite.core.errors import SolverError
 from caffelite.core.prototxt.lines import Lines
+from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.parse import read_solver
 from caffelite.core.prototxt.upgrade import upgrade_solver
 from caffelite.proto.caffe_pb2 import SolverParameter
@@ -48,8 +49,7 @@ def read_solver_file(path: str | os.PathLike[str]) -> SolverFile:
     """Read a solver's prototxt, old `solver_type` replaced by `type`; PrototxtError lists all mistakes."""
     place = Path(path)
     param, lines, notes = upgrade_solver(*read_solver(place))
-    for note in notes:
-        log.log(logging.getLevelName(note.severity), note.text)
+    log_notes(notes)
     file = SolverFile(param, lines, place)
     _set_snapshot_prefix(file)
     return file
@@ -62,7 +62,8 @@ def solver_file(source: str | os.PathLike[str] | SolverParameter | SolverFile) -
     if isinstance(source, SolverParameter):
         param = SolverParameter()
         param.CopyFrom(source)
-        upgraded, _, _ = upgrade_solver(param, Lines("solver", {}))
+        upgraded, _, notes = upgrade_solver(param, Lines("solver", {}))
+        log_notes(notes)
         return SolverFile(upgraded)
     return read_solver_file(source)
 

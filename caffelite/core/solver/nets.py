@@ -15,6 +15,7 @@ from caffelite.core.net.net import Net
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import merged_state, with_state
 from caffelite.core.prototxt.lines import Lines
+from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.upgrade import load_net, upgrade_net
 from caffelite.core.solver.checks import check_test_fields
 from caffelite.core.solver.file import SolverFile
@@ -94,8 +95,7 @@ class NetMaker:
             path = self.file.find(field, value)
             param, lines, notes = load_net(path, layer_type_list())
             folder = path.parent
-        for note in notes:
-            log.log(logging.getLevelName(note.severity), note.text)
+        log_notes(notes)
         return Draft.of(param, lines), folder
 
     def _net(self, source: tuple[Draft, Path | None], phase: int, state: NetState) -> Net:

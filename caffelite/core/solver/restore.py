@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from caffelite.core.arena import LearnableParam
+from caffelite.core.blob import Array
 from caffelite.core.blob_proto import shape_fits
 from caffelite.core.errors import CaffeliteError, WeightsError
-from caffelite.core.events import HistoryRestored
+from caffelite.core.events import Events, HistoryRestored
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Layer, State
 from caffelite.core.net.net import Net
@@ -25,21 +28,19 @@ from caffelite.core.weights.solverstate import StoredState
 from caffelite.core.weights.state_values import unpack
 from caffelite.proto.caffe_pb2 import ResumeState, SolverState
 
-if TYPE_CHECKING:
-    from caffelite.core.solver.solver import Solver
-
 log = logging.getLogger("caffelite")
 
 
-def restore_newest(solver: Solver, candidates: list[Snapshot]) -> str:
+def restore_newest(restore: Callable[[str], None], candidates: list[Snapshot]) -> str:
     """Restore the first of the snapshots that is complete, the others named in warnings; return its solverstate.
 
-    Raises WeightsError if none is.
+    `restore` takes up a solverstate, or raises CaffeliteError and changes nothing: a solver's `restore`, strictly.
+    Raises WeightsError if none is complete.
     """
     for snapshot in candidates:
         log.info("Resuming from %s", snapshot.state_file)
         try:
-            solver.restore(snapshot.state_file, strict=True)
+            restore(snapshot.state_file)
         except CaffeliteError as err:
             log.warning("%s cannot be used: %s", snapshot.state_file, err)
         else:
@@ -48,38 +49,49 @@ def restore_newest(solver: Solver, candidates: list[Snapshot]) -> str:
     raise WeightsError(f"no snapshot can be used ({names}): mend or remove them, or train without --snapshot")
 
 
-def read_snapshot(solver: Solver, state_file: str | os.PathLike[str], strict: bool) -> StoredState:
-    """Take up weights, history and layers' states of a solverstate; return it for what is left.
+def read_snapshot(
+    state_file: str | os.PathLike[str],
+    strict: bool,
+    solver_type: str,
+    nets: Sequence[Net],
+    histories: Sequence[Array],
+    events: Events,
+    take_seed: bool,
+) -> StoredState:
+    """Put weights, history and layers' states of a solverstate into `nets`, training net first, and `histories`.
 
-    Raises WeightsError, with the solver unchanged, if the files are damaged or belong to another net. A caffemodel that
+    Returns the state for what is left: iteration and step. With `take_seed` the nets get the stored seed, too.
+    Raises WeightsError, with nothing changed, if the files are damaged or belong to another net. A caffemodel that
     was changed since is an error if `strict`, else a warning: people do put other weights there.
     """
     path = Path(state_file)
     state = hdf5_state.read_state(path) if is_hdf5(path) else solverstate.read_state(path)
-    _check_history(solver, state, path)
+    params = nets[0].learnable_params
+    _check_history(list(history_blobs(params, histories)), state, path, solver_type)
     _check_state_sum(state, path)
     layer_states = [unpack(packed) for packed in state.resume.net] if state.resume else []
     if state.learned_net:
         model_file = _find_model(path, state.learned_net)
         _check_model_sum(state, model_file, strict)
-        copy_trained_layers(solver.net, model_file)
-    solver.events.send(HistoryRestored(state.iter, str(path)))
+        copy_trained_layers(nets[0], model_file)
+    events.send(HistoryRestored(state.iter, str(path)))
     with np.errstate(over="ignore", invalid="ignore"):
-        for (_, values), stored in zip(history_blobs(solver), state.history, strict=True):
+        for (_, values), stored in zip(history_blobs(params, histories), state.history, strict=True):
             values[...] = stored.data
     if state.resume is not None:
-        _take_up(solver, state.resume, path)
-    for net, states in zip(solver.nets, layer_states, strict=False):  # test nets may have been added or removed
+        _tell_differences(solver_type, state.resume, path)
+        for net in nets if take_seed else ():
+            net.context.seed = state.resume.seed
+    for net, states in zip(nets, layer_states, strict=False):  # test nets may have been added or removed
         _set_states(net, states, path)
     return state
 
 
-def _check_history(solver: Solver, state: StoredState, path: Path) -> None:
-    pairs = list(history_blobs(solver))
+def _check_history(pairs: list[tuple[LearnableParam, Array]], state: StoredState, path: Path, solver_type: str) -> None:
     if len(state.history) != len(pairs):
         raise WeightsError(
             f"Incorrect length of history blobs. {path} holds {len(state.history)} of them; a solver of type "
-            f"{solver.type} has {len(pairs)} for this net"
+            f"{solver_type} has {len(pairs)} for this net"
         )
     for index, ((param, _), stored) in enumerate(zip(pairs, state.history, strict=True)):
         if not shape_fits(param.blob.shape, stored.shape, stored.legacy):
@@ -118,18 +130,14 @@ def _find_model(path: Path, learned_net: str) -> Path:
     raise WeightsError(f"{path}: its caffemodel is not found (tried {places}); put it beside the solverstate")
 
 
-def _take_up(solver: Solver, resume: ResumeState, path: Path) -> None:
-    """Take up the seed; say what keeps the run from being the one that was interrupted, to the last bit."""
-    here: dict[str, Any] = {"solver_type": solver.type, **machine()}
+def _tell_differences(solver_type: str, resume: ResumeState, path: Path) -> None:
+    """Log what keeps the run from being the one that was interrupted, to the last bit."""
+    here: dict[str, Any] = {"solver_type": solver_type, **machine()}
     for name, value in here.items():
         there = getattr(resume, name)
         if there != value:
             level = logging.WARNING if name == "solver_type" else logging.INFO
             log.log(level, "%s was written with %s %s, here it is %s: results may differ", path, name, there, value)
-    if solver.param.random_seed < 0:
-        solver.seed = resume.seed
-        for net in solver.nets:
-            net.context.seed = resume.seed
 
 
 def _set_states(net: Net, states: dict[str, State], path: Path) -> None:

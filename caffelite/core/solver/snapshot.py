@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -16,58 +16,60 @@ from llvmlite.binding import get_host_cpu_name
 
 from caffelite.core.arena import LearnableParam
 from caffelite.core.blob import Array
-from caffelite.core.errors import SolverError
-from caffelite.core.events import SnapshotStarted, SnapshotWritten
-from caffelite.core.solver.nan_watch import refuse_bad_params
+from caffelite.core.events import Events, SnapshotStarted, SnapshotWritten
+from caffelite.core.net.net import Net
 from caffelite.core.solver.snapshot_files import Snapshot
 from caffelite.core.weights import caffemodel, hdf5_caffemodel, hdf5_state, solverstate
 from caffelite.core.weights.checksum import crc32_of
 from caffelite.core.weights.state_values import pack
 from caffelite.proto.caffe_pb2 import ResumeState, SolverParameter, SolverState
 
-if TYPE_CHECKING:
-    from caffelite.core.solver.solver import Solver
+
+class Progress(NamedTuple):
+    """How far a solver of this type is: the updates done, and the step that its learning rate policy has reached."""
+
+    iter: int
+    current_step: int
+    solver_type: str
 
 
-def write_snapshot(solver: Solver) -> Snapshot:
-    """Write the caffemodel and then the solverstate; return their names.
-
-    Raises SolverError instead of storing values that are no numbers, unless the solver was told to ignore these.
-    """
-    if not solver.is_root:
-        raise SolverError("only the solver of rank 0 takes snapshots")
-    refuse_bad_params(solver)
-    hdf5 = solver.param.snapshot_format == SolverParameter.HDF5
-    files = Snapshot.named(solver.param.snapshot_prefix, solver.iter, hdf5)
+def write_snapshot(
+    param: SolverParameter, nets: Sequence[Net], histories: Sequence[Array], progress: Progress, events: Events
+) -> Snapshot:
+    """Write the caffemodel and then the solverstate; return their names. Of `nets` the first is the training net."""
+    hdf5 = param.snapshot_format == SolverParameter.HDF5
+    files = Snapshot.named(param.snapshot_prefix, progress.iter, hdf5)
     start = time.perf_counter()
-    solver.events.send(SnapshotStarted(solver.iter, files.model_file, files.state_file))
-    (hdf5_caffemodel if hdf5 else caffemodel).save(solver.net, files.model_file, solver.param.snapshot_diff)
-    history = [(param.blob.shape, values) for param, values in history_blobs(solver)]
-    state = _state(solver, files.model_file, [values for _, values in history])
+    events.send(SnapshotStarted(progress.iter, files.model_file, files.state_file))
+    (hdf5_caffemodel if hdf5 else caffemodel).save(nets[0], files.model_file, param.snapshot_diff)
+    history = [(param.blob.shape, values) for param, values in history_blobs(nets[0].learnable_params, histories)]
+    state = _state(progress, nets, files.model_file, [values for _, values in history])
     (hdf5_state if hdf5 else solverstate).write_state(files.state_file, state, history)
     seconds = time.perf_counter() - start
-    solver.events.send(SnapshotWritten(solver.iter, files.model_file, files.state_file, seconds))
+    events.send(SnapshotWritten(progress.iter, files.model_file, files.state_file, seconds))
     return files
 
 
-def history_blobs(solver: Solver) -> Iterator[tuple[LearnableParam, Array]]:
+def history_blobs(
+    params: Sequence[LearnableParam], histories: Sequence[Array]
+) -> Iterator[tuple[LearnableParam, Array]]:
     """Yield all parameters with their ranges of the first history, then of the second: Caffe's order."""
-    for history in solver.histories:
-        for param in solver.net.learnable_params:
+    for history in histories:
+        for param in params:
             yield param, history[param.offset : param.offset + param.count]
 
 
-def _state(solver: Solver, model_file: str, history: Sequence[Array]) -> SolverState:
+def _state(progress: Progress, nets: Sequence[Net], model_file: str, history: Sequence[Array]) -> SolverState:
     """Return all of the state but the history, and the checksums of it and of the caffemodel."""
     resume = ResumeState(
-        solver_type=solver.type,
-        seed=solver.seed,
-        net=[pack(net.get_state()) for net in solver.nets],
+        solver_type=progress.solver_type,
+        seed=nets[0].context.seed,
+        net=[pack(net.get_state()) for net in nets],
         model_crc32=crc32_of(model_file),
         written=time.time(),
         **machine(),
     )
-    state = SolverState(iter=solver.iter, learned_net=model_file, current_step=solver.current_step, resume=resume)
+    state = SolverState(iter=progress.iter, learned_net=model_file, current_step=progress.current_step, resume=resume)
     state.resume.state_crc32 = state_crc32(state, history)
     return state
 

@@ -6,28 +6,28 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf import text_format
 
 from caffelite.core import events, random
 from caffelite.core.blob import Array
-from caffelite.core.errors import UnknownNameError
+from caffelite.core.errors import SolverError, UnknownNameError
 from caffelite.core.events import Action
+from caffelite.core.format import message_text
 from caffelite.core.net.net import Net
 from caffelite.core.registry import Registry
 from caffelite.core.solver.checks import check_solver, require_lr_policy, require_max_iter
-from caffelite.core.solver.display import Display
+from caffelite.core.solver.display import Display, outputs_of
 from caffelite.core.solver.file import SolverFile, solver_file
 from caffelite.core.solver.log import SolverLog
-from caffelite.core.solver.nan_watch import refuse_bad_loss, refuse_bad_params
+from caffelite.core.solver.nan_watch import bad_loss, bad_params, diverged
 from caffelite.core.solver.nets import NetMaker
 from caffelite.core.solver.restore import read_snapshot
-from caffelite.core.solver.snapshot import write_snapshot
+from caffelite.core.solver.snapshot import Progress, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
-from caffelite.core.solver.testing import run_test
+from caffelite.core.solver.testing import NetTest, run_test
 from caffelite.core.weights.caffemodel import copy_trained_layers
 from caffelite.proto.caffe_pb2 import SolverParameter
 
@@ -36,6 +36,16 @@ log = logging.getLogger("caffelite")
 SolverSource = str | os.PathLike[str] | SolverParameter | SolverFile
 Callback = Callable[[], object]
 NetClass = type[Net]
+
+
+class Update(NamedTuple):
+    """What one update did: the learning rate used, and whether all parameters are finite now.
+
+    Unless `finite` is True the solver looks at every parameter, as where it is not known (None).
+    """
+
+    lr: float
+    finite: bool | None = None
 
 
 class Solver(ABC):
@@ -78,7 +88,7 @@ class Solver(ABC):
         self.current_step = 0  # that the learning rate policy has reached
         self._callbacks: list[tuple[Callback, Callback]] = []
         self._display = Display(self.events)
-        log.info("Initializing solver from parameters: \n%s", text_format.MessageToString(self.param).rstrip())
+        log.info("Initializing solver from parameters: \n%s", message_text(self.param))
         self.check()
         if self.param.snapshot and self.is_root:
             check_folder(file)  # before nets are made, which may take long
@@ -89,11 +99,9 @@ class Solver(ABC):
         log.info("Solver scaffolding done.")
 
     def _make_nets(self, solver_count: int, python_layers: bool) -> None:
-        seed = self.param.random_seed
-        self.seed = seed + self.solver_rank if seed >= 0 else random.process_seed()
-        maker = NetMaker(
-            self.file, self.seed, self.dtype, self.solver_rank, solver_count, python_layers, self.net_class
-        )
+        given = self.param.random_seed
+        seed = given + self.solver_rank if given >= 0 else random.process_seed()
+        maker = NetMaker(self.file, seed, self.dtype, self.solver_rank, solver_count, python_layers, self.net_class)
         self.net: Net = maker.train_net()
         self.test_nets: list[Net] = maker.test_nets()
         for name in filter(None, (name.strip() for entry in self.param.weights for name in entry.split(","))):
@@ -110,6 +118,11 @@ class Solver(ABC):
     def nets(self) -> list[Net]:
         """The training net and then the test nets."""
         return [self.net, *self.test_nets]
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers of the nets: random_seed, else one drawn at the start or stored with a state."""
+        return self.net.context.seed
 
     @property
     def is_root(self) -> bool:
@@ -131,15 +144,12 @@ class Solver(ABC):
         """Return `histories` for the net, all zero."""
 
     @abstractmethod
-    def apply_update(self) -> float:
-        """Update the parameters from their gradients, which become the update; return the learning rate used.
+    def apply_update(self) -> Update:
+        """Update the parameters from their gradients, which become the update; say what was done.
 
-        Calls `count_iteration` at the end. Users may call this after filling the gradients by themselves.
+        Calls `count_iteration` at the end. Users may call this after filling the gradients by themselves. A subclass
+        that has a rule of its own and does not know whether its results are finite returns `Update(lr)`.
         """
-
-    def update_was_finite(self) -> bool:
-        """Return whether `apply_update` knows that all parameters are finite; if not, they are looked at."""
-        return False
 
     def count_iteration(self) -> None:
         """Note that an update was made."""
@@ -200,13 +210,14 @@ class Solver(ABC):
         loss = self._forward_backward()
         smoothed_loss = self._display.smooth(loss)
         if displayed:
-            self._display.show(self._iter, smoothed_loss, self.net, self.param.display)
+            outputs = outputs_of(self.net.output_values())
+            self._display.show(self._iter, smoothed_loss, outputs, self.param.display)
         for _, on_gradients_ready in self._callbacks:
             on_gradients_ready()
-        lr = self.apply_update()
-        if not self.update_was_finite():
-            refuse_bad_params(self)
-        self.events.send(events.IterationFinished(self._iter, loss, smoothed_loss, lr))
+        update = self.apply_update()
+        if not update.finite:
+            self._refuse_bad_params()
+        self.events.send(events.IterationFinished(self._iter, loss, smoothed_loss, update.lr))
         self._act()
 
     def is_due(self, interval: int) -> bool:
@@ -219,7 +230,7 @@ class Solver(ABC):
         loss = 0.0
         for batch in range(batches):
             batch_loss = self._forward(self._iter * batches + batch)
-            refuse_bad_loss(self, batch_loss)
+            self._refuse_bad_loss(batch_loss)
             loss += batch_loss
             self.net.backward_pass()
         return loss / batches
@@ -227,6 +238,14 @@ class Solver(ABC):
     def _forward(self, number: int) -> float:
         self.net.context.passes = number  # random numbers are a function of it, so a resumed run draws the same
         return self.net.forward_pass()
+
+    def _refuse_bad_loss(self, loss: float) -> None:
+        if self.on_nan == "stop" and (what := bad_loss(loss, self.net)):
+            raise diverged(self._iter, what, self.last_snapshot)
+
+    def _refuse_bad_params(self) -> None:
+        if self.on_nan == "stop" and (what := bad_params(self.net)):
+            raise diverged(self._iter, what, self.last_snapshot)
 
     def _act(self) -> None:
         action = self.action_source()
@@ -242,11 +261,36 @@ class Solver(ABC):
             return
         for index in range(len(self.test_nets)):
             if not self.stopped:
-                self.stopped = run_test(self, index)
+                self.stopped = self._test(index)
+
+    def _test(self, index: int) -> bool:
+        """Run one test net; return whether a stop was asked for meanwhile."""
+        net, batches = self.test_nets[index], self.param.test_iter[index]
+        self.events.send(events.NetTestStarted(self._iter, index, batches))
+        self.share_weights(net)
+        test = NetTest(index, self._iter, batches, self.param.test_compute_loss)
+        return run_test(net, test, self.events, self._stop_asked)
+
+    def _stop_asked(self) -> bool:
+        """Do what the action source asks, until it asks no more; return whether it said stop."""
+        stop = False
+        while (action := self.action_source()) is not Action.NONE:
+            if action is Action.SNAPSHOT:
+                self.snapshot()
+            else:
+                stop = True
+        return stop
 
     def snapshot(self) -> tuple[str, str]:
-        """Write caffemodel and solverstate, named by snapshot_prefix and iteration; return both names."""
-        files = write_snapshot(self)
+        """Write caffemodel and solverstate, named by snapshot_prefix and iteration; return both names.
+
+        Raises SolverError instead of storing values that are nan or infinite, unless `on_nan` is "ignore".
+        """
+        if not self.is_root:
+            raise SolverError("only the solver of rank 0 takes snapshots")
+        self._refuse_bad_params()
+        progress = Progress(self._iter, self.current_step, self.type)
+        files = write_snapshot(self.param, self.nets, self.histories, progress, self.events)
         self.last_snapshot = files.state_file
         return files
 
@@ -255,7 +299,8 @@ class Solver(ABC):
 
         A caffemodel that was changed after it was written gives a warning, if `strict` a WeightsError.
         """
-        state = read_snapshot(self, state_file, strict)
+        take_seed = self.param.random_seed < 0
+        state = read_snapshot(state_file, strict, self.type, self.nets, self.histories, self.events, take_seed)
         self._iter, self.current_step = state.iter, state.current_step
         self.last_snapshot = os.fspath(state_file)
 

@@ -3,47 +3,45 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from caffelite.core.blob import Array
-from caffelite.core.events import Action, NetTestFinished, NetTestInterrupted, NetTestStarted, Output
+from caffelite.core.events import Events, NetTestFinished, NetTestInterrupted, Output
 from caffelite.core.net.net import Net
-
-if TYPE_CHECKING:
-    from caffelite.core.solver.solver import Solver
+from caffelite.core.solver.display import outputs_of
 
 
-def run_test(solver: Solver, index: int) -> bool:
-    """Run test net `index` with the present weights; return whether a stop was asked for meanwhile."""
-    net, batches = solver.test_nets[index], solver.param.test_iter[index]
-    solver.events.send(NetTestStarted(solver.iter, index, batches))
-    solver.share_weights(net)
+@dataclass(frozen=True)
+class NetTest:
+    """One test: of test net `index`, after `iter` updates, over so many batches, with or without the loss."""
+
+    index: int
+    iter: int
+    batches: int
+    compute_loss: bool
+
+
+def run_test(net: Net, test: NetTest, events: Events, stop_asked: Callable[[], bool]) -> bool:
+    """Run a test net with the weights that it has; return whether a stop was asked for, which is asked at each batch.
+
+    Random draws are a function of iteration and batch, so that a test made again draws the same.
+    """
     start, total_loss = time.perf_counter(), 0.0
     sums: list[Array] = []
-    for batch in range(batches):
-        if _stop_asked(solver):
-            solver.events.send(NetTestInterrupted(solver.iter, index))
+    for batch in range(test.batches):
+        if stop_asked():
+            events.send(NetTestInterrupted(test.iter, test.index))
             return True
-        net.context.passes = solver.iter * batches + batch
+        net.context.passes = test.iter * test.batches + batch
         total_loss += net.forward_pass()
         sums = _added(sums, net)
-    loss = total_loss / batches if solver.param.test_compute_loss and batches else None
-    outputs = _means(net, sums, batches)
-    solver.events.send(NetTestFinished(solver.iter, index, outputs, loss, time.perf_counter() - start))
+    loss = total_loss / test.batches if test.compute_loss and test.batches else None
+    outputs = _means(net, sums, test.batches)
+    events.send(NetTestFinished(test.iter, test.index, outputs, loss, time.perf_counter() - start))
     return False
-
-
-def _stop_asked(solver: Solver) -> bool:
-    """Do what the action source asks, until it asks no more; return whether it said stop."""
-    stop = False
-    while (action := solver.action_source()) is not Action.NONE:
-        if action is Action.SNAPSHOT:
-            solver.snapshot()
-        else:
-            stop = True
-    return stop
 
 
 def _added(sums: list[Array], net: Net) -> list[Array]:
@@ -56,8 +54,5 @@ def _added(sums: list[Array], net: Net) -> list[Array]:
 def _means(net: Net, sums: list[Array], batches: int) -> tuple[Output, ...]:
     if not sums:
         return ()
-    return tuple(
-        Output(name, total / batches, loss_weight)
-        for (name, loss_weight, _), totals in zip(net.output_values(), sums, strict=True)
-        for total in totals.tolist()
-    )
+    named = zip(net.output_values(), sums, strict=True)
+    return outputs_of((name, loss_weight, totals / batches) for (name, loss_weight, _), totals in named)

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from google.protobuf import text_format
 
 from caffelite.core.errors import PrototxtError, SolverError
 from caffelite.core.solver.file import SolverFile, read_solver_file, solver_file
@@ -66,3 +67,16 @@ def test_a_message_has_no_lines(tmp_path):
 def test_a_net_given_as_solver(golden_folder):
     with pytest.raises(PrototxtError, match="this describes a net, not a solver"):
         read_solver_file(golden_folder / "cli" / "net.prototxt")
+
+
+@pytest.mark.parametrize("source", ["file", "message"])
+def test_what_was_upgraded_is_logged_once(write, caplog, source):
+    from caffelite import get_solver
+
+    text = """solver_type: NESTEROV lr_policy: "fixed" net_param { layer { name: "a" type: "DummyData" top: "a"
+        dummy_data_param { shape { dim: 1 } } } }"""
+    param = text_format.Parse(text, SolverParameter())
+    with caplog.at_level("INFO", "caffelite"):
+        get_solver(write(text) if source == "file" else param)
+    for start in ("Attempting to upgrade", "Successfully upgraded"):
+        assert sum(text.startswith(start) and "deprecated 'solver_type' field" in text for text in caplog.messages) == 1

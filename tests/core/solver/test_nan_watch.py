@@ -5,6 +5,8 @@ import pytest
 
 from caffelite.core.errors import SolverError
 from caffelite.core.solver.nan_watch import first_bad_blob
+from caffelite.core.solver.rules.sgd import SGDSolver
+from caffelite.core.solver.solver import SOLVERS, Update
 
 FIXED = 'base_lr: 0.1 lr_policy: "fixed" snapshot_after_train: false '
 
@@ -64,7 +66,7 @@ def test_large_parameters_whose_squares_overflow_are_no_mistake(solvers):
     solver.net.params["ip"][0].data[...] = 1e25
     solver.net.params["ip"][0].data[0, 1] = -1e25
     solver.step(1)
-    assert not solver.update_was_finite()
+    assert solver.apply_update().finite is None
 
 
 def test_the_first_bad_blob_is_found_in_the_order_of_layers(solvers):
@@ -85,4 +87,45 @@ def test_bad_losses_of_any_batch_of_an_iteration_are_found(solvers):
 
     solver.net.add_callback("after_forward", lambda layer: spoil(layer) if layer == 0 else None)
     with pytest.raises(SolverError, match=r'iteration 0: the loss is nan; it began with top "x" of layer "data"'):
+        solver.step(1)
+
+
+LARGE_NET = """
+layer { name: "data" type: "DummyData" top: "x" top: "t" dummy_data_param {
+    shape { dim: 1 dim: 20000 } shape { dim: 1 dim: 2 } data_filler { type: "constant" value: 0.5 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2
+    weight_filler { type: "constant" value: 1 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" loss_weight: 1e-6 }
+"""
+
+
+@pytest.mark.parametrize("net", ["small", "large"])
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", list(SOLVERS))
+def test_every_rule_notices_what_its_update_made(solvers, kind, value, index, net):
+    """Of a net whose arena one thread updates, and of one that all threads share; the last element goes bad."""
+    fields = f'type: "{kind}" base_lr: 0.01 lr_policy: "fixed" '
+    solver = solvers.of(fields, LARGE_NET if net == "large" else solvers.CONSTANT_NET)
+    solver.step(1)
+    updates = []
+    apply_update = solver.apply_update
+    solver.apply_update = lambda: updates.append(apply_update()) or updates[-1]
+    solver.step(1)
+    data = solver.net.params["ip"][index].data.reshape(-1)
+    solver.add_callback(lambda: None, lambda: data.__setitem__(-1, value))  # after the loss, before the update
+    with pytest.raises(SolverError, match=rf'iteration 3: param {index} of layer "ip" .* has values that are nan or'):
+        solver.step(1)
+    assert [update.finite for update in updates] == [True, None]
+
+
+def test_a_rule_that_does_not_know_has_its_results_looked_at(solvers):
+    class Careless(SGDSolver):
+        def apply_update(self):
+            self.net.learnable_params[1].blob.data[...] = np.nan
+            self.count_iteration()
+            return Update(0.5)
+
+    solver = Careless(solvers.param(FIXED))
+    with pytest.raises(SolverError, match=r'iteration 1: param 1 of layer "ip" '):
         solver.step(1)

@@ -196,7 +196,11 @@ def test_the_newest_whole_snapshot_is_restored_and_damaged_ones_are_named(solver
     (tmp_path / "a_iter_3.caffemodel").unlink()
     candidates = snapshots(f"{tmp_path}/a")
     resumed = solvers.of(text)
-    assert restore_newest(resumed, candidates) == f"{tmp_path}/a_iter_2.solverstate"
+
+    def restore(state_file):
+        resumed.restore(state_file, strict=True)
+
+    assert restore_newest(restore, candidates) == f"{tmp_path}/a_iter_2.solverstate"
     assert resumed.iter == 2
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert [text.partition(" cannot be used: ")[0] for text in warnings] == [
@@ -207,7 +211,7 @@ def test_the_newest_whole_snapshot_is_restored_and_damaged_ones_are_named(solver
     with pytest.raises(
         WeightsError, match="no snapshot can be used .*mend or remove them, or train without --snapshot"
     ):
-        restore_newest(resumed, candidates)
+        restore_newest(restore, candidates)
 
 
 def test_states_of_both_formats_are_told_by_their_contents(solvers, tmp_path):
@@ -221,3 +225,32 @@ def test_states_of_both_formats_are_told_by_their_contents(solvers, tmp_path):
     assert other.iter == 1
     np.testing.assert_array_equal(other.net.arena.data, solver.net.arena.data)
     np.testing.assert_array_equal(other.histories, solver.histories)
+
+
+def test_a_solver_with_a_seed_of_its_own_keeps_it_and_others_take_the_stored_one(solvers, tmp_path):
+    text = FIXED + f'test_iter: 1 test_interval: 100 test_initialization: false snapshot_prefix: "{tmp_path}/a"'
+
+    def drawn(solver):
+        """Return the seed of solver and nets, and what the next iteration draws."""
+        (seed,) = {solver.seed, *(net.context.seed for net in solver.nets)}
+        solver.step(1)
+        return seed, solver.net.blobs["x"].data.copy()
+
+    straight = solvers.of(f"{text} random_seed: 3", solvers.RANDOM_NET)
+    straight.step(2)
+    state_file = straight.snapshot().state_file
+    seed, values = drawn(straight)
+    assert seed == 3
+
+    for fields, expected in (("", 3), ("random_seed: 3", 3), ("random_seed: 4", 4)):
+        resumed = solvers.of(f"{text} {fields}", solvers.RANDOM_NET)
+        resumed.restore(state_file)
+        seed, theirs = drawn(resumed)
+        assert seed == expected
+        assert np.array_equal(theirs, values) == (expected == 3)
+        again = read_state(resumed.snapshot().state_file)
+        assert again.resume.seed == expected
+
+    other = solvers.of(f"{text} random_seed: 4", solvers.RANDOM_NET)
+    other.step(3)
+    np.testing.assert_array_equal(theirs, other.net.blobs["x"].data)

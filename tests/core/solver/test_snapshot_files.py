@@ -37,6 +37,20 @@ def test_a_disk_without_room_for_a_snapshot_is_found_before_training(solvers, tm
         get_solver(path)
 
 
+@pytest.mark.parametrize(
+    ("fields", "needed"), [("", "256 B"), ("snapshot_diff: true", "384 B"), ('type: "Adam"', "384 B")]
+)
+def test_diffs_and_histories_need_room_too(solvers, tmp_path, monkeypatch, fields, needed):
+    """The arena of the net has two cache lines: values, and as many bytes for each history and for diffs."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=int(needed[:3])))
+    text = f'lr_policy: "fixed" snapshot: 5 snapshot_prefix: "{tmp_path}/a" {fields}'
+    solvers.of(text)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=int(needed[:3]) - 1))
+    with pytest.raises(SolverError, match=f"A snapshot takes {needed} and"):
+        solvers.of(text)
+
+
 def test_names_are_caffes():
     assert Snapshot.named("folder/a", 5, False) == ("folder/a_iter_5.caffemodel", "folder/a_iter_5.solverstate")
     files = Snapshot.named("a.solverstate/b", 5, True)

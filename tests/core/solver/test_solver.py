@@ -5,7 +5,14 @@ import pytest
 
 import caffelite
 from caffelite.core.errors import SolverError, UnknownNameError
-from caffelite.core.events import Action, OptimizationDone, OptimizationStopped
+from caffelite.core.events import (
+    Action,
+    FinalLossDisplayed,
+    IterationFinished,
+    OptimizationDone,
+    OptimizationStopped,
+    StepTaken,
+)
 from caffelite.core.solver.rules.sgd import SGDSolver
 from caffelite.core.solver.solver import SOLVERS, Solver
 from caffelite.proto.caffe_pb2 import SolverParameter
@@ -207,3 +214,56 @@ def test_an_error_in_an_inline_net_names_the_solvers_file_and_line(tmp_path):
     )
     with pytest.raises(caffelite.CaffeliteError, match=r"solver\.prototxt:4: "):
         get_solver(tmp_path / "solver.prototxt")
+
+
+def test_reading_the_rate_changes_nothing(solvers):
+    """Two equal stepvalues, of which Caffe takes one in each iteration."""
+    text = 'base_lr: 1 lr_policy: "multistep" gamma: 0.5 stepvalue: 1 stepvalue: 1 stepvalue: 3'
+    read, unread = solvers.of(text), solvers.of(text)
+    seen = {solver: [] for solver in (read, unread)}
+    for solver, events in seen.items():
+        solver.events.add(lambda event, events=events: events.append(event))
+    for expected in (1, 0.5, 0.25, 0.125, 0.125):
+        step, told = read.current_step, len(seen[read])
+        assert [read.lr, read.lr] == [expected, expected]
+        assert (read.current_step, len(seen[read])) == (step, told)
+        read.step(1)
+        unread.step(1)
+        assert read.current_step == unread.current_step
+    for solver in (read, unread):
+        finished = [event.lr for event in seen[solver] if isinstance(event, IterationFinished)]
+        assert finished == [1, 0.5, 0.25, 0.125, 0.125]
+        steps = [(event.iter, event.step) for event in seen[solver] if isinstance(event, StepTaken)]
+        assert steps == [(1, 1), (2, 2), (3, 3)]
+    np.testing.assert_array_equal(read.net.arena.data, unread.net.arena.data)
+
+
+def test_the_final_loss_is_that_of_the_batch_after_the_last_iteration(solvers):
+    """With iter_size 2, four iterations take the batches 0 to 7; the final loss is that of batch 8."""
+    solver = solvers.of(
+        FIXED + "max_iter: 4 snapshot_after_train: false display: 4 iter_size: 2 random_seed: 3", solvers.RANDOM_NET
+    )
+    passes, losses, seen = [], [], []
+
+    def note(layer):
+        if layer == 2:
+            passes.append(solver.net.context.passes)
+            losses.append(float(solver.net.blobs["loss"].data))
+
+    solver.net.add_callback("after_forward", note)
+    solver.events.add(seen.append)
+    solver.solve()
+    assert passes == list(range(9))
+    (final,) = (event for event in seen if isinstance(event, FinalLossDisplayed))
+    assert final.loss == pytest.approx(losses[8], rel=1e-6)
+
+
+def test_weights_of_an_inline_net_are_not_printed_as_text(solvers, caplog):
+    param = solvers.param(FIXED)
+    param.net_param.layer[1].blobs.add(data=[0.125, 0.25]).shape.dim[:] = [1, 2]
+    param.net_param.layer[1].blobs.add(data=[0.5]).shape.dim[:] = [1]
+    with caplog.at_level("INFO", "caffelite"):
+        get_solver(param)
+    (text,) = (text for text in caplog.messages if text.startswith("Initializing solver from parameters: \n"))
+    assert "shape { dim: 1 dim: 2 } (2 values)" in text
+    assert "0.125" not in text

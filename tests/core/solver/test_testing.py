@@ -76,3 +76,43 @@ def test_only_the_root_solver_tests(solvers):
     seen = events_of(solver)
     solver.test_all()
     assert seen == []
+
+
+RANDOM_DATA = """
+layer {{ name: "data" type: "Data" top: "x" top: "label" phase: TRAIN transform_param {{ mirror: true crop_size: 5 }}
+    data_param {{ source: "{source}" backend: LMDB batch_size: 6 }} }}
+layer {{ name: "noise" type: "DummyData" top: "noise" dummy_data_param {{
+    shape {{ dim: 3 }} data_filler {{ type: "gaussian" std: 1 }} }} }}
+"""
+
+
+def test_random_draws_of_tests_are_functions_of_record_and_iteration(solvers, golden_folder):
+    """Data layers go on from one test to the next, and draw anew for a record that comes again; others draw by pass."""
+    net = RANDOM_DATA.format(source=golden_folder / "data" / "raw_lmdb")  # of 6 records
+
+    def seen_in(*runs):
+        solver = solvers.of(FIXED + "test_iter: 2 random_seed: 7", net)
+        crops, noise = [], []
+        test_net = solver.test_nets[0]
+
+        def note(layer):
+            if layer == 1:
+                crops.append(test_net.blobs["x"].data.copy())
+                noise.append(test_net.blobs["noise"].data.copy())
+
+        test_net.add_callback("after_forward", note)
+        for run in runs:
+            run(solver)
+        solver.close()
+        return np.array(crops), np.array(noise)
+
+    def test(solver):
+        solver.test_all()
+
+    crops, noise = seen_in(test, test, lambda solver: solver.count_iteration(), test)
+    assert len({values.tobytes() for values in crops}) == 6  # the same records in each batch, cropped differently
+    np.testing.assert_array_equal(noise[:2], noise[2:4])  # at the same iteration
+    assert len({values.tobytes() for values in noise}) == 4
+    again, noise_again = seen_in(test, test)
+    np.testing.assert_array_equal(again, crops[:4])
+    np.testing.assert_array_equal(noise_again, noise[:4])

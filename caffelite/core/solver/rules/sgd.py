@@ -14,8 +14,8 @@ from caffelite.core.kernels.jit.compile import ParallelKernel
 from caffelite.core.kernels.updates.loop import cut, sums_of_squares
 from caffelite.core.kernels.updates.sgd import Momentum, sgd_update
 from caffelite.core.solver.checks import require_lr_policy
-from caffelite.core.solver.lr_policies import LR_POLICIES
-from caffelite.core.solver.solver import Solver, register_solver
+from caffelite.core.solver.lr_policies import LR_POLICIES, Rate
+from caffelite.core.solver.solver import Solver, Update, register_solver
 
 SMALL = 30_000  # elements of an arena below which sharing the update out costs more than it saves
 
@@ -45,22 +45,33 @@ class SGDSolver(Solver):
 
     @property
     def lr(self) -> float:
-        """Learning rate of the present iteration; reading it may advance the multistep policy, as in Caffe."""
+        """Learning rate of the present iteration, as the next `apply_update` takes it."""
+        return float(self.as_number(self._rate().lr))
+
+    def _rate(self) -> Rate:
         require_lr_policy(self.file)
-        rate, step = LR_POLICIES[self.param.lr_policy].rate(self.param, self.iter, self.current_step)
+        return LR_POLICIES[self.param.lr_policy].rate(self.param, self.iter, self.current_step)
+
+    def _take_step(self, step: int) -> None:
+        """Note the step that the learning rate policy has reached; that of multistep is logged."""
         if step != self.current_step and self.param.lr_policy == "multistep":
             self.events.send(StepTaken(self.iter, step))
         self.current_step = step
-        return float(self.as_number(rate))
 
     @property
     def l1(self) -> bool:
         """Whether weight decay is the L1 norm's, a constant pull towards 0."""
         return self.param.regularization_type == "L1"
 
-    def apply_update(self) -> float:
-        """Clip, normalise and regularise the gradients, update the parameters, count the iteration."""
-        lr = self.lr
+    def apply_update(self) -> Update:
+        """Clip, normalise and regularise the gradients, update the parameters, count the iteration.
+
+        Every rule's kernel leaves the sums of squares of the new parameters: these are finite if all parameters are,
+        but large ones overflow, so that they may be finite if the sums are not.
+        """
+        rate = self._rate()
+        self._take_step(rate.step)
+        lr = float(self.as_number(rate.lr))
         if self.is_due(self.param.display):
             self.events.send(LearningRateDisplayed(self.iter, lr))
         scale = self._clip() / self.param.iter_size
@@ -68,11 +79,7 @@ class SGDSolver(Solver):
         decays = self._decay_mults * self.as_number(self.param.weight_decay)
         self.update(rates, decays, self.as_number(scale))
         self.count_iteration()
-        return lr
-
-    def update_was_finite(self) -> bool:
-        """Return whether the sums of squares of the new parameters, which every rule's kernel leaves, are finite."""
-        return math.isfinite(self._piece_sums.sum())
+        return Update(lr, True if math.isfinite(self._piece_sums.sum()) else None)
 
     def update(self, rates: Array, decays: Array, scale: Any) -> None:
         """Turn gradients into the update and subtract it: gradient = scale * diff + decay * data (its sign if `l1`).
