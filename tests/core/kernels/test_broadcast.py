@@ -14,8 +14,10 @@ VALUES = [
     (broadcast.Normalize(), lambda x, w, b: (x - b) * w),
     (broadcast.Rectify(), lambda x, w, b: np.where(x > 0, x, w * x)),
 ]
-# One rule is enough for the ways in which threads share the work.
-CASES = [(*value, shape) for value in VALUES for shape in SMALL] + [(*VALUES[1], shape) for shape in LARGE]
+# Threads share the work alike for all rules and number types: one of each is enough, compiling takes seconds.
+SIZES = [(shape, dtype) for shape in SMALL for dtype in (np.float32, np.float64)]
+LARGE_SIZES = [(shape, np.float32) for shape in LARGE]
+CASES = [(*value, *size) for value in VALUES for size in SIZES] + [(*VALUES[1], *size) for size in LARGE_SIZES]
 
 
 def arrays(shape, dtype):
@@ -24,8 +26,8 @@ def arrays(shape, dtype):
     return x, dy, w, b
 
 
-@pytest.mark.parametrize(("rule", "plain", "shape"), CASES)
-def test_values_and_the_copy(dtype, rule, plain, shape):
+@pytest.mark.parametrize(("rule", "plain", "shape", "dtype"), CASES)
+def test_values_and_the_copy(rule, plain, shape, dtype):
     x, _, w, b = arrays(shape, dtype)
     top, kept = x.copy(), np.zeros_like(x)
     broadcast.forward(rule, top, w, b, kept, top)
@@ -33,8 +35,8 @@ def test_values_and_the_copy(dtype, rule, plain, shape):
     np.testing.assert_array_equal(kept, x)
 
 
-@pytest.mark.parametrize("shape", LARGE + SMALL)
-def test_gradients(dtype, shape):
+@pytest.mark.parametrize(("shape", "dtype"), LARGE_SIZES + SIZES)
+def test_gradients(shape, dtype):
     x, dy, w, _ = arrays(shape, dtype)
     w_diff, b_diff, dx = np.full(shape[1], 2, dtype), np.full(shape[1], 3, dtype), dy.copy()
     broadcast.backward(broadcast.Multiply(), x, w, dx, w_diff, b_diff, dx)
