@@ -1,1 +1,1 @@
-"""Update rules over the arena, one file a rule."""
+"""Update rules over the arena: the loop that all share, and one file a rule."""

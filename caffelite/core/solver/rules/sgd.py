@@ -66,8 +66,8 @@ class SGDSolver(Solver):
     def apply_update(self) -> Update:
         """Clip, normalise and regularise the gradients, update the parameters, count the iteration.
 
-        Every rule's kernel leaves the sums of squares of the new parameters: these are finite if all parameters are,
-        but large ones overflow, so that they may be finite if the sums are not.
+        Every rule's kernel leaves the sums of squares of the new parameters. If these are finite, so are all of them;
+        if not, nothing is known (None), since squares of large numbers overflow.
         """
         rate = self._rate()
         self._take_step(rate.step)
