@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.depthwise.tiles import add_lanes, forward_strip, spread_strip, weight_strip
 from caffelite.core.kernels.convolution.direct.slab import clear
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer
+from caffelite.core.kernels.ir.pointers import own_code, pointer
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
@@ -168,7 +169,7 @@ class DepthwiseWeightGradient:
 
     def __init__(self, geometry: Geometry) -> None:
         self.plan = plan_depthwise(geometry)
-        self.sums = aligned_zeros(self.plan.workers, 144)
+        self.sums = aligned_zeros((self.plan.workers, 144))
         self.run = weight_gradient.serial if geometry.multiply_adds < SMALL else weight_gradient
 
     def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.forward import SMALL, DirectForward, best_tile, run_tile
 from caffelite.core.kernels.convolution.direct.slab import Slab, clear, fold_slab, slab_layout, slab_phases
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import aligned_zeros, copy_rows, own_code, pointer, shift
+from caffelite.core.kernels.ir.pointers import copy_rows, own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
@@ -204,8 +205,8 @@ class FoldedBottomGradient:
         panels = -(-self.plan.block * geometry.kernel_w // self.plan.rows)
         floats = geometry.kernel_h * panels * self.plan.outputs * self.plan.rows
         self.packed = aligned_zeros(geometry.group * blocks * floats)
-        self.rooms = aligned_zeros(workers, self.plan.block * geometry.kernel_w * self.slab.plane + 16)
-        self.lines = aligned_zeros(workers, self.plan.outputs * width)
+        self.rooms = aligned_zeros((workers, self.plan.block * geometry.kernel_w * self.slab.plane + 16))
+        self.lines = aligned_zeros((workers, self.plan.outputs * width))
         self.small = geometry.multiply_adds < SMALL
 
     def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import (
     Slab,
     fill_slab,
@@ -20,8 +21,9 @@ from caffelite.core.kernels.convolution.direct.slab import (
 )
 from caffelite.core.kernels.convolution.direct.tiles import PIXEL_TILES, pixel_tile
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift, transpose_lines
+from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import to_some_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 BLOCK_TAPS = 290  # weights of one output in one pass over a tile
@@ -94,7 +96,7 @@ def pack_panel(
         runs, length = (count, plan.taps) if turned else (1, count * plan.taps)
         for run in range(runs):
             here = shift(source, (c0 + run) * across)
-            transpose_lines(here, down, rows, length, target, pointer(places, run * plan.taps), plan.rows)
+            to_some_lanes(here, down, rows, length, target, pointer(places, run * plan.taps), plan.rows)
 
 
 @kernel
@@ -266,10 +268,12 @@ class DirectForward:
         places = packed_places(self.plan, panels)
         self.places = (places, np.ascontiguousarray(places[:, ::-1]))  # turned weights: the last tap becomes the first
         blocks = -(-self.plan.channels // self.plan.block)
-        self.packed = aligned_zeros(geometry.group, blocks * self.plan.block * self.plan.taps * panels * self.plan.rows)
-        self.bias = aligned_zeros(geometry.group, panels * self.plan.rows)
+        self.packed = aligned_zeros(
+            (geometry.group, blocks * self.plan.block * self.plan.taps * panels * self.plan.rows)
+        )
+        self.bias = aligned_zeros((geometry.group, panels * self.plan.rows))
         overhang = 16 * self.plan.vectors
-        self.rooms = aligned_zeros(workers, self.plan.block * self.slab.kernel_w * self.slab.plane + overhang)
+        self.rooms = aligned_zeros((workers, self.plan.block * self.slab.kernel_w * self.slab.plane + overhang))
         self.small = geometry.multiply_adds < SMALL
 
     def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import add_rows, copy_rows, own_code, shift
+from caffelite.core.kernels.ir.pointers import add_strided_rows, copy_rows, own_code, shift
 from caffelite.core.kernels.jit.compile import kernel
 
 
@@ -172,9 +172,9 @@ def put_rows(source: Any, target: Any, first: int, last: int, rows: int, slab: S
     own_code()
     stride, pitch = slab.stride_h * slab.width, slab.pitch
     if slab.stride_w == 1:
-        add_rows(1, source, pitch, target, stride, first, last, rows)
+        add_strided_rows(1, source, pitch, target, stride, first, last, rows)
     elif slab.stride_w == 2:
-        add_rows(2, source, pitch, target, stride, first, last, rows)
+        add_strided_rows(2, source, pitch, target, stride, first, last, rows)
     else:
         for r in range(rows):
             for i in range(first, last):

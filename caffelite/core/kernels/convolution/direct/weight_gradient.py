@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import (
     Slab,
     clear,
@@ -19,7 +20,7 @@ from caffelite.core.kernels.convolution.direct.slab import (
 )
 from caffelite.core.kernels.convolution.direct.tiles import DOT_TILES, dot_tile
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
@@ -217,9 +218,9 @@ class DirectWeightGradient:
         self.offsets = np.concatenate([offsets, np.repeat(offsets[-1:], self.plan.columns)])
         self.phases = slab_phases(geometry)
         count = geometry.num_output * geometry.group_channels * geometry.taps
-        self.sums = aligned_zeros(self.plan.sample_splits - 1, -(-count // 16) * 16)
+        self.sums = aligned_zeros((self.plan.sample_splits - 1, -(-count // 16) * 16))
         room = self.plan.samples * self.plan.block * self.slab.kernel_w * self.slab.plane + 16
-        self.rooms = aligned_zeros(workers, room)
+        self.rooms = aligned_zeros((workers, room))
         self.small = geometry.multiply_adds < SMALL
 
     def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:

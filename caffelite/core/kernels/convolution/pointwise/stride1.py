@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.pointwise.tiles import PLANE_TILES, plane_tile
-from caffelite.core.kernels.convolution.winograd.tiles import turn_in
-from caffelite.core.kernels.ir.pointers import aligned_zeros, copy_rows, own_code, pointer, shift
+from caffelite.core.kernels.ir.pointers import copy_rows, own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import to_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
@@ -70,7 +71,7 @@ def pack_pair(
             copy_rows(1, source, plan.outputs, target, 16, 0, outputs, 16, count)
         else:
             source = pointer(weight, (g * plan.outputs + m) * plan.channels + c)
-            turn_in(source, plan.channels, outputs, count, target, pointer(places, 0))
+            to_lanes(source, plan.channels, outputs, count, target, pointer(places, 0))
 
 
 @parallel_kernel
@@ -245,7 +246,7 @@ class PointwiseForward:
         pairs = -(-plan.outputs // (2 * plan.rows))
         self.places = np.arange(plan.block + 16, dtype=np.int32) * 16
         self.packed_floats = plan.channels * pairs * 16
-        self.bias = aligned_zeros(plan.group, pairs * 2 * plan.rows)
+        self.bias = aligned_zeros((plan.group, pairs * 2 * plan.rows))
 
     def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
         """Overwrite top (N, O, H, W); weight is (O, C / group, 1, 1), bias (O,) or None, bottom (N, C, H, W)."""

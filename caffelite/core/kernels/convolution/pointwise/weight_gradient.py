@@ -13,10 +13,10 @@ import numpy as np
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.pointwise.stride1 import SMALL
-from caffelite.core.kernels.convolution.winograd.tiles import product_rows, turn_in, turn_out
-from caffelite.core.kernels.gemm.products import run_product
+from caffelite.core.kernels.gemm.products import product_rows, run_product
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
@@ -53,7 +53,7 @@ def add_image(
         count = min(plan.block, plan.pixels - q0)
         for lane in range(0, plan.lanes, 16):
             source = shift(narrow, lane * plan.pixels + q0)
-            turn_in(source, plan.pixels, min(16, plan.lanes - lane), count, shift(turned, lane), places)
+            to_lanes(source, plan.pixels, min(16, plan.lanes - lane), count, shift(turned, lane), places)
         for q in range(0, count, PIECE):
             size = min(PIECE, count - q)
             for lane in range(0, plan.width, step):
@@ -85,7 +85,7 @@ def add_sums(sums: Any, plan: Gradient, g: int, r0: int, r1: int, weight_diff: n
             for lane in range(0, plan.lanes, 16):
                 place = shift(target, lane * plan.rows + row)
                 source = shift(sums, row * plan.width + lane)
-                turn_out(1, source, places, min(16, r1 - row), place, plan.rows, min(16, plan.lanes - lane))
+                from_lanes(1, source, places, min(16, r1 - row), place, plan.rows, min(16, plan.lanes - lane))
     else:
         for row in range(r0, r1):
             for lane in range(plan.lanes):

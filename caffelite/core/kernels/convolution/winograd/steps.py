@@ -12,13 +12,12 @@ from caffelite.core.kernels.convolution.direct.slab import clear
 from caffelite.core.kernels.convolution.winograd.tiles import (
     input_transform,
     output_transform,
-    turn_in,
-    turn_out,
     weight_transform,
 )
 from caffelite.core.kernels.gemm.products import run_product
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
 from caffelite.core.kernels.jit.compile import kernel
 
 
@@ -63,7 +62,7 @@ def fill_rows(
     clear(shift(room, below * pitch), (rows - below) * pitch)
     if below > above:
         source = shift(image, (first + above) * width)
-        turn_in(source, height * width, lanes, (below - above) * width, shift(room, above * pitch), places)
+        to_lanes(source, height * width, lanes, (below - above) * width, shift(room, above * pitch), places)
 
 
 @kernel
@@ -101,10 +100,10 @@ def transform_weights(
             if turn:
                 for i in range(count):
                     source = pointer(weight, ((g * plan.channels + c + i) * plan.outputs + lane) * 9)
-                    turn_in(source, 9, outputs, 9, shift(room, i * 144), pointer(taps, 0))
+                    to_lanes(source, 9, outputs, 9, shift(room, i * 144), pointer(taps, 0))
             else:
                 source = pointer(weight, ((g * plan.outputs + lane) * plan.channels + c) * 9)
-                turn_in(source, plan.channels * 9, outputs, count * 9, room, pointer(taps, 0))
+                to_lanes(source, plan.channels * 9, outputs, count * 9, room, pointer(taps, 0))
             for i in range(count):
                 place = shift(target, (c - c0 + i) * plan.chunk + lane - m)
                 weight_transform(shift(room, i * 144), place, plan.weight_step)
@@ -150,7 +149,7 @@ def write_outputs(
                 output_transform(source, plan.product_step, start, shift(room, tx * 64), pitch)
             target = pointer(top, ((n * plan.group + g) * plan.outputs + lane) * plane + ty * 4 * plan.out_width)
             count = min(4, plan.out_height - ty * 4) * plan.out_width
-            turn_out(0, room, pointer(places, 0), count, target, plane, min(16, plan.outputs - lane))
+            from_lanes(0, room, pointer(places, 0), count, target, plane, min(16, plan.outputs - lane))
 
 
 def pixel_places(rows: int, width: int, pitch: int, pad: int) -> np.ndarray:

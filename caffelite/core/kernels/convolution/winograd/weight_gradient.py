@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.winograd.steps import Winograd, fill_rows, pixel_places, transform_pixels
 from caffelite.core.kernels.convolution.winograd.tiles import (
     output_gradient_transform,
-    product_rows,
-    turn_out,
     weight_gradient_transform,
 )
 from caffelite.core.kernels.convolution.winograd.winograd import plan_winograd
-from caffelite.core.kernels.gemm.products import run_product
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.gemm.products import product_rows, run_product
+from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import from_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
@@ -124,7 +124,7 @@ def add_weights(
             source = shift(sums, (m - m0) * sizes.part_channels + c - c0)
             weight_gradient_transform(source, sizes.sum_step, room)
             target = pointer(weight_diff, ((g * plan.outputs + m) * plan.channels + c) * 9)
-            turn_out(1, room, pointer(taps, 0), 9, target, 9, min(16, c1 - c))
+            from_lanes(1, room, pointer(taps, 0), 9, target, 9, min(16, c1 - c))
 
 
 @parallel_kernel
@@ -255,7 +255,7 @@ class WinogradWeightGradient:
             pixel_places(6, plan.width, plan.tiles_w * 4 + 2, plan.pad_w),
             pixel_places(4, plan.out_width, plan.tiles_w * 4, 0),
         )
-        self.rooms = aligned_zeros(2 * workers, 6 * (plan.tiles_w * 4 + 2) * 16 + 144)
+        self.rooms = aligned_zeros((2 * workers, 6 * (plan.tiles_w * 4 + 2) * 16 + 144))
         shares = workers if self.by_rows else plan.group
         self.scratch = (
             ("pixels", shares, 36 * plan.pixel_step),

@@ -14,6 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.bottom_gradient import turned
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
@@ -25,8 +26,8 @@ from caffelite.core.kernels.convolution.winograd.steps import (
     transform_weights,
     write_outputs,
 )
-from caffelite.core.kernels.convolution.winograd.tiles import product_rows
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.gemm.products import product_rows
+from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
@@ -212,9 +213,9 @@ class WinogradForward:
         plan = self.plan
         steps = 36 * np.array([plan.pixel_step, plan.weight_step, plan.product_step])
         chunks, depths = -(-plan.outputs // plan.chunk), -(-plan.channels // plan.depth)
-        self.bias = aligned_zeros(plan.group, chunks * plan.chunk)
-        self.slabs = aligned_zeros(workers, 6 * (plan.tiles_w * 4 + 2) * 16)
-        self.rooms = aligned_zeros(workers, max(4 * plan.tiles_w * 64, 16 * 144))
+        self.bias = aligned_zeros((plan.group, chunks * plan.chunk))
+        self.slabs = aligned_zeros((workers, 6 * (plan.tiles_w * 4 + 2) * 16))
+        self.rooms = aligned_zeros((workers, max(4 * plan.tiles_w * 64, 16 * 144)))
         self.scratch = (
             ("pixels", workers if self.by_rows else plan.group, steps[0]),
             ("weights", plan.group * chunks * depths if self.by_rows else workers, steps[1]),
