@@ -67,7 +67,7 @@ def forward_planes(
     last: int,
     bottom: np.ndarray,
     weight: np.ndarray,
-    turned: int,
+    flipped: int,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Depthwise,
@@ -82,16 +82,16 @@ def forward_planes(
         a, b, w = pointer(bottom, plane * height * width), pointer(top, plane * rows * columns), pointer(weight, c * 9)
         for q in range(0, columns, 16):
             if plan.stride == 1:
-                forward_strip(1, a, height, width, pad_h, pad_w, w, turned, bias[c], b, rows, columns, q, ahead)
+                forward_strip(1, a, height, width, pad_h, pad_w, w, flipped, bias[c], b, rows, columns, q, ahead)
             else:
-                forward_strip(2, a, height, width, pad_h, pad_w, w, turned, bias[c], b, rows, columns, q, ahead)
+                forward_strip(2, a, height, width, pad_h, pad_w, w, flipped, bias[c], b, rows, columns, q, ahead)
 
 
 @parallel_kernel
 def forward(
     bottom: np.ndarray,
     weight: np.ndarray,
-    turned: int,
+    flipped: int,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Depthwise,
@@ -101,7 +101,7 @@ def forward(
     """Fill top; a worker takes a run of planes."""
     planes = plan.num * plan.channels
     first, last = planes * worker // workers, planes * (worker + 1) // workers
-    forward_planes(first, last, bottom, weight, turned, bias, top, plan)
+    forward_planes(first, last, bottom, weight, flipped, bias, top, plan)
 
 
 class DepthwiseForward:
@@ -205,7 +205,7 @@ def spread(
 
 
 class DepthwiseBottomGradient:
-    """Bottom gradient of a depthwise convolution: for stride 1 a forward pass with turned weights."""
+    """Bottom gradient of a depthwise convolution: for stride 1 a forward pass with flipped weights."""
 
     def __init__(self, geometry: Geometry) -> None:
         self.plan = plan_depthwise(geometry)
