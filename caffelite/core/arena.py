@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.blob import ALIGNMENT, Array, Blob, aligned_zeros
+from caffelite.core.aligned import ALIGNMENT, aligned_zeros
+from caffelite.core.blob import Array, Blob
 
 
 @dataclass

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from caffelite.core.blob import ALIGNMENT, Blob, aligned_zeros
+from caffelite.core.aligned import ALIGNMENT
+from caffelite.core.blob import Blob
 from caffelite.core.errors import NetError
 
 
@@ -76,10 +77,6 @@ def test_data_and_diff_are_zero_aligned_and_apart(dtype):
         assert not array.any()
     blob.data[...] = 1
     assert not blob.diff.any()
-
-
-def test_aligned_zeros_may_be_empty(dtype):
-    assert aligned_zeros(0, dtype).size == 0
 
 
 def test_shrinking_keeps_the_storage_and_growing_back_shows_old_values():

@@ -10,9 +10,9 @@ from importlib.util import find_spec
 import numpy as np
 from timing import Sample, interleave, machine_text, ratio_text
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.choose import choose
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import aligned_zeros
 
 SHAPES = {
     "lenet conv1": "64x1x28x28-20k5",
@@ -141,7 +141,7 @@ def random_arrays(geometry: Geometry) -> dict[str, np.ndarray]:
         "bias": (g.num_output,),
         "top": (g.num, g.num_output, g.out_height, g.out_width),
     }
-    arrays = {name: aligned_zeros(*shape) for name, shape in shapes.items()}
+    arrays = {name: aligned_zeros(shape) for name, shape in shapes.items()}
     for array in arrays.values():
         array[...] = generator.standard_normal(array.shape)
     return arrays
@@ -151,7 +151,7 @@ def ours(geometry: Geometry, operation: str, arrays: dict[str, np.ndarray]) -> C
     """Return a call of the kernel that the table chooses."""
     kernel = choose(f"convolution_{operation.replace(' ', '_')}", np.float32, geometry)
     bottom, weight, bias, top = arrays.values()
-    target = aligned_zeros(*{"forward": top, "weight gradient": weight}.get(operation, bottom).shape)
+    target = aligned_zeros({"forward": top, "weight gradient": weight}.get(operation, bottom).shape)
     if operation == "forward":
         return lambda: kernel(weight, bias, bottom, target)
     return lambda: kernel(*((top, bottom) if operation == "weight gradient" else (weight, top)), target)

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 
-from caffelite.core.kernels.ir.pointers import aligned_zeros
+from caffelite.core.aligned import aligned_zeros
 
 _OWN = threading.local()
 

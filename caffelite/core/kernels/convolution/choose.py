@@ -23,7 +23,7 @@ from caffelite.core.kernels.convolution.depthwise.depthwise import (
     DepthwiseWeightGradient,
     is_depthwise,
 )
-from caffelite.core.kernels.convolution.direct.bottom_gradient import FoldedBottomGradient, TurnedBottomGradient
+from caffelite.core.kernels.convolution.direct.bottom_gradient import FlippedBottomGradient, FoldedBottomGradient
 from caffelite.core.kernels.convolution.direct.forward import DirectForward
 from caffelite.core.kernels.convolution.direct.weight_gradient import DirectWeightGradient
 from caffelite.core.kernels.convolution.geometry import Geometry
@@ -79,7 +79,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row(is_pointwise, PointwiseBottomGradient),
         Row(is_pointwise_stride2, PointwiseStride2BottomGradient),
         Row(suits_winograd, WinogradBottomGradient),
-        Row(fills_its_bottom, TurnedBottomGradient),
+        Row(fills_its_bottom, FlippedBottomGradient),
         Row(always, FoldedBottomGradient),
     ),
 }

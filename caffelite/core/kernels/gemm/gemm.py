@@ -138,7 +138,7 @@ def _dot_part(tiles: Tiles, a: Array, b: Array, start: Array, c: Array, r0: int,
 def _outer_product(
     tiles: Tiles,
     a: Array,
-    turned: bool,
+    transposed: bool,
     b: Array,
     start: Array,
     c: Array,
@@ -147,7 +147,7 @@ def _outer_product(
     worker: int,
     workers: int,
 ) -> None:
-    """Fill c with start + a b, or a.T b if turned; depth in blocks of `block`, columns in strips of `strip`.
+    """Fill c with start + a b, or a.T b if transposed; depth in blocks of `block`, columns in strips of `strip`.
 
     Rows or columns of c are shared out, whichever make more tiles.
     """
@@ -157,14 +157,14 @@ def _outer_product(
         r0, r1 = _share(rows, tiles.outer_rows, worker, workers)
     else:
         c0, c1 = _share(cols, tiles.lanes, worker, workers)
-    _outer_part(tiles, a, turned, b, start, c, block, strip, r0, r1, c0, c1)
+    _outer_part(tiles, a, transposed, b, start, c, block, strip, r0, r1, c0, c1)
 
 
 @kernel
 def _outer_part(
     tiles: Tiles,
     a: Array,
-    turned: bool,
+    transposed: bool,
     b: Array,
     start: Array,
     c: Array,
@@ -177,7 +177,7 @@ def _outer_part(
 ) -> None:
     depth, cols = b.shape
     width_of_tile = tiles.lanes * tiles.outer_vectors
-    a_row, a_step = (1, a.shape[1]) if turned else (a.shape[1], 1)
+    a_row, a_step = (1, a.shape[1]) if transposed else (a.shape[1], 1)
     along = 0 if start.shape[1] < cols else 1
     for k in range(0, max(depth, 1), block):
         size = min(block, depth - k)

@@ -1,4 +1,4 @@
-"""Intrinsics that move floats: pointers into arrays, masked copies of lines, transposes in registers.
+"""Intrinsics that move floats: pointers into arrays, masked copies of rows.
 
 All take pointers: an array handed from kernel to kernel costs atomic reference counts, and workers that share the array
 fight over one cache line (some 50 ns a call). Reads and writes stay inside what the docstrings name, so they are safe
@@ -7,7 +7,6 @@ at the ends of users' arrays.
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -17,7 +16,6 @@ from caffelite.core.kernels.ir.vectors import (
     I32,
     I64,
     INDICES,
-    INTS,
     LANES,
     MASK,
     ZERO,
@@ -30,18 +28,8 @@ from caffelite.core.kernels.ir.vectors import (
     masked_store,
     shuffle,
     splat,
-    store,
-    transposed,
     vectors_in,
 )
-
-
-def aligned_zeros(*shape: int) -> np.ndarray:
-    """Return float32 zeros on a 64-byte boundary; numpy promises 16, and then every vector straddles cache lines."""
-    count = int(np.prod(shape))
-    room = np.zeros(count + LANES, np.float32)
-    start = -room.ctypes.data // 4 % LANES
-    return room[start : start + count].reshape(shape)
 
 
 @intrinsic
@@ -63,23 +51,6 @@ def shift(typingctx: Any, ptr: Any, offset: Any) -> Any:
         return at(builder, args[0], args[1])
 
     return ptr(ptr, types.int64), codegen
-
-
-@intrinsic
-def copy_line(typingctx: Any, source: Any, target: Any, count: Any) -> Any:
-    """target[:count] = source[:count], count at least 1."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source, target, count = args
-        loop = Loop(builder, vectors_in(builder, count), [])
-        place = builder.mul(loop.index, I64(LANES))
-        mask = lanes_below(builder, builder.sub(count, place))
-        value = masked_load(builder, at(builder, source, place), mask)
-        masked_store(builder, value, at(builder, target, place), mask)
-        loop.close([])
-        return context.get_dummy_value()
-
-    return types.void(FLOATS, FLOATS, types.int64), codegen
 
 
 @intrinsic
@@ -138,7 +109,7 @@ def copy_rows(
 
 
 @intrinsic(prefer_literal=True)
-def add_rows(
+def add_strided_rows(
     typingctx: Any,
     step: Any,
     source: Any,
@@ -191,51 +162,3 @@ def _gathering(step: int, part: int) -> list[int]:
     """Shuffle that takes from the part-th of `step` vectors its every step-th floats, and keeps the lanes before."""
     wanted = [lane * step for lane in range(LANES)]
     return [LANES + i % LANES if i // LANES == part else lane for lane, i in enumerate(wanted)]
-
-
-@intrinsic
-def transpose_lines(
-    typingctx: Any, source: Any, source_stride: Any, rows: Any, count: Any, target: Any, places: Any, width: Any
-) -> Any:
-    """target[places[k] + i] = source[i * source_stride + k] for i < rows, 0 for other i < width; k < count.
-
-    count is at least 1, rows and width are at most 16.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source, source_stride, rows, count, target, places, width = args
-        loop = Loop(builder, vectors_in(builder, count), [])
-        start = builder.mul(loop.index, I64(LANES))
-        left = builder.sub(count, start)
-        lines = []
-        for i in range(LANES):
-            mask = lanes_below(builder, builder.select(builder.icmp_signed("<", I64(i), rows), left, I64(0)))
-            line = at(builder, source, builder.mul(source_stride, I64(i)))
-            lines.append(masked_load(builder, at(builder, line, start), mask))
-        for k, column in enumerate(transposed(builder, lines)):
-            inside = builder.icmp_signed("<", I64(k), left)
-            number = builder.add(start, builder.select(inside, I64(k), I64(0)))
-            place = builder.sext(builder.load(at(builder, places, number)), I64)
-            mask = lanes_below(builder, builder.select(inside, width, I64(0)))
-            masked_store(builder, column, at(builder, target, place), mask)
-        loop.close([])
-        return context.get_dummy_value()
-
-    i64 = types.int64
-    return types.void(FLOATS, i64, i64, i64, FLOATS, INTS, i64), codegen
-
-
-@intrinsic(prefer_literal=True)
-def transpose16(typingctx: Any, add: Any, source: Any, source_stride: Any, target: Any, target_stride: Any) -> Any:
-    """target[j, i] = source[i, j] for i, j < 16, added to target where the constant `add` is 1; strides are of rows."""
-    (adding,) = literals(add)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, source, source_stride, target, target_stride = args
-        rows = [load(builder, at(builder, source, builder.mul(source_stride, I64(i)))) for i in range(LANES)]
-        for i, row in enumerate(transposed(builder, rows)):
-            place = at(builder, target, builder.mul(target_stride, I64(i)))
-            store(builder, builder.fadd(load(builder, place), row) if adding else row, place)
-        return context.get_dummy_value()
-
-    return types.void(add, FLOATS, types.int64, FLOATS, types.int64), codegen

@@ -105,7 +105,7 @@ def row_places(builder: Any, base: Any, stride: Any, rows: int, valid: Any) -> l
 
 
 class Loop:
-    """for index in range(count), carrying values from turn to turn; count is at least 1."""
+    """for index in range(count), carrying values from round to round; count is at least 1."""
 
     def __init__(self, builder: Any, count: Any, carried: Sequence[Any]) -> None:
         self.builder, self.count = builder, count
@@ -120,7 +120,7 @@ class Loop:
             phi.add_incoming(value, before)
 
     def close(self, new: Sequence[Any]) -> list[Any]:
-        """End the body; `new` are the carried values of the next turn and, returned, those after the loop."""
+        """End the body; `new` are the carried values of the next round and, returned, those after the loop."""
         builder = self.builder
         following = builder.add(self.index, I64(1))
         last = builder.block
@@ -151,7 +151,7 @@ class CheckedLoop:
         builder.position_at_end(body)
 
     def close(self, new: Sequence[Any]) -> None:
-        """End the body, handing `new` to the next turn."""
+        """End the body, handing `new` to the next round."""
         following = self.builder.add(self.index, I64(1))
         for phi, value in zip(self.phis, (following, *new), strict=True):
             phi.add_incoming(value, self.builder.block)

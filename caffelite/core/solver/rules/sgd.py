@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from caffelite.core import container
-from caffelite.core.blob import Array, aligned_zeros
+from caffelite.core.aligned import aligned_zeros
+from caffelite.core.blob import Array
 from caffelite.core.events import GradientsClipped, LearningRateDisplayed, StepTaken
 from caffelite.core.kernels.jit.compile import ParallelKernel
 from caffelite.core.kernels.updates.loop import cut, sums_of_squares

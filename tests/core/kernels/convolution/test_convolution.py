@@ -3,7 +3,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from caffelite.core.kernels.convolution.bias_gradient import bias_gradient
-from caffelite.core.kernels.convolution.direct.bottom_gradient import FoldedBottomGradient, TurnedBottomGradient
+from caffelite.core.kernels.convolution.direct.bottom_gradient import FlippedBottomGradient, FoldedBottomGradient
 from caffelite.core.kernels.convolution.direct.forward import DirectForward
 from caffelite.core.kernels.convolution.direct.weight_gradient import DirectWeightGradient
 from caffelite.core.kernels.convolution.geometry import Geometry
@@ -125,7 +125,7 @@ def test_bottom_gradient(geometry, registers):
     want = reference_bottom_gradient(weight, top, geometry)
     methods = [FoldedBottomGradient]
     if geometry.stride_h == geometry.stride_w == 1:
-        methods.append(TurnedBottomGradient)
+        methods.append(FlippedBottomGradient)
     for method in methods:
         bottom[...] = np.nan
         method(geometry, registers)(weight, top, bottom)
@@ -160,7 +160,7 @@ def test_an_infinite_pixel_reaches_only_its_own_channel():
     assert np.isfinite(weight[:, [0, 2, 3]]).all()
 
 
-@pytest.mark.parametrize("kernel", [DirectForward, DirectWeightGradient, FoldedBottomGradient, TurnedBottomGradient])
+@pytest.mark.parametrize("kernel", [DirectForward, DirectWeightGradient, FoldedBottomGradient, FlippedBottomGradient])
 @pytest.mark.parametrize("empty", [geometry(0, 2, 5, 5, 3, 3), geometry(2, 2, 2, 5, 3, 3), geometry(2, 2, 0, 0, 3, 3)])
 def test_no_pixels(kernel, empty):
     bottom, weight, bias, top = arrays(empty)

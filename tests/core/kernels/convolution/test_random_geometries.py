@@ -1,4 +1,4 @@
-"""Convolutions of random geometry, as the choice of kernels is a tree over it: against im2col and GEMM in float64."""
+"""Convolutions of random geometry, as kernels are chosen by it, against im2col and GEMM in float64."""
 
 import numpy as np
 import pytest

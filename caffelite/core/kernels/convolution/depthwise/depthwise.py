@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.depthwise.tiles import add_lanes, forward_strip, spread_strip, weight_strip
 from caffelite.core.kernels.convolution.direct.slab import clear
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer
+from caffelite.core.kernels.ir.pointers import own_code, pointer
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
@@ -66,7 +67,7 @@ def forward_planes(
     last: int,
     bottom: np.ndarray,
     weight: np.ndarray,
-    turned: int,
+    flipped: int,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Depthwise,
@@ -81,16 +82,16 @@ def forward_planes(
         a, b, w = pointer(bottom, plane * height * width), pointer(top, plane * rows * columns), pointer(weight, c * 9)
         for q in range(0, columns, 16):
             if plan.stride == 1:
-                forward_strip(1, a, height, width, pad_h, pad_w, w, turned, bias[c], b, rows, columns, q, ahead)
+                forward_strip(1, a, height, width, pad_h, pad_w, w, flipped, bias[c], b, rows, columns, q, ahead)
             else:
-                forward_strip(2, a, height, width, pad_h, pad_w, w, turned, bias[c], b, rows, columns, q, ahead)
+                forward_strip(2, a, height, width, pad_h, pad_w, w, flipped, bias[c], b, rows, columns, q, ahead)
 
 
 @parallel_kernel
 def forward(
     bottom: np.ndarray,
     weight: np.ndarray,
-    turned: int,
+    flipped: int,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Depthwise,
@@ -100,7 +101,7 @@ def forward(
     """Fill top; a worker takes a run of planes."""
     planes = plan.num * plan.channels
     first, last = planes * worker // workers, planes * (worker + 1) // workers
-    forward_planes(first, last, bottom, weight, turned, bias, top, plan)
+    forward_planes(first, last, bottom, weight, flipped, bias, top, plan)
 
 
 class DepthwiseForward:
@@ -168,7 +169,7 @@ class DepthwiseWeightGradient:
 
     def __init__(self, geometry: Geometry) -> None:
         self.plan = plan_depthwise(geometry)
-        self.sums = aligned_zeros(self.plan.workers, 144)
+        self.sums = aligned_zeros((self.plan.workers, 144))
         self.run = weight_gradient.serial if geometry.multiply_adds < SMALL else weight_gradient
 
     def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:
@@ -204,7 +205,7 @@ def spread(
 
 
 class DepthwiseBottomGradient:
-    """Bottom gradient of a depthwise convolution: for stride 1 a forward pass with turned weights."""
+    """Bottom gradient of a depthwise convolution: for stride 1 a forward pass with flipped weights."""
 
     def __init__(self, geometry: Geometry) -> None:
         self.plan = plan_depthwise(geometry)

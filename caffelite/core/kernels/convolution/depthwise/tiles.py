@@ -111,7 +111,7 @@ def forward_strip(
     pad_h: Any,
     pad_w: Any,
     weight: Any,
-    turned: Any,
+    flipped: Any,
     bias: Any,
     top: Any,
     rows: Any,
@@ -121,15 +121,15 @@ def forward_strip(
 ) -> Any:
     """top[:, q : q + 16] = bias + weight * bottom, of one plane: bottom (height, width), top (rows, columns), weight 9.
 
-    `turned` is 1 to take the weights in reverse order, else 0. rows is at least 1, the constant `stride` 1 or 2.
+    `flipped` is 1 to take the weights in reverse order, else 0. rows is at least 1, the constant `stride` 1 or 2.
     """
     (by,) = literals(stride)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bottom, height, width, pad_h, pad_w, weight, turned, bias, top, rows, columns, q, ahead = args[1:]
+        bottom, height, width, pad_h, pad_w, weight, flipped, bias, top, rows, columns, q, ahead = args[1:]
         taps = Taps(builder, by, bottom, height, width, pad_w, q, ahead)
-        step = builder.sub(I64(1), builder.mul(I64(2), turned))
-        start = at(builder, weight, builder.mul(I64(8), turned))
+        step = builder.sub(I64(1), builder.mul(I64(2), flipped))
+        start = at(builder, weight, builder.mul(I64(8), flipped))
         weights = [splat(builder, builder.load(at(builder, start, builder.mul(step, I64(t))))) for t in range(9)]
         mask = lanes_below(builder, builder.sub(columns, q))
         target = at(builder, top, q)

@@ -1,8 +1,8 @@
 """Direct convolution, bottom gradient.
 
-Stride 1: a forward pass from the top's gradient with turned weights. Otherwise the adjoint of the forward pass, step by
-step: weights transposed x top_diff is added up in a slab, which is then folded into the image. Unlike the turned form
-this never multiplies by the zeros that stride or padding would insert.
+Stride 1: a forward pass from the top's gradient with flipped weights. Otherwise the adjoint of the forward pass, step
+by step: weights transposed x top_diff is added up in a slab, which is then folded into the image. Unlike the flipped
+form this never multiplies by the zeros that stride or padding would insert.
 """
 
 from typing import Any, NamedTuple
@@ -10,28 +10,29 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.forward import SMALL, DirectForward, best_tile, run_tile
 from caffelite.core.kernels.convolution.direct.slab import Slab, clear, fold_slab, slab_layout, slab_phases
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import aligned_zeros, copy_rows, own_code, pointer, shift
+from caffelite.core.kernels.ir.pointers import copy_rows, own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 SLAB_FLOATS = 64_000  # of one worker
 
 
-class TurnedBottomGradient:
+class FlippedBottomGradient:
     """Bottom gradient of a convolution of stride 1: the forward pass of another convolution."""
 
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
-        self.forward = DirectForward(turned(geometry), registers)
+        self.forward = DirectForward(flipped(geometry), registers)
 
     def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
         """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, KH, KW), top_diff (N, O, OH, OW)."""
         self.forward.run(weight, 1, top_diff, bottom_diff)
 
 
-def turned(geometry: Geometry) -> Geometry:
+def flipped(geometry: Geometry) -> Geometry:
     """Return the convolution that takes top_diff to bottom_diff; its pad may be negative."""
     return geometry._replace(
         channels=geometry.num_output,
@@ -106,7 +107,7 @@ def bottom_gradient_task(
     starts: np.ndarray,
     phases: np.ndarray,
     columns: np.ndarray,
-    room: Any,
+    scratch: Any,
     lines: Any,
 ) -> None:
     """Fill one block of channels of one sample of bottom_diff."""
@@ -116,16 +117,16 @@ def bottom_gradient_task(
     g, n = rest % plan.group, rest // plan.group
     c0 = block * plan.block
     count = min(plan.block, plan.channels - c0)
-    clear(room, count * slab.kernel_w * slab.plane)
+    clear(scratch, count * slab.kernel_w * slab.plane)
     plane, width = plan.out_height * plan.out_width, plan.vectors * 16
     weights = pointer(packed, (g * blocks + block) * block_weights(plan, slab))
     for pixel in range(0, plane, width):
         left = min(width, plane - pixel)
         source = pointer(top_diff, (n * plan.group + g) * plan.outputs * plane + pixel)
         copy_rows(1, source, plane, lines, width, 0, left, left, plan.outputs)
-        add_columns(weights, lines, columns, count * slab.kernel_w, left, plan, slab, starts, shift(room, pixel))
+        add_columns(weights, lines, columns, count * slab.kernel_w, left, plan, slab, starts, shift(scratch, pixel))
     image = ((n * plan.group + g) * plan.channels + c0) * slab.height * slab.width
-    fold_slab(room, count, slab, phases, pointer(bottom_diff, image))
+    fold_slab(scratch, count, slab, phases, pointer(bottom_diff, image))
 
 
 @kernel
@@ -138,7 +139,7 @@ def add_columns(
     plan: BottomGradient,
     slab: Slab,
     starts: np.ndarray,
-    room: Any,
+    scratch: Any,
 ) -> None:
     """Add weights transposed x lines, `left` pixels of top_diff, to all planes of the slab, for every kernel row."""
     own_code()
@@ -153,7 +154,7 @@ def add_columns(
                 lines,
                 pointer(columns, 0),
                 plan.outputs,
-                shift(room, p * slab.plane + starts[i]),
+                shift(scratch, p * slab.plane + starts[i]),
                 slab.plane,
                 min(plan.rows, planes - p),
                 left - (vectors - 1) * 16,
@@ -173,18 +174,20 @@ def bottom_gradient(
     starts: np.ndarray,
     phases: np.ndarray,
     columns: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     lines: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
-    """Fill bottom_diff; rooms and lines have a row a part of the work."""
+    """Fill bottom_diff; scratches and lines have a row a part of the work."""
     blocks = (plan.channels + plan.block - 1) // plan.block
-    tasks, parts = plan.num * plan.group * blocks, rooms.shape[0]
+    tasks, parts = plan.num * plan.group * blocks, scratches.shape[0]
     for part in range(worker, parts, workers):  # tasks share no channel of bottom_diff
-        room, line = pointer(rooms, part * rooms.shape[1]), pointer(lines, part * lines.shape[1])
+        scratch, line = pointer(scratches, part * scratches.shape[1]), pointer(lines, part * lines.shape[1])
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            bottom_gradient_task(task, packed, top_diff, bottom_diff, plan, slab, starts, phases, columns, room, line)
+            bottom_gradient_task(
+                task, packed, top_diff, bottom_diff, plan, slab, starts, phases, columns, scratch, line
+            )
 
 
 class FoldedBottomGradient:
@@ -197,15 +200,15 @@ class FoldedBottomGradient:
         self.phases = slab_phases(geometry)
         down = np.arange(geometry.kernel_h) * geometry.dilation_h
         phase = np.searchsorted(self.phases, down % geometry.stride_h)
-        self.starts = (phase * self.slab.room + down // geometry.stride_h) * self.slab.pitch
+        self.starts = (phase * self.slab.capacity + down // geometry.stride_h) * self.slab.pitch
         width = 16 * self.plan.vectors
         self.columns = (np.arange(self.plan.outputs) * width).astype(np.int32)
         blocks = -(-self.plan.channels // self.plan.block)
         panels = -(-self.plan.block * geometry.kernel_w // self.plan.rows)
         floats = geometry.kernel_h * panels * self.plan.outputs * self.plan.rows
         self.packed = aligned_zeros(geometry.group * blocks * floats)
-        self.rooms = aligned_zeros(workers, self.plan.block * geometry.kernel_w * self.slab.plane + 16)
-        self.lines = aligned_zeros(workers, self.plan.outputs * width)
+        self.scratches = aligned_zeros((workers, self.plan.block * geometry.kernel_w * self.slab.plane + 16))
+        self.lines = aligned_zeros((workers, self.plan.outputs * width))
         self.small = geometry.multiply_adds < SMALL
 
     def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
@@ -225,7 +228,7 @@ class FoldedBottomGradient:
             self.starts,
             self.phases,
             self.columns,
-            self.rooms,
+            self.scratches,
             self.lines,
         )
 

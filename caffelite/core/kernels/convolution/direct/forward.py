@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import (
     Slab,
     fill_slab,
@@ -20,8 +21,9 @@ from caffelite.core.kernels.convolution.direct.slab import (
 )
 from caffelite.core.kernels.convolution.direct.tiles import PIXEL_TILES, pixel_tile
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift, transpose_lines
+from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import to_some_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 BLOCK_TAPS = 290  # weights of one output in one pass over a tile
@@ -79,22 +81,22 @@ def best_tile(registers: Registers, rows: int) -> tuple[int, int]:
 
 @kernel
 def pack_panel(
-    weight: np.ndarray, plan: Forward, turned: int, g: int, p: int, places: np.ndarray, packed: np.ndarray
+    weight: np.ndarray, plan: Forward, flipped: int, g: int, p: int, places: np.ndarray, packed: np.ndarray
 ) -> None:
     """Pack panel p of group g, for every block of channels."""
     own_code()
     across, down = plan.taps, plan.channels * plan.taps
-    if turned:
+    if flipped:
         across, down = plan.outputs * plan.taps, plan.taps
     rows = min(plan.rows, plan.outputs - p * plan.rows)
     source = pointer(weight, g * plan.outputs * plan.channels * plan.taps + p * plan.rows * down)
     for c0 in range(0, plan.channels, plan.block):
         count = min(plan.block, plan.channels - c0)
         target = pointer(packed, block_start(plan, g, c0) + p * plan.block * plan.taps // plan.passes * plan.rows)
-        runs, length = (count, plan.taps) if turned else (1, count * plan.taps)
+        runs, length = (count, plan.taps) if flipped else (1, count * plan.taps)
         for run in range(runs):
             here = shift(source, (c0 + run) * across)
-            transpose_lines(here, down, rows, length, target, pointer(places, run * plan.taps), plan.rows)
+            to_some_lanes(here, down, rows, length, target, pointer(places, run * plan.taps), plan.rows)
 
 
 @kernel
@@ -109,7 +111,7 @@ def block_start(plan: Forward, g: int, c0: int) -> int:
 def pack_weights(
     weight: np.ndarray,
     plan: Forward,
-    turned: int,
+    flipped: int,
     places: np.ndarray,
     packed: np.ndarray,
     worker: int,
@@ -117,13 +119,13 @@ def pack_weights(
 ) -> None:
     """packed[group, block of channels, pass, panel of outputs, k, rows of a tile] from weight.
 
-    weight is (group * outputs, channels, ...), or with `turned` (group * channels, outputs, ...): then outputs are what
-    the weights' own convolution calls channels. places[channel, tap] are starts of columns in the first panel.
+    weight is (group * outputs, channels, ...), or with `flipped` (group * channels, outputs, ...): then outputs are
+    what the weights' own convolution calls channels. places[channel, tap] are starts of columns in the first panel.
     """
     panels = (plan.outputs + plan.rows - 1) // plan.rows
     tasks = plan.group * panels
     for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
-        pack_panel(weight, plan, turned, task // panels, task % panels, places, packed)
+        pack_panel(weight, plan, flipped, task // panels, task % panels, places, packed)
 
 
 @kernel
@@ -137,7 +139,7 @@ def forward_task(
     slab: Slab,
     offsets: np.ndarray,
     phases: np.ndarray,
-    room: Any,
+    scratch: Any,
 ) -> None:
     """Fill one slab of output rows of one group of one sample of top, or some of its outputs."""
     own_code()
@@ -156,7 +158,7 @@ def forward_task(
     for c0 in range(0, plan.channels, plan.block):
         count = min(plan.block, plan.channels - c0)
         image = ((n * plan.group + g) * plan.channels + c0) * slab.height * slab.width
-        fill_slab(pointer(bottom, image), count, row0, rows, slab, phases, room)
+        fill_slab(pointer(bottom, image), count, row0, rows, slab, phases, scratch)
         for i in range(plan.passes):
             k = plan.block * plan.taps // plan.passes
             if plan.passes > 1:
@@ -166,7 +168,7 @@ def forward_task(
                 panel0,
                 panel1,
                 pointer(packed, block_start(plan, g, c0) + i * panels * k * plan.rows),
-                shift(room, above * plan.out_width),
+                shift(scratch, above * plan.out_width),
                 pointer(offsets, i * k),
                 count * plan.taps // plan.passes,
                 shift(target, above * plan.out_width),
@@ -192,7 +194,7 @@ def forward_block(
     panel0: int,
     panel1: int,
     packed: Any,
-    room: Any,
+    scratch: Any,
     offsets: Any,
     k: int,
     top: Any,
@@ -217,7 +219,7 @@ def forward_block(
                 plan.rows,
                 vectors,
                 shift(packed, row * (plan.block * plan.taps // plan.passes)),
-                shift(room, pixel),
+                shift(scratch, pixel),
                 offsets,
                 k,
                 shift(top, row * stride + pixel),
@@ -239,17 +241,17 @@ def forward(
     slab: Slab,
     offsets: np.ndarray,
     phases: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
-    """Fill top; rooms has a row a part of the work."""
+    """Fill top; scratches has a row a part of the work."""
     blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
-    tasks, parts = plan.num * blocks * plan.group * plan.splits, rooms.shape[0]
+    tasks, parts = plan.num * blocks * plan.group * plan.splits, scratches.shape[0]
     for part in range(worker, parts, workers):  # tasks share no pixel of top
-        room = pointer(rooms, part * rooms.shape[1])
+        scratch = pointer(scratches, part * scratches.shape[1])
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            forward_task(task, bottom, packed, bias, top, plan, slab, offsets, phases, room)
+            forward_task(task, bottom, packed, bias, top, plan, slab, offsets, phases, scratch)
 
 
 class DirectForward:
@@ -264,12 +266,14 @@ class DirectForward:
         self.phases = slab_phases(geometry)
         panels = -(-self.plan.outputs // self.plan.rows)
         places = packed_places(self.plan, panels)
-        self.places = (places, np.ascontiguousarray(places[:, ::-1]))  # turned weights: the last tap becomes the first
+        self.places = (places, np.ascontiguousarray(places[:, ::-1]))  # flipped weights: the last tap becomes the first
         blocks = -(-self.plan.channels // self.plan.block)
-        self.packed = aligned_zeros(geometry.group, blocks * self.plan.block * self.plan.taps * panels * self.plan.rows)
-        self.bias = aligned_zeros(geometry.group, panels * self.plan.rows)
+        self.packed = aligned_zeros(
+            (geometry.group, blocks * self.plan.block * self.plan.taps * panels * self.plan.rows)
+        )
+        self.bias = aligned_zeros((geometry.group, panels * self.plan.rows))
         overhang = 16 * self.plan.vectors
-        self.rooms = aligned_zeros(workers, self.plan.block * self.slab.kernel_w * self.slab.plane + overhang)
+        self.scratches = aligned_zeros((workers, self.plan.block * self.slab.kernel_w * self.slab.plane + overhang))
         self.small = geometry.multiply_adds < SMALL
 
     def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
@@ -278,14 +282,16 @@ class DirectForward:
         self.bias[:, : plan.outputs] = 0 if bias is None else bias.reshape(plan.group, plan.outputs)
         self.run(weight, 0, bottom, top)
 
-    def run(self, weight: np.ndarray, turned: int, bottom: np.ndarray, top: np.ndarray) -> None:
-        """Overwrite top from the weights, turned or not, and the bias that is set."""
+    def run(self, weight: np.ndarray, flipped: int, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top from the weights, flipped or not, and the bias that is set."""
         if top.size == 0:
             return
         run_pack = pack_weights.serial if self.small else pack_weights
         run_forward = forward.serial if self.small else forward
-        run_pack(weight, self.plan, turned, self.places[turned], self.packed)
-        run_forward(bottom, self.packed, self.bias, top, self.plan, self.slab, self.offsets, self.phases, self.rooms)
+        run_pack(weight, self.plan, flipped, self.places[flipped], self.packed)
+        run_forward(
+            bottom, self.packed, self.bias, top, self.plan, self.slab, self.offsets, self.phases, self.scratches
+        )
 
 
 def pass_order(taps: np.ndarray, plan: Forward) -> np.ndarray:

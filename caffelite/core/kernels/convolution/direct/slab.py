@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import add_rows, copy_rows, own_code, shift
+from caffelite.core.kernels.ir.pointers import add_strided_rows, copy_rows, own_code, shift
 from caffelite.core.kernels.jit.compile import kernel
 
 
@@ -30,7 +30,7 @@ class Slab(NamedTuple):
     dilation_w: int
     phases: int  # how many remainders of rows modulo stride_h are kept
     extra: int  # rows of a phase beyond the output rows
-    room: int  # rows of a phase there is room for
+    capacity: int  # rows of a phase that there is memory for
     pitch: int  # floats from row to row: out_width
     plane: int  # floats from plane to plane
     whole: int  # 1: every slab has all output rows, so what is zero at first remains zero
@@ -39,8 +39,8 @@ class Slab(NamedTuple):
 def slab_layout(geometry: Geometry, rows: int) -> Slab:
     """Return the layout of a slab for `rows` output rows of the convolution."""
     phases, extra = _phases(geometry), _extra_rows(geometry)
-    room, pitch = rows + extra, max(1, geometry.out_width)
-    floats = len(phases) * room * pitch + 16  # vectors may overhang
+    capacity, pitch = rows + extra, max(1, geometry.out_width)
+    floats = len(phases) * capacity * pitch + 16  # vectors may overhang
     return Slab(
         geometry.height,
         geometry.width,
@@ -52,7 +52,7 @@ def slab_layout(geometry: Geometry, rows: int) -> Slab:
         geometry.dilation_w,
         len(phases),
         extra,
-        room,
+        capacity,
         pitch,
         odd_lines(floats),
         int(rows == geometry.out_height),
@@ -74,7 +74,7 @@ def slab_offsets(geometry: Geometry, slab: Slab, channels: int) -> np.ndarray:
     channel, i, j = np.indices((channels, geometry.kernel_h, geometry.kernel_w)).reshape(3, -1)
     down = i * geometry.dilation_h
     phase = np.searchsorted(_phases(geometry), down % geometry.stride_h)
-    row = phase * slab.room + down // geometry.stride_h
+    row = phase * slab.capacity + down // geometry.stride_h
     offsets: np.ndarray = ((channel * slab.kernel_w + j) * slab.plane + row * slab.pitch).astype(np.int32)
     return offsets
 
@@ -109,7 +109,7 @@ def fill_slab(image: Any, channels: int, row0: int, rows: int, slab: Slab, phase
             column = j * slab.dilation_w - slab.pad_w
             first, last = valid_range(column, slab.stride_w, slab.width, slab.pitch)
             for c in range(channels):
-                plane = shift(target, (c * slab.kernel_w + j) * slab.plane + phase * slab.room * slab.pitch)
+                plane = shift(target, (c * slab.kernel_w + j) * slab.plane + phase * slab.capacity * slab.pitch)
                 if not slab.whole:
                     clear(plane, above * slab.pitch)
                     clear(shift(plane, below * slab.pitch), (rows + slab.extra - below) * slab.pitch)
@@ -153,7 +153,7 @@ def fold_slab(source: Any, channels: int, slab: Slab, phases: np.ndarray, image:
     clear(image, channels * slab.height * slab.width)
     for phase in range(slab.phases):
         start = phases[phase] - slab.pad_h
-        above, below = valid_range(start, slab.stride_h, slab.height, slab.room)
+        above, below = valid_range(start, slab.stride_h, slab.height, slab.capacity)
         for j in range(slab.kernel_w):
             column = j * slab.dilation_w - slab.pad_w
             first, last = valid_range(column, slab.stride_w, slab.width, slab.pitch)
@@ -162,7 +162,7 @@ def fold_slab(source: Any, channels: int, slab: Slab, phases: np.ndarray, image:
                 if below > above and last > first:
                     line = start + above * slab.stride_h
                     target = shift(image, (c * slab.height + line) * slab.width + column)
-                    run = shift(plane, (phase * slab.room + above) * slab.pitch)
+                    run = shift(plane, (phase * slab.capacity + above) * slab.pitch)
                     put_rows(run, target, first, last, below - above, slab)
 
 
@@ -172,9 +172,9 @@ def put_rows(source: Any, target: Any, first: int, last: int, rows: int, slab: S
     own_code()
     stride, pitch = slab.stride_h * slab.width, slab.pitch
     if slab.stride_w == 1:
-        add_rows(1, source, pitch, target, stride, first, last, rows)
+        add_strided_rows(1, source, pitch, target, stride, first, last, rows)
     elif slab.stride_w == 2:
-        add_rows(2, source, pitch, target, stride, first, last, rows)
+        add_strided_rows(2, source, pitch, target, stride, first, last, rows)
     else:
         for r in range(rows):
             for i in range(first, last):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import (
     Slab,
     clear,
@@ -19,7 +20,7 @@ from caffelite.core.kernels.convolution.direct.slab import (
 )
 from caffelite.core.kernels.convolution.direct.tiles import DOT_TILES, dot_tile
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
@@ -84,7 +85,7 @@ def weight_gradient_task(
     slab: Slab,
     offsets: np.ndarray,
     phases: np.ndarray,
-    room: Any,
+    scratch: Any,
 ) -> None:
     """Add to sums, weights of all groups, what one part of the samples gives for one part of one group's channels."""
     own_code()
@@ -105,7 +106,7 @@ def weight_gradient_task(
                         slab,
                         offsets,
                         phases,
-                        room,
+                        scratch,
                         g,
                         n,
                         min(plan.samples, n1 - n),
@@ -127,7 +128,7 @@ def weight_gradient_block(
     slab: Slab,
     offsets: np.ndarray,
     phases: np.ndarray,
-    room: Any,
+    scratch: Any,
     g: int,
     n: int,
     samples: int,
@@ -143,7 +144,7 @@ def weight_gradient_block(
     step = plan.block * slab.kernel_w * slab.plane
     for s in range(samples):
         image = (((n + s) * plan.group + g) * plan.channels + c) * slab.height * slab.width
-        fill_slab(pointer(bottom, image), channels, row0, rows, slab, phases, shift(room, s * step))
+        fill_slab(pointer(bottom, image), channels, row0, rows, slab, phases, shift(scratch, s * step))
     plane, stride = plan.out_height * plan.out_width, plan.channels * plan.taps
     size, count = channels * plan.taps, rows * plan.out_width
     for m in range(m0, m1, plan.rows):
@@ -156,7 +157,7 @@ def weight_gradient_block(
                 plane,
                 plan.group * plan.outputs * plane,
                 min(plan.rows, m1 - m),
-                room,
+                scratch,
                 pointer(offsets, k),
                 step,
                 min(plan.columns, size - k),
@@ -177,23 +178,23 @@ def weight_gradient(
     offsets: np.ndarray,
     phases: np.ndarray,
     sums: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
-    """Add to weight_diff, and fill sums: a row a part of the batch but the first; rooms has one a part of the work."""
+    """Add to weight_diff, and fill sums: a row a part of the batch but the first; scratches has one a worker."""
     count = weight_diff.size
-    shares, parts = plan.group * plan.channel_splits, rooms.shape[0]
+    shares, parts = plan.group * plan.channel_splits, scratches.shape[0]
     tasks = plan.sample_splits * shares
     for part in range(worker, parts, workers):
-        room = pointer(rooms, part * rooms.shape[1])
+        scratch = pointer(scratches, part * scratches.shape[1])
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             target = pointer(weight_diff, 0)
             if task >= shares:
                 target = pointer(sums, (task // shares - 1) * count)
                 # samples are split only where channels are not: a task owns its group's sums, and clears no others
                 clear(shift(target, task % shares * (count // shares)), count // shares)
-            weight_gradient_task(task, top_diff, bottom, target, plan, slab, offsets, phases, room)
+            weight_gradient_task(task, top_diff, bottom, target, plan, slab, offsets, phases, scratch)
 
 
 @kernel
@@ -217,9 +218,9 @@ class DirectWeightGradient:
         self.offsets = np.concatenate([offsets, np.repeat(offsets[-1:], self.plan.columns)])
         self.phases = slab_phases(geometry)
         count = geometry.num_output * geometry.group_channels * geometry.taps
-        self.sums = aligned_zeros(self.plan.sample_splits - 1, -(-count // 16) * 16)
-        room = self.plan.samples * self.plan.block * self.slab.kernel_w * self.slab.plane + 16
-        self.rooms = aligned_zeros(workers, room)
+        self.sums = aligned_zeros((self.plan.sample_splits - 1, -(-count // 16) * 16))
+        floats = self.plan.samples * self.plan.block * self.slab.kernel_w * self.slab.plane + 16
+        self.scratches = aligned_zeros((workers, floats))
         self.small = geometry.multiply_adds < SMALL
 
     def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:
@@ -236,7 +237,7 @@ class DirectWeightGradient:
             self.offsets,
             self.phases,
             self.sums,
-            self.rooms,
+            self.scratches,
         )
         if self.plan.sample_splits > 1:
             add_sums(self.sums, self.plan.sample_splits - 1, weight_diff)

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.pointwise.tiles import PLANE_TILES, plane_tile
-from caffelite.core.kernels.convolution.winograd.tiles import turn_in
-from caffelite.core.kernels.ir.pointers import aligned_zeros, copy_rows, own_code, pointer, shift
+from caffelite.core.kernels.ir.pointers import copy_rows, own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import to_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
@@ -54,7 +55,7 @@ def is_pointwise(geometry: Geometry) -> bool:
 
 @kernel
 def pack_pair(
-    weight: np.ndarray, plan: Product, turned: int, task: int, places: np.ndarray, packed: np.ndarray
+    weight: np.ndarray, plan: Product, transposed: int, task: int, places: np.ndarray, packed: np.ndarray
 ) -> None:
     """Pack two panels of outputs of one group, all blocks of channels."""
     own_code()
@@ -65,19 +66,19 @@ def pack_pair(
     for c in range(0, plan.channels, plan.block):
         count = min(plan.block, plan.channels - c)
         target = pointer(packed, ((g * plan.channels + c) * pairs + pair * count) * 16)
-        if turned:
+        if transposed:
             source = pointer(weight, (g * plan.channels + c) * plan.outputs + m)
             copy_rows(1, source, plan.outputs, target, 16, 0, outputs, 16, count)
         else:
             source = pointer(weight, (g * plan.outputs + m) * plan.channels + c)
-            turn_in(source, plan.channels, outputs, count, target, pointer(places, 0))
+            to_lanes(source, plan.channels, outputs, count, target, pointer(places, 0))
 
 
 @parallel_kernel
 def pack_pointwise(
     weight: np.ndarray,
     plan: Product,
-    turned: int,
+    transposed: int,
     places: np.ndarray,
     packed: np.ndarray,
     worker: int,
@@ -85,25 +86,25 @@ def pack_pointwise(
 ) -> None:
     """packed[group, block of channels, pair of panels, channel, 16] from weight.
 
-    weight is (group * outputs, channels), or with `turned` (group * channels, outputs).
+    weight is (group * outputs, channels), or with `transposed` (group * channels, outputs).
     """
     tasks = plan.group * ((plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows))
     for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
-        pack_pair(weight, plan, turned, task, places, packed)
+        pack_pair(weight, plan, transposed, task, places, packed)
 
 
 @kernel
 def copy_pixels(
-    bottom: np.ndarray, plan: Product, g: int, c: int, channels: int, first: int, count: int, room: Any
+    bottom: np.ndarray, plan: Product, g: int, c: int, channels: int, first: int, count: int, scratch: Any
 ) -> None:
-    """room[channel, i] = pixel first + i of all samples' line, i < count; room's rows are those of `together` tiles."""
+    """scratch[channel, i] = pixel first + i of all samples' line, i < count; its rows are those of `together` tiles."""
     own_code()
     done = 0
     while done < count:
         n, q = (first + done) // plan.pixels, (first + done) % plan.pixels
         run = min(plan.pixels - q, count - done)
         source = pointer(bottom, ((n * plan.group + g) * plan.channels + c) * plan.pixels + q)
-        copy_rows(1, source, plan.pixels, shift(room, done), plan.together * plan.width, 0, run, run, channels)
+        copy_rows(1, source, plan.pixels, shift(scratch, done), plan.together * plan.width, 0, run, run, channels)
         done += run
 
 
@@ -120,14 +121,14 @@ def product_tiles(
     p0: int,
     p1: int,
     c: int,
-    room: Any,
+    scratch: Any,
 ) -> None:
     """Pixels first to last of all samples' line, `together` tiles at most, panels p0 to p1, one block of channels."""
     own_code()
     pairs, channels = (plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows), min(plan.block, plan.channels - c)
     pixels, every = plan.pixels, (1 << plan.slow) - 1
     if plan.copied:
-        copy_pixels(bottom, plan, g, c, channels, first, last - first, room)
+        copy_pixels(bottom, plan, g, c, channels, first, last - first, scratch)
     for p in range(p0, p1):
         a = pointer(packed, ((g * plan.channels + c) * pairs + p // 2 * channels) * 16 + p % 2 * plan.rows)
         start, valid = pointer(bias, g * bias.shape[1] + p * plan.rows), min(plan.rows, plan.outputs - p * plan.rows)
@@ -140,8 +141,8 @@ def product_tiles(
             fetch = shift(b, plan.together * plan.width + part if (p - p0) >> plan.slow < plan.vectors else 0)
             if plan.copied or pixels - q < plan.width:
                 if not plan.copied:
-                    copy_pixels(bottom, plan, g, c, channels, place, min(plan.width, last - place), room)
-                b, stride = shift(room, (place - first) * plan.copied), plan.together * plan.width
+                    copy_pixels(bottom, plan, g, c, channels, place, min(plan.width, last - place), scratch)
+                b, stride = shift(scratch, (place - first) * plan.copied), plan.together * plan.width
             target = pointer(top, ((n * plan.group + g) * plan.outputs + p * plan.rows) * pixels + q)
             run_plane(
                 plan.registers,
@@ -196,7 +197,7 @@ def product_part(
     last: int,
     p0: int,
     p1: int,
-    room: Any,
+    scratch: Any,
 ) -> None:
     """Pixels first to last of all samples' line, panels p0 to p1, all groups."""
     own_code()
@@ -205,7 +206,7 @@ def product_part(
         for place in range(first, last, step):
             end = min(last, place + step)
             for c in range(0, plan.channels, plan.block):
-                product_tiles(bottom, packed, bias, top, plan, g, place, end, p0, p1, c, room)
+                product_tiles(bottom, packed, bias, top, plan, g, place, end, p0, p1, c, scratch)
 
 
 @parallel_kernel
@@ -215,15 +216,15 @@ def product(
     bias: np.ndarray,
     top: np.ndarray,
     plan: Product,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
     """Fill top (num, group * outputs, pixels) from bottom (num, group * channels, pixels).
 
-    rooms has a row a part of the work.
+    scratches has a row a part of the work.
     """
-    parts, panels, length = rooms.shape[0], (plan.outputs + plan.rows - 1) // plan.rows, plan.num * plan.pixels
+    parts, panels, length = scratches.shape[0], (plan.outputs + plan.rows - 1) // plan.rows, plan.num * plan.pixels
     lines = (length + 15) // 16
     for part in range(worker, parts, workers):
         first, last, p0, p1 = 0, length, 0, panels
@@ -231,7 +232,9 @@ def product(
             p0, p1 = panels * part // parts, panels * (part + 1) // parts
         else:
             first, last = lines * part // parts * 16, min(length, lines * (part + 1) // parts * 16)
-        product_part(bottom, packed, bias, top, plan, first, last, p0, p1, pointer(rooms, part * rooms.shape[1]))
+        product_part(
+            bottom, packed, bias, top, plan, first, last, p0, p1, pointer(scratches, part * scratches.shape[1])
+        )
 
 
 class PointwiseForward:
@@ -245,7 +248,7 @@ class PointwiseForward:
         pairs = -(-plan.outputs // (2 * plan.rows))
         self.places = np.arange(plan.block + 16, dtype=np.int32) * 16
         self.packed_floats = plan.channels * pairs * 16
-        self.bias = aligned_zeros(plan.group, pairs * 2 * plan.rows)
+        self.bias = aligned_zeros((plan.group, pairs * 2 * plan.rows))
 
     def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
         """Overwrite top (N, O, H, W); weight is (O, C / group, 1, 1), bias (O,) or None, bottom (N, C, H, W)."""
@@ -253,16 +256,16 @@ class PointwiseForward:
         self.bias[:, : plan.outputs] = 0 if bias is None else bias.reshape(plan.group, plan.outputs)
         self.run(weight, 0, bottom, top)
 
-    def run(self, weight: np.ndarray, turned: int, bottom: np.ndarray, top: np.ndarray) -> None:
-        """Overwrite top from the weights, turned or not, and the bias that is set."""
+    def run(self, weight: np.ndarray, transposed: int, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top from the weights, transposed or not, and the bias that is set."""
         if top.size:
             run_pack = pack_pointwise.serial if self.small else pack_pointwise
             run_product = product.serial if self.small else product
             plan = self.plan
             packed = scratch("weights", plan.group, self.packed_floats)
-            run_pack(weight, plan, turned, self.places, packed)
-            rooms = scratch("pixels", self.workers, plan.together * plan.block * plan.width)
-            run_product(bottom, packed, self.bias, top, plan, rooms)
+            run_pack(weight, plan, transposed, self.places, packed)
+            scratches = scratch("pixels", self.workers, plan.together * plan.block * plan.width)
+            run_product(bottom, packed, self.bias, top, plan, scratches)
 
 
 class PointwiseBottomGradient:

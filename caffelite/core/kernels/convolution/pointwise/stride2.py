@@ -6,7 +6,7 @@ from caffelite.core.kernels.convolution.direct.slab import clear
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.pointwise.stride1 import LEAST_PIXELS, PointwiseBottomGradient
 from caffelite.core.kernels.convolution.pointwise.weight_gradient import PointwiseWeightGradient
-from caffelite.core.kernels.ir.pointers import add_rows, copy_rows, own_code, pointer
+from caffelite.core.kernels.ir.pointers import add_strided_rows, copy_rows, own_code, pointer
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
@@ -43,7 +43,7 @@ def spread_plane(plane: int, taken: np.ndarray, height: int, width: int, images:
     rows, columns = (height + 1) // 2, (width + 1) // 2
     source, target = pointer(taken, plane * rows * columns), pointer(images, plane * height * width)
     clear(target, height * width)
-    add_rows(2, source, columns, target, 2 * width, 0, columns, rows)
+    add_strided_rows(2, source, columns, target, 2 * width, 0, columns, rows)
 
 
 @parallel_kernel

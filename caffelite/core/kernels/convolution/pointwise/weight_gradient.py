@@ -1,6 +1,6 @@
 """1x1 convolution of stride 1, weight gradient: sums over all pixels of one side's channels times the other's.
 
-The side with fewer channels becomes lanes, turned by transposing in registers; the other is read from its planes, a
+The side with fewer channels becomes lanes, by transposing in registers; the other is read from its planes, a
 float at a time for all lanes. Workers share samples out where the weights are small, and have sums of their own; else
 channels of the other side.
 """
@@ -13,14 +13,14 @@ import numpy as np
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.pointwise.stride1 import SMALL
-from caffelite.core.kernels.convolution.winograd.tiles import product_rows, turn_in, turn_out
-from caffelite.core.kernels.gemm.products import run_product
+from caffelite.core.kernels.gemm.products import product_rows, run_product
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
-TURNED_FLOATS = 100_000  # of a worker, so that they stay in its L2 cache
+TRANSPOSED_FLOATS = 100_000  # of a worker, so that they stay in its L2 cache
 PIECE = 384  # pixels that a tile sums up at once
 SUM_FLOATS = 100_000  # up to which a worker has sums of its own
 
@@ -37,14 +37,14 @@ class Gradient(NamedTuple):
     tile_rows: int
     vectors: int  # of a tile
     pixels: int  # of one image
-    block: int  # pixels that are turned at once
+    block: int  # pixels that are transposed at once
     by_sample: int  # 1: workers share samples out, 0: rows
     across: int  # 1: lanes are outputs, 0: lanes are channels
 
 
 @kernel
 def add_image(
-    wide: Any, narrow: Any, plan: Gradient, r0: int, r1: int, places: Any, turned: Any, sums: Any, more: int
+    wide: Any, narrow: Any, plan: Gradient, r0: int, r1: int, places: Any, transposed: Any, sums: Any, more: int
 ) -> None:
     """sums[row, lane] = or += wide[row, pixel] x narrow[lane, pixel], rows r0 to r1, of one group of one sample."""
     own_code()
@@ -53,11 +53,11 @@ def add_image(
         count = min(plan.block, plan.pixels - q0)
         for lane in range(0, plan.lanes, 16):
             source = shift(narrow, lane * plan.pixels + q0)
-            turn_in(source, plan.pixels, min(16, plan.lanes - lane), count, shift(turned, lane), places)
+            to_lanes(source, plan.pixels, min(16, plan.lanes - lane), count, shift(transposed, lane), places)
         for q in range(0, count, PIECE):
             size = min(PIECE, count - q)
             for lane in range(0, plan.width, step):
-                b = shift(turned, q * plan.width + lane)
+                b = shift(transposed, q * plan.width + lane)
                 for row in range(r0, r1, height):
                     run_product(
                         plan.registers,
@@ -85,7 +85,7 @@ def add_sums(sums: Any, plan: Gradient, g: int, r0: int, r1: int, weight_diff: n
             for lane in range(0, plan.lanes, 16):
                 place = shift(target, lane * plan.rows + row)
                 source = shift(sums, row * plan.width + lane)
-                turn_out(1, source, places, min(16, r1 - row), place, plan.rows, min(16, plan.lanes - lane))
+                from_lanes(1, source, places, min(16, r1 - row), place, plan.rows, min(16, plan.lanes - lane))
     else:
         for row in range(r0, r1):
             for lane in range(plan.lanes):
@@ -98,18 +98,18 @@ def gradient(
     narrow: np.ndarray,
     plan: Gradient,
     places: np.ndarray,
-    turned: np.ndarray,
+    transposed: np.ndarray,
     sums: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
     """Fill sums from wide (num, group * rows, pixels) and narrow (num, group * lanes, pixels).
 
-    turned has a row a part of the work, sums a row a part and group if samples are shared out, else a row a group.
+    transposed has a row a part of the work, sums a row a part and group if samples are shared out, else a row a group.
     """
-    parts, rows = turned.shape[0], plan.rows
+    parts, rows = transposed.shape[0], plan.rows
     for part in range(worker, parts, workers):
-        room = pointer(turned, part * turned.shape[1])
+        scratch = pointer(transposed, part * transposed.shape[1])
         n0, n1, r0, r1, own = 0, plan.num, 0, rows, 0
         if plan.by_sample:
             n0, n1, own = plan.num * part // parts, plan.num * (part + 1) // parts, part * plan.group
@@ -120,7 +120,7 @@ def gradient(
             for n in range(n0, n1):
                 a = pointer(wide, (n * plan.group + g) * rows * plan.pixels)
                 b = pointer(narrow, (n * plan.group + g) * plan.lanes * plan.pixels)
-                add_image(a, b, plan, r0, r1, pointer(places, 0), room, total, n - n0)
+                add_image(a, b, plan, r0, r1, pointer(places, 0), scratch, total, n - n0)
 
 
 @parallel_kernel
@@ -144,7 +144,7 @@ class PointwiseWeightGradient:
         self.places = np.arange(plan.block + 16, dtype=np.int32) * plan.width
         copies = workers if plan.by_sample else 1
         self.small = geometry.multiply_adds < SMALL
-        self.scratch = (
+        self.scratch_shapes = (
             ("pixels", workers, plan.block * plan.width),
             ("products", copies * plan.group, odd_lines((plan.rows + 16) * plan.width)),
         )
@@ -153,9 +153,9 @@ class PointwiseWeightGradient:
         """Add to weight_diff (O, C / group, 1, 1); top_diff is (N, O, H, W), bottom (N, C, H, W)."""
         if top_diff.size:
             sides = (bottom, top_diff) if self.plan.across else (top_diff, bottom)
-            turned, sums = (scratch(*sizes) for sizes in self.scratch)
+            transposed, sums = (scratch(*sizes) for sizes in self.scratch_shapes)
             run, run_add = (gradient.serial, add_all_sums.serial) if self.small else (gradient, add_all_sums)
-            run(*sides, self.plan, self.places, turned, sums)
+            run(*sides, self.plan, self.places, transposed, sums)
             run_add(sums, self.plan, weight_diff, self.places)
 
 
@@ -167,7 +167,7 @@ def plan_gradient(geometry: Geometry, registers: Registers, workers: int) -> Gra
     vectors = min(range(min(whole, 2), 5), key=lambda v: (-(-whole // v) * v, -v))
     width = -(-whole // vectors) * vectors * 16
     pixels = geometry.height * geometry.width
-    block = min(pixels, max(PIECE, TURNED_FLOATS // width // PIECE * PIECE))
+    block = min(pixels, max(PIECE, TRANSPOSED_FLOATS // width // PIECE * PIECE))
     by_sample = geometry.num > 0 and geometry.num % workers == 0 and geometry.group * rows * width <= SUM_FLOATS
     return Gradient(
         registers,

@@ -12,13 +12,12 @@ from caffelite.core.kernels.convolution.direct.slab import clear
 from caffelite.core.kernels.convolution.winograd.tiles import (
     input_transform,
     output_transform,
-    turn_in,
-    turn_out,
     weight_transform,
 )
 from caffelite.core.kernels.gemm.products import run_product
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
 from caffelite.core.kernels.jit.compile import kernel
 
 
@@ -50,25 +49,25 @@ class Winograd(NamedTuple):
 
 @kernel
 def fill_rows(
-    image: Any, lanes: int, first: int, rows: int, height: int, width: int, pitch: int, places: Any, room: Any
+    image: Any, lanes: int, first: int, rows: int, height: int, width: int, pitch: int, places: Any, scratch: Any
 ) -> None:
-    """room[row, column, 16] from `rows` rows of up to 16 planes from row `first` on; those outside the image are 0.
+    """scratch[row, column, 16] from `rows` rows of up to 16 planes from row `first` on; those outside the image are 0.
 
-    places[row * width + column] are the pixels' places in room for a first row inside; pitch is floats a row.
+    places[row * width + column] are the pixels' places in scratch for a first row inside; pitch is floats a row.
     """
     own_code()
     above = min(rows, max(0, -first))
     below = max(above, min(rows, height - first))
-    clear(room, above * pitch)
-    clear(shift(room, below * pitch), (rows - below) * pitch)
+    clear(scratch, above * pitch)
+    clear(shift(scratch, below * pitch), (rows - below) * pitch)
     if below > above:
         source = shift(image, (first + above) * width)
-        turn_in(source, height * width, lanes, (below - above) * width, shift(room, above * pitch), places)
+        to_lanes(source, height * width, lanes, (below - above) * width, shift(scratch, above * pitch), places)
 
 
 @kernel
 def transform_pixels(
-    bottom: np.ndarray, plan: Winograd, g: int, row0: int, rows: int, places: np.ndarray, room: Any, pixels: Any
+    bottom: np.ndarray, plan: Winograd, g: int, row0: int, rows: int, places: np.ndarray, scratch: Any, pixels: Any
 ) -> None:
     """pixels[e * pixel_step + tile * lanes + channel] of `rows` rows of tiles of one group."""
     own_code()
@@ -78,19 +77,27 @@ def transform_pixels(
             n, ty = (row0 + row) // plan.tiles_h, (row0 + row) % plan.tiles_h
             image = pointer(bottom, ((n * plan.group + g) * plan.channels + c) * plan.height * plan.width)
             lanes, first = min(16, plan.channels - c), ty * 4 - plan.pad_h
-            fill_rows(image, lanes, first, 6, plan.height, plan.width, pitch, pointer(places, 0), room)
+            fill_rows(image, lanes, first, 6, plan.height, plan.width, pitch, pointer(places, 0), scratch)
             for tx in range(plan.tiles_w):
                 target = shift(pixels, (row * plan.tiles_w + tx) * plan.lanes + c)
-                input_transform(shift(room, tx * 64), pitch, target, plan.pixel_step)
+                input_transform(shift(scratch, tx * 64), pitch, target, plan.pixel_step)
 
 
 @kernel
 def transform_weights(
-    weight: np.ndarray, plan: Winograd, turn: int, g: int, m: int, c0: int, taps: np.ndarray, room: Any, target: Any
+    weight: np.ndarray,
+    plan: Winograd,
+    flipped: int,
+    g: int,
+    m: int,
+    c0: int,
+    taps: np.ndarray,
+    scratch: Any,
+    target: Any,
 ) -> None:
     """target[e * weight_step + channel * chunk + output] for `depth` channels from c0, `chunk` outputs from m on.
 
-    weight is (group * outputs, channels, 3, 3), or with `turn` (group * channels, outputs, 3, 3) and read backwards.
+    weight is (group * outputs, channels, 3, 3), or with `flipped` (group * channels, outputs, 3, 3) and read backwards.
     """
     own_code()
     last = min(plan.channels, c0 + plan.depth)
@@ -98,16 +105,16 @@ def transform_weights(
         outputs = min(16, plan.outputs - lane)
         for c in range(c0, last, 16):
             count = min(16, last - c)
-            if turn:
+            if flipped:
                 for i in range(count):
                     source = pointer(weight, ((g * plan.channels + c + i) * plan.outputs + lane) * 9)
-                    turn_in(source, 9, outputs, 9, shift(room, i * 144), pointer(taps, 0))
+                    to_lanes(source, 9, outputs, 9, shift(scratch, i * 144), pointer(taps, 0))
             else:
                 source = pointer(weight, ((g * plan.outputs + lane) * plan.channels + c) * 9)
-                turn_in(source, plan.channels * 9, outputs, count * 9, room, pointer(taps, 0))
+                to_lanes(source, plan.channels * 9, outputs, count * 9, scratch, pointer(taps, 0))
             for i in range(count):
                 place = shift(target, (c - c0 + i) * plan.chunk + lane - m)
-                weight_transform(shift(room, i * 144), place, plan.weight_step)
+                weight_transform(shift(scratch, i * 144), place, plan.weight_step)
 
 
 @kernel
@@ -135,7 +142,7 @@ def write_outputs(
     row0: int,
     rows: int,
     places: np.ndarray,
-    room: Any,
+    scratch: Any,
     top: np.ndarray,
 ) -> None:
     """Fill `rows` rows of tiles of a chunk of outputs of top."""
@@ -147,10 +154,10 @@ def write_outputs(
             n, ty = (row0 + row) // plan.tiles_h, (row0 + row) % plan.tiles_h
             for tx in range(plan.tiles_w):
                 source = shift(products, (row * plan.tiles_w + tx) * plan.chunk + lane - m)
-                output_transform(source, plan.product_step, start, shift(room, tx * 64), pitch)
+                output_transform(source, plan.product_step, start, shift(scratch, tx * 64), pitch)
             target = pointer(top, ((n * plan.group + g) * plan.outputs + lane) * plane + ty * 4 * plan.out_width)
             count = min(4, plan.out_height - ty * 4) * plan.out_width
-            turn_out(0, room, pointer(places, 0), count, target, plane, min(16, plan.outputs - lane))
+            from_lanes(0, scratch, pointer(places, 0), count, target, plane, min(16, plan.outputs - lane))
 
 
 def pixel_places(rows: int, width: int, pitch: int, pad: int) -> np.ndarray:

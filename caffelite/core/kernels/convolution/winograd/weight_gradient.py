@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.winograd.steps import Winograd, fill_rows, pixel_places, transform_pixels
 from caffelite.core.kernels.convolution.winograd.tiles import (
     output_gradient_transform,
-    product_rows,
-    turn_out,
     weight_gradient_transform,
 )
 from caffelite.core.kernels.convolution.winograd.winograd import plan_winograd
-from caffelite.core.kernels.gemm.products import run_product
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.gemm.products import product_rows, run_product
+from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
+from caffelite.core.kernels.ir.transposes import from_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
 
@@ -54,7 +54,7 @@ def transform_diffs(
     row0: int,
     rows: int,
     places: np.ndarray,
-    room: Any,
+    scratch: Any,
     diffs: Any,
 ) -> None:
     """diffs[e * diff_step + tile * lanes + output] of `rows` rows of tiles of one group."""
@@ -65,10 +65,10 @@ def transform_diffs(
         for row in range(rows):
             n, ty = (row0 + row) // plan.tiles_h, (row0 + row) % plan.tiles_h
             image = pointer(top_diff, ((n * plan.group + g) * plan.outputs + m) * height * width)
-            fill_rows(image, min(16, plan.outputs - m), ty * 4, 4, height, width, pitch, pointer(places, 0), room)
+            fill_rows(image, min(16, plan.outputs - m), ty * 4, 4, height, width, pitch, pointer(places, 0), scratch)
             for tx in range(plan.tiles_w):
                 target = shift(diffs, (row * plan.tiles_w + tx) * more.lanes + m)
-                output_gradient_transform(shift(room, tx * 64), pitch, target, more.diff_step)
+                output_gradient_transform(shift(scratch, tx * 64), pitch, target, more.diff_step)
 
 
 @kernel
@@ -114,7 +114,7 @@ def add_weights(
     c0: int,
     c1: int,
     taps: np.ndarray,
-    room: Any,
+    scratch: Any,
     weight_diff: np.ndarray,
 ) -> None:
     """Add to outputs m0 to m1 and channels c0 to c1 of one group of weight_diff; sums begins with (m0, c0)."""
@@ -122,9 +122,9 @@ def add_weights(
     for m in range(m0, m1):
         for c in range(c0, c1, 16):
             source = shift(sums, (m - m0) * sizes.part_channels + c - c0)
-            weight_gradient_transform(source, sizes.sum_step, room)
+            weight_gradient_transform(source, sizes.sum_step, scratch)
             target = pointer(weight_diff, ((g * plan.outputs + m) * plan.channels + c) * 9)
-            turn_out(1, room, pointer(taps, 0), 9, target, 9, min(16, c1 - c))
+            from_lanes(1, scratch, pointer(taps, 0), 9, target, 9, min(16, c1 - c))
 
 
 @parallel_kernel
@@ -135,23 +135,26 @@ def transform_all(
     sizes: WinogradGradient,
     pixel_places: np.ndarray,
     diff_places: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     pixels: np.ndarray,
     diffs: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
-    """Transform all tiles; pixels and diffs have a row a group, rooms two rows a part of the work."""
-    rows, parts = plan.num * plan.tiles_h, rooms.shape[0] // 2
+    """Transform all tiles; pixels and diffs have a row a group, scratches two rows a part of the work."""
+    rows, parts = plan.num * plan.tiles_h, scratches.shape[0] // 2
     tasks = plan.group * rows
     for part in range(worker, parts, workers):
-        slab, room = pointer(rooms, 2 * part * rooms.shape[1]), pointer(rooms, (2 * part + 1) * rooms.shape[1])
+        slab, scratch = (
+            pointer(scratches, 2 * part * scratches.shape[1]),
+            pointer(scratches, (2 * part + 1) * scratches.shape[1]),
+        )
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             g, row = task // rows, task % rows
             place = row * plan.tiles_w
             pixel, diff = g * pixels.shape[1] + place * plan.lanes, g * diffs.shape[1] + place * sizes.lanes
             transform_pixels(bottom, plan, g, row, 1, pixel_places, slab, pointer(pixels, pixel))
-            transform_diffs(top_diff, plan, sizes, g, row, 1, diff_places, room, pointer(diffs, diff))
+            transform_diffs(top_diff, plan, sizes, g, row, 1, diff_places, scratch, pointer(diffs, diff))
 
 
 @parallel_kernel
@@ -160,27 +163,27 @@ def gradient_by_parts(
     plan: Winograd,
     sizes: WinogradGradient,
     taps: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     pixels: np.ndarray,
     diffs: np.ndarray,
     sums: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
-    """Add to weight_diff from all transformed tiles; sums has a row a part of the work, rooms two."""
+    """Add to weight_diff from all transformed tiles; sums has a row a part of the work, scratches two."""
     tiles, parts = plan.num * plan.tiles_h * plan.tiles_w, sums.shape[0]
     across = (plan.channels + sizes.part_channels - 1) // sizes.part_channels
     shares = across * ((plan.outputs + sizes.part_outputs - 1) // sizes.part_outputs)
     for part in range(worker, parts, workers):
         # behind the gradients' slab, whose zeros must remain
-        room = pointer(rooms, (2 * part + 1) * rooms.shape[1] + 256 * plan.tiles_w)
+        scratch = pointer(scratches, (2 * part + 1) * scratches.shape[1] + 256 * plan.tiles_w)
         own = pointer(sums, part * sums.shape[1])
         for task in range(plan.group * shares * part // parts, plan.group * shares * (part + 1) // parts):
             g, m, c = task // shares, task % shares // across * sizes.part_outputs, task % across * sizes.part_channels
             m1, c1 = min(plan.outputs, m + sizes.part_outputs), min(plan.channels, c + sizes.part_channels)
             a, b = pointer(diffs, g * diffs.shape[1] + m), pointer(pixels, g * pixels.shape[1] + c)
             add_products(a, b, own, m1 - m, c1 - c, tiles, 0, plan, sizes)
-            add_weights(own, plan, sizes, g, m, m1, c, c1, taps, room, weight_diff)
+            add_weights(own, plan, sizes, g, m, m1, c, c1, taps, scratch, weight_diff)
 
 
 @parallel_kernel
@@ -191,26 +194,29 @@ def gradient_by_rows(
     sizes: WinogradGradient,
     pixel_places: np.ndarray,
     diff_places: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     pixels: np.ndarray,
     diffs: np.ndarray,
     sums: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
-    """Fill sums, of all groups; pixels, diffs and sums have a row a part of the work, rooms two."""
+    """Fill sums, of all groups; pixels, diffs and sums have a row a part of the work, scratches two."""
     rows, parts = plan.num * plan.tiles_h, sums.shape[0]
     blocks = (rows + plan.block - 1) // plan.block
     tasks = plan.group * blocks
     for part in range(worker, parts, workers):
-        slab, room = pointer(rooms, 2 * part * rooms.shape[1]), pointer(rooms, (2 * part + 1) * rooms.shape[1])
+        slab, scratch = (
+            pointer(scratches, 2 * part * scratches.shape[1]),
+            pointer(scratches, (2 * part + 1) * scratches.shape[1]),
+        )
         pixel, diff = pointer(pixels, part * pixels.shape[1]), pointer(diffs, part * diffs.shape[1])
         first = tasks * part // parts
         for task in range(first, tasks * (part + 1) // parts):
             g, row0 = task // blocks, task % blocks * plan.block
             count = min(plan.block, rows - row0)
             transform_pixels(bottom, plan, g, row0, count, pixel_places, slab, pixel)
-            transform_diffs(top_diff, plan, sizes, g, row0, count, diff_places, room, diff)
+            transform_diffs(top_diff, plan, sizes, g, row0, count, diff_places, scratch, diff)
             own = pointer(sums, part * sums.shape[1] + g * 36 * sizes.sum_step)
             more = int(task > first and row0 > 0)
             add_products(diff, pixel, own, plan.outputs, plan.channels, count * plan.tiles_w, more, plan, sizes)
@@ -223,16 +229,16 @@ def add_all_weights(
     sizes: WinogradGradient,
     weight_diff: np.ndarray,
     taps: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
-    """Add the sums of gradient_by_rows to weight_diff; rooms has two rows a part of the work."""
+    """Add the sums of gradient_by_rows to weight_diff; scratches has two rows a part of the work."""
     parts, lines, channels = sums.shape[0], plan.group * plan.outputs, plan.channels
     blocks = (plan.num * plan.tiles_h + plan.block - 1) // plan.block
     tasks = plan.group * blocks
     for part in range(worker, parts, workers):
-        room = pointer(rooms, (2 * part + 1) * rooms.shape[1] + 256 * plan.tiles_w)
+        scratch = pointer(scratches, (2 * part + 1) * scratches.shape[1] + 256 * plan.tiles_w)
         for line in range(lines * part // parts, lines * (part + 1) // parts):
             g, m = line // plan.outputs, line % plan.outputs
             for other in range(parts):
@@ -240,7 +246,7 @@ def add_all_weights(
                 if tasks * other // parts < (g + 1) * blocks and tasks * (other + 1) // parts > g * blocks:
                     place = other * sums.shape[1] + g * 36 * sizes.sum_step + m * sizes.part_channels
                     source = pointer(sums, place)
-                    add_weights(source, plan, sizes, g, m, m + 1, 0, channels, taps, room, weight_diff)
+                    add_weights(source, plan, sizes, g, m, m + 1, 0, channels, taps, scratch, weight_diff)
 
 
 class WinogradWeightGradient:
@@ -255,9 +261,9 @@ class WinogradWeightGradient:
             pixel_places(6, plan.width, plan.tiles_w * 4 + 2, plan.pad_w),
             pixel_places(4, plan.out_width, plan.tiles_w * 4, 0),
         )
-        self.rooms = aligned_zeros(2 * workers, 6 * (plan.tiles_w * 4 + 2) * 16 + 144)
+        self.scratches = aligned_zeros((2 * workers, 6 * (plan.tiles_w * 4 + 2) * 16 + 144))
         shares = workers if self.by_rows else plan.group
-        self.scratch = (
+        self.scratch_shapes = (
             ("pixels", shares, 36 * plan.pixel_step),
             ("weights", shares, 36 * sizes.diff_step),
             ("products", workers, 36 * sizes.sum_step * (plan.group if self.by_rows else 1)),
@@ -267,15 +273,15 @@ class WinogradWeightGradient:
         """Add to weight_diff (O, C / group, 3, 3); top_diff is (N, O, OH, OW), bottom (N, C, H, W)."""
         if top_diff.size == 0:
             return
-        plan, sizes, rooms = self.plan, self.sizes, self.rooms
-        pixels, diffs, sums = (scratch(*shape) for shape in self.scratch)
-        tiles = (*self.places, rooms, pixels, diffs)
+        plan, sizes, scratches = self.plan, self.sizes, self.scratches
+        pixels, diffs, sums = (scratch(*shape) for shape in self.scratch_shapes)
+        tiles = (*self.places, scratches, pixels, diffs)
         if self.by_rows:
             gradient_by_rows(top_diff, bottom, plan, sizes, *tiles, sums)
-            add_all_weights(sums, plan, sizes, weight_diff, self.taps, rooms)
+            add_all_weights(sums, plan, sizes, weight_diff, self.taps, scratches)
         else:
             transform_all(top_diff, bottom, plan, sizes, *tiles)
-            gradient_by_parts(weight_diff, plan, sizes, self.taps, rooms, pixels, diffs, sums)
+            gradient_by_parts(weight_diff, plan, sizes, self.taps, scratches, pixels, diffs, sums)
 
 
 def plan_gradient(

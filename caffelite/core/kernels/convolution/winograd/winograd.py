@@ -14,7 +14,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from caffelite.core.kernels.convolution.direct.bottom_gradient import turned
+from caffelite.core.aligned import aligned_zeros
+from caffelite.core.kernels.convolution.direct.bottom_gradient import flipped
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.winograd.steps import (
@@ -25,8 +26,8 @@ from caffelite.core.kernels.convolution.winograd.steps import (
     transform_weights,
     write_outputs,
 )
-from caffelite.core.kernels.convolution.winograd.tiles import product_rows
-from caffelite.core.kernels.ir.pointers import aligned_zeros, own_code, pointer, shift
+from caffelite.core.kernels.gemm.products import product_rows
+from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
@@ -55,22 +56,22 @@ def suits_winograd(geometry: Geometry) -> bool:
 def transform_all_weights(
     weight: np.ndarray,
     plan: Winograd,
-    turn: int,
+    flipped: int,
     taps: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     packed: np.ndarray,
     worker: int,
     workers: int,
 ) -> None:
-    """packed[group, chunk of outputs, block of channels] of transform_weights; rooms has a row a part of the work."""
+    """packed[group, chunk of outputs, block of channels] of transform_weights; scratches has a row a worker."""
     chunks, depths = (plan.outputs + plan.chunk - 1) // plan.chunk, (plan.channels + plan.depth - 1) // plan.depth
-    tasks, parts = plan.group * chunks * depths, rooms.shape[0]
+    tasks, parts = plan.group * chunks * depths, scratches.shape[0]
     for part in range(worker, parts, workers):
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             c0, m, g = task % depths * plan.depth, task // depths % chunks * plan.chunk, task // depths // chunks
             target = pointer(packed, task * 36 * plan.weight_step)
-            room = pointer(rooms, part * rooms.shape[1])
-            transform_weights(weight, plan, turn, g, m, c0, taps, room, target)
+            scratch = pointer(scratches, part * scratches.shape[1])
+            transform_weights(weight, plan, flipped, g, m, c0, taps, scratch, target)
 
 
 @kernel
@@ -85,7 +86,7 @@ def forward_rows(
     places_in: np.ndarray,
     places_out: np.ndarray,
     slab: Any,
-    room: Any,
+    scratch: Any,
     pixels: Any,
     products: Any,
 ) -> None:
@@ -99,7 +100,7 @@ def forward_rows(
             depth = min(plan.depth, plan.channels - block * plan.depth)
             weights = pointer(packed, ((g * chunks + chunk) * depths + block) * 36 * plan.weight_step)
             multiply(shift(pixels, block * plan.depth), weights, products, rows * plan.tiles_w, depth, block, plan)
-        write_outputs(products, plan, bias, g, chunk * plan.chunk, row0, rows, places_out, room, top)
+        write_outputs(products, plan, bias, g, chunk * plan.chunk, row0, rows, places_out, scratch, top)
 
 
 @parallel_kernel
@@ -112,7 +113,7 @@ def forward_by_rows(
     places_in: np.ndarray,
     places_out: np.ndarray,
     slabs: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     pixels: np.ndarray,
     products: np.ndarray,
     worker: int,
@@ -122,11 +123,11 @@ def forward_by_rows(
     blocks, parts = (plan.num * plan.tiles_h + plan.block - 1) // plan.block, slabs.shape[0]
     tasks = plan.group * blocks
     for part in range(worker, parts, workers):
-        slab, room = pointer(slabs, part * slabs.shape[1]), pointer(rooms, part * rooms.shape[1])
+        slab, scratch = pointer(slabs, part * slabs.shape[1]), pointer(scratches, part * scratches.shape[1])
         own, product = pointer(pixels, part * pixels.shape[1]), pointer(products, part * products.shape[1])
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             g, row0 = task // blocks, task % blocks * plan.block
-            forward_rows(g, row0, bottom, packed, bias, top, plan, places_in, places_out, slab, room, own, product)
+            forward_rows(g, row0, bottom, packed, bias, top, plan, places_in, places_out, slab, scratch, own, product)
 
 
 @kernel
@@ -134,13 +135,13 @@ def forward_chunk(
     g: int,
     m: int,
     weight: np.ndarray,
-    turn: int,
+    flipped: int,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Winograd,
     taps: np.ndarray,
     places_out: np.ndarray,
-    room: Any,
+    scratch: Any,
     pixels: Any,
     weights: Any,
     products: Any,
@@ -149,10 +150,10 @@ def forward_chunk(
     own_code()
     rows = plan.num * plan.tiles_h
     for c0 in range(0, plan.channels, plan.depth):
-        transform_weights(weight, plan, turn, g, m, c0, taps, room, weights)
+        transform_weights(weight, plan, flipped, g, m, c0, taps, scratch, weights)
         depth = min(plan.depth, plan.channels - c0)
         multiply(shift(pixels, c0), weights, products, rows * plan.tiles_w, depth, c0, plan)
-    write_outputs(products, plan, bias, g, m, 0, rows, places_out, room, top)
+    write_outputs(products, plan, bias, g, m, 0, rows, places_out, scratch, top)
 
 
 @parallel_kernel
@@ -178,13 +179,13 @@ def transform_all_pixels(
 @parallel_kernel
 def forward_by_outputs(
     weight: np.ndarray,
-    turn: int,
+    flipped: int,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Winograd,
     taps: np.ndarray,
     places: np.ndarray,
-    rooms: np.ndarray,
+    scratches: np.ndarray,
     pixels: np.ndarray,
     weights: np.ndarray,
     products: np.ndarray,
@@ -192,15 +193,15 @@ def forward_by_outputs(
     workers: int,
 ) -> None:
     """Fill top from transformed pixels, which have a row a group; the other scratch has a row a part of the work."""
-    chunks, parts = (plan.outputs + plan.chunk - 1) // plan.chunk, rooms.shape[0]
+    chunks, parts = (plan.outputs + plan.chunk - 1) // plan.chunk, scratches.shape[0]
     tasks = plan.group * chunks
     for part in range(worker, parts, workers):
-        room, own = pointer(rooms, part * rooms.shape[1]), pointer(weights, part * weights.shape[1])
+        scratch, own = pointer(scratches, part * scratches.shape[1]), pointer(weights, part * weights.shape[1])
         product = pointer(products, part * products.shape[1])
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             g, m = task // chunks, task % chunks * plan.chunk
             shared = pointer(pixels, g * pixels.shape[1])
-            forward_chunk(g, m, weight, turn, bias, top, plan, taps, places, room, shared, own, product)
+            forward_chunk(g, m, weight, flipped, bias, top, plan, taps, places, scratch, shared, own, product)
 
 
 class WinogradForward:
@@ -212,10 +213,10 @@ class WinogradForward:
         plan = self.plan
         steps = 36 * np.array([plan.pixel_step, plan.weight_step, plan.product_step])
         chunks, depths = -(-plan.outputs // plan.chunk), -(-plan.channels // plan.depth)
-        self.bias = aligned_zeros(plan.group, chunks * plan.chunk)
-        self.slabs = aligned_zeros(workers, 6 * (plan.tiles_w * 4 + 2) * 16)
-        self.rooms = aligned_zeros(workers, max(4 * plan.tiles_w * 64, 16 * 144))
-        self.scratch = (
+        self.bias = aligned_zeros((plan.group, chunks * plan.chunk))
+        self.slabs = aligned_zeros((workers, 6 * (plan.tiles_w * 4 + 2) * 16))
+        self.scratches = aligned_zeros((workers, max(4 * plan.tiles_w * 64, 16 * 144)))
+        self.scratch_shapes = (
             ("pixels", workers if self.by_rows else plan.group, steps[0]),
             ("weights", plan.group * chunks * depths if self.by_rows else workers, steps[1]),
             ("products", workers, steps[2]),
@@ -231,27 +232,27 @@ class WinogradForward:
         self.bias[:, : plan.outputs] = 0 if bias is None else bias.reshape(plan.group, plan.outputs)
         self.run(weight, 0, bottom, top)
 
-    def run(self, weight: np.ndarray, turn: int, bottom: np.ndarray, top: np.ndarray) -> None:
-        """Overwrite top from the weights, turned or not, and the bias that is set."""
+    def run(self, weight: np.ndarray, flipped: int, bottom: np.ndarray, top: np.ndarray) -> None:
+        """Overwrite top from the weights, flipped or not, and the bias that is set."""
         if top.size == 0:
             return
-        plan, taps = self.plan, self.taps[turn]
-        pixels, weights, products = (scratch(*sizes) for sizes in self.scratch)
+        plan, taps = self.plan, self.taps[flipped]
+        pixels, weights, products = (scratch(*sizes) for sizes in self.scratch_shapes)
         if self.by_rows:
-            transform_all_weights(weight, plan, turn, taps, self.rooms, weights)
-            own = (self.places_in, self.places_out, self.slabs, self.rooms)
+            transform_all_weights(weight, plan, flipped, taps, self.scratches, weights)
+            own = (self.places_in, self.places_out, self.slabs, self.scratches)
             forward_by_rows(bottom, weights, self.bias, top, plan, *own, pixels, products)
         else:
             transform_all_pixels(bottom, plan, self.places_in, self.slabs, pixels)
-            rooms = (self.rooms, pixels, weights, products)
-            forward_by_outputs(weight, turn, self.bias, top, plan, taps, self.places_out, *rooms)
+            scratches = (self.scratches, pixels, weights, products)
+            forward_by_outputs(weight, flipped, self.bias, top, plan, taps, self.places_out, *scratches)
 
 
 class WinogradBottomGradient:
-    """Bottom gradient of a 3x3 convolution of stride 1: a forward pass with turned weights; pad is at most 2."""
+    """Bottom gradient of a 3x3 convolution of stride 1: a forward pass with flipped weights; pad is at most 2."""
 
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
-        self.forward = WinogradForward(turned(geometry), registers)
+        self.forward = WinogradForward(flipped(geometry), registers)
 
     def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
         """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, 3, 3), top_diff (N, O, OH, OW)."""

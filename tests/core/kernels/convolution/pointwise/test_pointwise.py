@@ -63,7 +63,7 @@ def test_tiles_of_pixels(convolution, monkeypatch, registers, copied, together):
 
 def test_pixels_turned_in_several_blocks(convolution, monkeypatch):
     monkeypatch.setattr(weight_gradient, "PIECE", 32)
-    monkeypatch.setattr(weight_gradient, "TURNED_FLOATS", 1)
+    monkeypatch.setattr(weight_gradient, "TRANSPOSED_FLOATS", 1)
     monkeypatch.setattr(weight_gradient, "SUM_FLOATS", 1)
     convolution(4, 20, 11, 9, 30, 1).check(None, PointwiseWeightGradient, None, PRECISION)
 

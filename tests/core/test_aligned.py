@@ -1,0 +1,19 @@
+import numpy as np
+import pytest
+
+from caffelite.core.aligned import ALIGNMENT, aligned_zeros
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [5, np.int64(5), (3, 7), (2, 1, 4)])
+def test_zeros_start_on_a_boundary(shape, dtype):
+    for _ in range(5):
+        array = aligned_zeros(shape, dtype)
+        assert array.ctypes.data % ALIGNMENT == 0 and array.flags.c_contiguous
+        assert array.shape == np.zeros(shape).shape and array.dtype == dtype and not array.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_they_may_be_empty(dtype):
+    assert aligned_zeros(0, dtype).size == 0
+    assert aligned_zeros((0, 3), dtype).shape == (0, 3)
