@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.ir.sums import sum_squares
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -42,13 +43,10 @@ def gradient_of(value: Any, diff: Any, decay: Any, l1: bool, scale: Any) -> Any:
     return gradient
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def sum_of_squares(values: Array) -> Any:
     """Return the sum of squares in the number type of `values`; not finite if any value is not."""
-    total = values[0] * 0
-    for value in values:
-        total += value * value
-    return total
+    return sum_squares(values, 0, values.size)
 
 
 @kernel
