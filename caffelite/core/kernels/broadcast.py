@@ -12,10 +12,11 @@ import numpy as np
 from numba import get_num_threads
 from numba.extending import overload
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.ir.math import select
-from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.ir.sums import sum_values
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.neuron_functions import zero_of
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Rule = Callable[..., Any]
@@ -139,9 +140,9 @@ def _pieces(size: int) -> int:
 def _share(size: int, positions: int, pieces: int, worker: int, workers: int) -> Any:
     """Return what is this worker's: first and last + 1 of S, then of the positions."""
     if pieces == 1:
-        begin, end = part(size, worker, workers)
+        begin, end = share_of(size, worker, workers)
         return begin, end, np.uintp(0), np.uintp(positions)
-    begin, end = part(positions, worker, workers)
+    begin, end = share_of(positions, worker, workers)
     return np.uintp(0), np.uintp(size), begin, end
 
 
@@ -233,7 +234,7 @@ def _backward(
         _backward_planes(rule, bottom, w, top_diff, sums, bottom_diff, wanted, share)
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _backward_planes(
     rule: Any, bottom: Array, w: Array, top_diff: Array, sums: Any, bottom_diff: Array, wanted: Any, share: Any
 ) -> None:
@@ -246,15 +247,11 @@ def _backward_planes(
         at = (first // inner * size + begin) * inner + first % inner
         for s in range(begin, end):
             if wanted.w:
-                gradient = x.dtype.type(0)
                 for i in range(count):
-                    gradient += _term(rule, x[at + i], dy[at + i])
-                totals[0, s - begin] += gradient
+                    buffer[i] = _term(rule, x[at + i], dy[at + i])
+                totals[0, s - begin] += sum_values(buffer, 0, count)
             if wanted.b:
-                total = x.dtype.type(0)
-                for i in range(count):
-                    total += dy[at + i]
-                totals[1, s - begin] += total
+                totals[1, s - begin] += sum_values(dy, at, count)
             if wanted.bottom:
                 weight = w[s]
                 for i in range(count):

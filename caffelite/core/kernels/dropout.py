@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.ir.math import select
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.neuron_functions import BLOCK, copy_back
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 U32 = np.uint32
@@ -36,7 +36,7 @@ def _dropout_part(
     values: Array, low: int, high: int, threshold: int, factor: float, out: Array, worker: int, workers: int
 ) -> None:
     zero, buffer = values.dtype.type(0), np.empty(BLOCK, values.dtype)
-    begin, end = part(values.size, worker, workers)
+    begin, end = share_of(values.size, worker, workers)
     for at in range(begin, end, np.uintp(BLOCK)):
         count = min(np.uintp(BLOCK), end - at)
         first = U32(at)

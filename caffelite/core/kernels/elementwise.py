@@ -9,23 +9,13 @@ from typing import Any
 import numpy as np
 
 from caffelite.core.kernels.ir.math import select
-from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.ir.sums import sum_squares
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-SERIAL_BELOW = 100_000  # elements that one core adds or copies in about the time of a parallel launch
 BLOCK = 4096  # elements of a partial sum
-
-
-def form(pair: Any, count: int) -> Any:
-    """Return the form of a parallel kernel, parallel or serial, that pays for work like adding `count` elements."""
-    return pair.serial if count < SERIAL_BELOW else pair
-
-
-@kernel
-def part(count: int, worker: int, workers: int) -> Any:
-    """Return first and last + 1 of the elements of range(count) that are this worker's."""
-    return np.uintp(count * worker // workers), np.uintp(count * (worker + 1) // workers)
 
 
 def weighted_sum(alpha: float, x: Array, beta: float, y: Array, out: Array) -> None:
@@ -98,42 +88,42 @@ def sum_of_squares(x: Array) -> float:
 
 @parallel_kernel
 def _weighted_sum(alpha: float, x: Array, beta: float, y: Array, out: Array, worker: int, workers: int) -> None:
-    begin, end = part(x.size, worker, workers)
+    begin, end = share_of(x.size, worker, workers)
     for i in range(begin, end):
         out[i] = alpha * x[i] + beta * y[i]
 
 
 @parallel_kernel
 def _add_scaled(alpha: float, x: Array, out: Array, worker: int, workers: int) -> None:
-    begin, end = part(x.size, worker, workers)
+    begin, end = share_of(x.size, worker, workers)
     for i in range(begin, end):
         out[i] += alpha * x[i]
 
 
 @parallel_kernel
 def _scale(alpha: float, x: Array, out: Array, worker: int, workers: int) -> None:
-    begin, end = part(x.size, worker, workers)
+    begin, end = share_of(x.size, worker, workers)
     for i in range(begin, end):
         out[i] = alpha * x[i]
 
 
 @parallel_kernel
 def _multiply(x: Array, y: Array, out: Array, worker: int, workers: int) -> None:
-    begin, end = part(x.size, worker, workers)
+    begin, end = share_of(x.size, worker, workers)
     for i in range(begin, end):
         out[i] = x[i] * y[i]
 
 
 @parallel_kernel
 def _multiply_by(x: Array, out: Array, worker: int, workers: int) -> None:
-    begin, end = part(x.size, worker, workers)
+    begin, end = share_of(x.size, worker, workers)
     for i in range(begin, end):
         out[i] *= x[i]
 
 
 @parallel_kernel
 def _larger(x: Array, y: Array, out: Array, winner: Array, worker: int, workers: int) -> None:
-    begin, end = part(x.size, worker, workers)
+    begin, end = share_of(x.size, worker, workers)
     for i in range(begin, end):
         first = x[i] > y[i]
         out[i] = select(first, x[i], y[i])
@@ -142,7 +132,7 @@ def _larger(x: Array, y: Array, out: Array, winner: Array, worker: int, workers:
 
 @parallel_kernel
 def _raise_to(x: Array, index: int, out: Array, winner: Array, worker: int, workers: int) -> None:
-    begin, end = part(x.size, worker, workers)
+    begin, end = share_of(x.size, worker, workers)
     for i in range(begin, end):
         larger = x[i] > out[i]
         out[i] = select(larger, x[i], out[i])
@@ -152,7 +142,7 @@ def _raise_to(x: Array, index: int, out: Array, winner: Array, worker: int, work
 @parallel_kernel
 def _where_winner(top_diff: Array, winner: Array, index: int, bottom_diff: Array, worker: int, workers: int) -> None:
     zero = top_diff.dtype.type(0)
-    begin, end = part(top_diff.size, worker, workers)
+    begin, end = share_of(top_diff.size, worker, workers)
     for i in range(begin, end):
         bottom_diff[i] = select(winner[i] == index, top_diff[i], zero)
 
@@ -170,7 +160,7 @@ def _copy_blocks(
     worker: int,
     workers: int,
 ) -> None:
-    begin, end = part(blocks, worker, workers)
+    begin, end = share_of(blocks, worker, workers)
     for block in range(begin, end):
         read = np.uintp(source_at) + block * np.uintp(source_step)
         write = np.uintp(target_at) + block * np.uintp(target_step)
@@ -178,12 +168,9 @@ def _copy_blocks(
             target[write + i] = source[read + i]
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _sum_of_squares(x: Array) -> Any:
     total = 0.0
     for at in range(0, x.size, BLOCK):
-        block = x.dtype.type(0)
-        for i in range(np.uintp(at), np.uintp(min(at + BLOCK, x.size))):
-            block += x[i] * x[i]
-        total += block
+        total += sum_squares(x, at, min(BLOCK, x.size - at))
     return total

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numba import get_num_threads
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.ir.math import log, select
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -35,7 +35,7 @@ def infogain_backward(prob: Array, labels: Array, matrix: Array, scale: float, b
 @parallel_kernel
 def _forward(prob: Array, labels: Array, matrix: Array, results: Array, worker: int, workers: int) -> None:
     for share in range(worker, results.size, workers):
-        begin, end = part(labels.size, share, results.size)
+        begin, end = share_of(labels.size, share, results.size)
         results[share] = _forward_part(prob, labels, matrix, begin, end)
 
 
@@ -67,7 +67,7 @@ def _forward_part(prob: Array, labels: Array, matrix: Array, begin: int, end: in
 def _backward(
     prob: Array, labels: Array, matrix: Array, sums: Array, scale: float, bottom_diff: Array, worker: int, workers: int
 ) -> None:
-    begin, end = part(labels.size, worker, workers)
+    begin, end = share_of(labels.size, worker, workers)
     _backward_part(prob, labels, matrix, sums, scale, bottom_diff, begin, end)
 
 

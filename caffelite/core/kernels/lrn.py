@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.elementwise import form
 from caffelite.core.kernels.ir.math import exp, log
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

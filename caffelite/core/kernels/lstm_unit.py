@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.ir.math import sigmoid, tanh
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -45,7 +45,7 @@ def _forward(
     worker: int,
     workers: int,
 ) -> None:
-    begin, end = part(c.shape[0], worker, workers)
+    begin, end = share_of(c.shape[0], worker, workers)
     for n in range(begin, end):
         _forward_row(c_prev[n], gate_input[n], cont[n], gate[n], c[n], tanh_c[n], h[n])
 
@@ -83,7 +83,7 @@ def _backward(
     worker: int,
     workers: int,
 ) -> None:
-    begin, end = part(tanh_c.shape[0], worker, workers)
+    begin, end = share_of(tanh_c.shape[0], worker, workers)
     for n in range(begin, end):
         _backward_row(c_prev[n], gate[n], tanh_c[n], c_diff[n], h_diff[n], c_prev_diff[n], gate_input_diff[n])
 

@@ -12,9 +12,9 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.ir.math import CONTRACT, F32, exp, log, logistic, select, sigmoid, tanh
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Rule = Callable[..., Any]
@@ -99,7 +99,7 @@ def _forward(function: Any, bottom: Array, kept: Array, top: Array, worker: int,
 def _forward_part(function: Any, bottom: Array, kept: Array, top: Array, worker: int, workers: int) -> None:
     """Values go to a buffer first: where top may be bottom, the compiler would give up vector code."""
     buffer = np.empty(BLOCK, bottom.dtype)
-    begin, end = part(bottom.size, worker, workers)
+    begin, end = share_of(bottom.size, worker, workers)
     keep = kept.ctypes.data != bottom.ctypes.data
     for at in range(begin, end, np.uintp(BLOCK)):
         count = min(np.uintp(BLOCK), end - at)
@@ -121,7 +121,7 @@ def _backward_part(
     function: Any, bottom: Array, top_diff: Array, bottom_diff: Array, worker: int, workers: int
 ) -> None:
     buffer = np.empty(BLOCK, bottom.dtype)
-    begin, end = part(bottom.size, worker, workers)
+    begin, end = share_of(bottom.size, worker, workers)
     for at in range(begin, end, np.uintp(BLOCK)):
         count = min(np.uintp(BLOCK), end - at)
         for i in range(count):

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from caffelite.core.kernels.elementwise import form, part
-from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.ir.sums import sum_centred, sum_centred_products, sum_centred_squares, sum_values
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -54,7 +55,7 @@ def normalize_backward(
 def _normalize(
     bottom: Array, divisor: Divisor, kept: Array, top: Array, statistics: Statistics, worker: int, workers: int
 ) -> None:
-    begin, end = part(bottom.shape[1], worker, workers)
+    begin, end = share_of(bottom.shape[1], worker, workers)
     if bottom.shape[2] == 1:
         _normalize_columns(bottom, divisor, kept, top, statistics, begin, end)
     else:
@@ -68,19 +69,16 @@ def _factor(variance: float, divisor: Divisor) -> Any:
     return 1 / (np.sqrt(variance + divisor.inside) + divisor.outside)
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _sum(x: Array, at: int, count: int, centre: float, squared: bool) -> float:
     """Return the sum of x[at : at + count] - centre, or of the squares of these."""
     total = 0.0
     for start in range(at, at + count, np.uintp(BLOCK)):
-        block, stop = x.dtype.type(0), min(at + count, start + np.uintp(BLOCK))
+        size = min(np.uintp(BLOCK), at + count - start)
         if squared:
-            for i in range(start, stop):
-                block += (x[i] - centre) * (x[i] - centre)
+            total += sum_centred_squares(x, start, size, centre)
         else:
-            for i in range(start, stop):
-                block += x[i] - centre
-        total += block
+            total += sum_centred(x, start, size, centre)
     return total
 
 
@@ -153,24 +151,21 @@ def _normalize_columns(
 def _backward(
     bottom: Array, statistics: Statistics, spread: Array, top_diff: Array, bottom_diff: Array, worker: int, workers: int
 ) -> None:
-    begin, end = part(bottom.shape[1], worker, workers)
+    begin, end = share_of(bottom.shape[1], worker, workers)
     if bottom.shape[2] == 1:
         _backward_columns(bottom, statistics, spread, top_diff, bottom_diff, begin, end)
     else:
         _backward_planes(bottom, statistics, spread, top_diff, bottom_diff, begin, end)
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _sums(x: Array, dy: Array, at: int, count: int, mean: float) -> Any:
     """Return the sums of dy and of dy * (x - mean) over `count` elements from `at` on."""
     first, second = 0.0, 0.0
     for start in range(at, at + count, np.uintp(BLOCK)):
-        total, product = x.dtype.type(0), x.dtype.type(0)
-        for i in range(start, min(at + count, start + np.uintp(BLOCK))):
-            total += dy[i]
-            product += dy[i] * (x[i] - mean)
-        first += total
-        second += product
+        size = min(np.uintp(BLOCK), at + count - start)
+        first += sum_values(dy, start, size)
+        second += sum_centred_products(x, dy, start, size, mean)
     return first, second
 
 

@@ -6,13 +6,14 @@ import numpy as np
 
 from caffelite.core.kernels.ir.math import select
 from caffelite.core.kernels.ir.pointers import pointer
-from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.ir.sums import sum_values
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.pooling_windows import LOWEST, WINDOWS, fetch, max_windows, mean_windows
+from caffelite.core.kernels.sharing import form
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 AHEAD = 1024  # pixels between the ones worked on and the ones fetched
-SERIAL_BELOW = 30_000  # pixels that one core does in about the time of a parallel launch
 
 
 class Window(NamedTuple):
@@ -31,26 +32,22 @@ def max_pool_forward(bottom: Array, window: Window, top: Array, argmax: Array) -
 
     argmax is h * W + w inside one plane, or -1 where a window holds no pixel above -FLT_MAX; top is -FLT_MAX there.
     """
-    _form(_max_pool_forward, bottom.size)(bottom, window, top, argmax)
+    form(_max_pool_forward, 3 * bottom.size)(bottom, window, top, argmax)
 
 
 def max_pool_backward(top_diff: Array, argmax: Array, bottom_diff: Array) -> None:
     """Overwrite bottom_diff: each value of top_diff goes to the pixel that argmax names, none where it is -1."""
-    _form(_max_pool_backward, bottom_diff.size)(top_diff, argmax, bottom_diff)
+    form(_max_pool_backward, 3 * bottom_diff.size)(top_diff, argmax, bottom_diff)
 
 
 def ave_pool_forward(bottom: Array, window: Window, top: Array) -> None:
     """Fill top with the sum of each window over its area; padding counts as area, what lies beyond it does not."""
-    _form(_ave_pool_forward, bottom.size)(bottom, window, top)
+    form(_ave_pool_forward, 3 * bottom.size)(bottom, window, top)
 
 
 def ave_pool_backward(top_diff: Array, window: Window, bottom_diff: Array) -> None:
     """Overwrite bottom_diff: each pixel gets, from every window it lies in, top_diff over the window's area."""
-    _form(_ave_pool_backward, bottom_diff.size)(top_diff, window, bottom_diff)
-
-
-def _form(pool: Any, count: int) -> Any:
-    return pool.serial if count < SERIAL_BELOW else pool
+    form(_ave_pool_backward, 3 * bottom_diff.size)(top_diff, window, bottom_diff)
 
 
 @parallel_kernel
@@ -182,16 +179,13 @@ def _is_global(window: Window, height: int, width: int, windows: int) -> bool:
     )
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _mean_planes(bottom: Array, top: Array, begin: int, end: int) -> None:
     """Fill top with the mean of each plane, as one contiguous sum."""
     pixels = np.uintp(bottom.shape[2] * bottom.shape[3])
     values, means = bottom.reshape(bottom.size), top.reshape(top.size)
     for plane in range(np.uintp(begin), np.uintp(end)):
-        total = values.dtype.type(0)
-        for i in range(pixels):
-            total += values[plane * pixels + i]
-        means[plane] = total / values.dtype.type(pixels)
+        means[plane] = sum_values(values, plane * pixels, pixels) / values.dtype.type(pixels)
 
 
 @kernel

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.elementwise import form, part
-from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.ir.sums import sum_sizes, sum_squares, sum_values
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -27,26 +28,21 @@ def row_sums(rows: Array, kind: int) -> Array:
 
 @parallel_kernel
 def _row_sums(rows: Array, kind: int, partial: Array, worker: int, workers: int) -> None:
-    begin, end = part(partial.size, worker, workers)
+    begin, end = share_of(partial.size, worker, workers)
     _part(rows, kind, partial, begin, end)
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _part(rows: Array, kind: int, partial: Array, begin: int, end: int) -> None:
     length, pieces = np.uintp(rows.shape[1]), np.uintp(partial.shape[1])
     values, sums = rows.reshape(rows.size), partial.reshape(partial.size)
     for piece in range(np.uintp(begin), np.uintp(end)):
         first = piece % pieces * np.uintp(CHUNK)
         start = piece // pieces * length + first
-        stop = start + min(np.uintp(CHUNK), length - first)
-        total = values.dtype.type(0)
+        count = min(np.uintp(CHUNK), length - first)
         if kind == PLAIN:
-            for i in range(start, stop):
-                total += values[i]
+            sums[piece] = sum_values(values, start, count)
         elif kind == SIZES:
-            for i in range(start, stop):
-                total += abs(values[i])
+            sums[piece] = sum_sizes(values, start, count)
         else:
-            for i in range(start, stop):
-                total += values[i] * values[i]
-        sums[piece] = total
+            sums[piece] = sum_squares(values, start, count)

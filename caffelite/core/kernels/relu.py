@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.ir.math import select
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -38,7 +38,7 @@ def _relu_forward(bottom: Array, slope: float, top: Array, worker: int, workers:
 
 @kernel
 def _relu_part(bottom: Array, slope: float, top: Array, worker: int, workers: int) -> None:
-    begin, end = part(bottom.size, worker, workers)
+    begin, end = share_of(bottom.size, worker, workers)
     if bottom.ctypes.data == top.ctypes.data:
         for i in range(begin, end):
             top[i] = _relu(top[i], slope)
@@ -63,7 +63,7 @@ def _relu_diff_part(
     bottom: Array, slope: float, top_diff: Array, bottom_diff: Array, worker: int, workers: int
 ) -> None:
     zero = bottom.dtype.type(0)
-    begin, end = part(bottom.size, worker, workers)
+    begin, end = share_of(bottom.size, worker, workers)
     if top_diff.ctypes.data == bottom_diff.ctypes.data:
         for i in range(begin, end):
             bottom_diff[i] = select(bottom[i] > zero, bottom_diff[i], slope * bottom_diff[i])

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.jit.compile import parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -18,7 +18,7 @@ def add_rows(source: Array, index: Array, target: Array) -> None:
 @parallel_kernel
 def _add_rows(source: Array, index: Array, target: Array, worker: int, workers: int) -> None:
     # each has columns of its own, so threads cannot collide
-    begin, end = part(source.shape[1], worker, workers)
+    begin, end = share_of(source.shape[1], worker, workers)
     for i in range(source.shape[0]):
         row = index[i]
         for column in range(begin, end):

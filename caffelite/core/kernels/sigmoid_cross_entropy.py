@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numba import get_num_threads
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.ir.math import exp, log, select, sigmoid
-from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.ir.sums import sum_values
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,17 +56,17 @@ def loss_backward(bottom: Array, target: Array, ignore_label: int | None, scale:
 def _forward(bottom: Array, target: Array, low: float, high: float, results: Array, worker: int, workers: int) -> None:
     shares = results.shape[0]
     for share in range(worker, shares, workers):
-        begin, end = part(bottom.size, share, shares)
+        begin, end = share_of(bottom.size, share, shares)
         _forward_part(bottom, target, low, high, begin, end, results[share])
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _forward_part(bottom: Array, target: Array, low: float, high: float, begin: int, end: int, result: Array) -> None:
     zero, one = bottom.dtype.type(0), bottom.dtype.type(1)
     terms = np.empty(BLOCK, bottom.dtype)
     for at in range(begin, end, np.uintp(BLOCK)):
         count = min(np.uintp(BLOCK), end - at)
-        total, valid = zero, 0
+        valid = 0
         for i in range(count):
             terms[i] = one + exp(-abs(bottom[at + i]))
         for i in range(count):
@@ -73,9 +74,9 @@ def _forward_part(bottom: Array, target: Array, low: float, high: float, begin: 
         for i in range(count):
             x, t = bottom[at + i], target[at + i]
             ignored = (t >= low) & (t <= high)
-            total += select(ignored, zero, x * (select(x < zero, zero, one) - t) + terms[i])
+            terms[i] = select(ignored, zero, x * (select(x < zero, zero, one) - t) + terms[i])
             valid += select(ignored, 0, 1)
-        result[0] += total
+        result[0] += sum_values(terms, 0, count)
         result[1] += valid
 
 
@@ -84,7 +85,7 @@ def _backward(
     bottom: Array, target: Array, low: float, high: float, scale: float, bottom_diff: Array, worker: int, workers: int
 ) -> None:
     zero = bottom.dtype.type(0)
-    begin, end = part(bottom.size, worker, workers)
+    begin, end = share_of(bottom.size, worker, workers)
     for i in range(begin, end):
         t = target[i]
         ignored = (t >= low) & (t <= high)

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numba import get_num_threads
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.ir.math import exp, log, select
-from caffelite.core.kernels.jit.compile import SUMS, kernel, parallel_kernel
+from caffelite.core.kernels.ir.sums import sum_products, sum_values
+from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -60,7 +61,7 @@ def _softmax_forward(bottom: Array, top: Array, worker: int, workers: int) -> No
         _softmax_columns(bottom, top, begin, end)
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _softmax_rows(bottom: Array, top: Array, begin: int, end: int) -> None:
     """Rows lie one after the other, so that exp runs over all of them as one line, however short a row is."""
     channels = np.uintp(bottom.shape[1])
@@ -74,10 +75,8 @@ def _softmax_rows(bottom: Array, top: Array, begin: int, end: int) -> None:
     for i in range(np.uintp(begin) * channels, np.uintp(end) * channels):
         out[i] = exp(out[i])
     for row in range(np.uintp(begin), np.uintp(end)):
-        at, total = row * channels, values.dtype.type(0)
-        for c in range(channels):
-            total += out[at + c]
-        factor = values.dtype.type(1) / total
+        at = row * channels
+        factor = values.dtype.type(1) / sum_values(out, at, channels)
         for c in range(channels):
             out[at + c] *= factor
 
@@ -140,12 +139,10 @@ def _softmax_backward(top: Array, top_diff: Array, bottom_diff: Array, worker: i
         _diff_columns(top, top_diff, bottom_diff, begin, end)
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _diff_rows(top: Array, top_diff: Array, bottom_diff: Array, begin: int, end: int) -> None:
     for n in range(np.uintp(begin), np.uintp(end)):
-        total = top.dtype.type(0)
-        for c in range(np.uintp(top.shape[1])):
-            total += top_diff[n, c, 0] * top[n, c, 0]
+        total = sum_products(top_diff, top, n * np.uintp(top.shape[1]), np.uintp(top.shape[1]))
         for c in range(np.uintp(top.shape[1])):
             bottom_diff[n, c, 0] = (top_diff[n, c, 0] - total) * top[n, c, 0]
 
@@ -167,11 +164,11 @@ def _diff_columns(top: Array, top_diff: Array, bottom_diff: Array, begin: int, e
 def _loss_forward(prob: Array, label: Array, ignored: int, results: Array, worker: int, workers: int) -> None:
     shares = results.shape[0]
     for share in range(worker, shares, workers):
-        begin, end = part(label.size, share, shares)
+        begin, end = share_of(label.size, share, shares)
         _loss_part(prob, label, ignored, results[share], int(begin), int(end))
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def _loss_part(prob: Array, label: Array, ignored: int, result: Array, begin: int, end: int) -> None:
     """Fill result with the sum, the number of labels that count, and 1 + the position of a wrong label, else 0."""
     channels, inner = prob.shape[1], prob.shape[2]
@@ -192,8 +189,7 @@ def _loss_part(prob: Array, label: Array, ignored: int, result: Array, begin: in
             result[1] += 1
         for i in range(np.uintp(count)):
             terms[i] = log(terms[i])
-        for i in range(np.uintp(count)):
-            result[0] -= terms[i]
+        result[0] -= sum_values(terms, 0, count)
 
 
 @parallel_kernel

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from caffelite.core.kernels.dropout import hash_bits
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.pooling import Window
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 U32 = np.uint32
@@ -67,7 +67,7 @@ def _draw_planes(
     height, width = bottom.shape[2:]
     planes = bottom.reshape(bottom.shape[0] * bottom.shape[1], height, width)
     values, places = top.reshape(len(planes), *top.shape[2:]), drawn.reshape(len(planes), *top.shape[2:])
-    begin, end = part(len(planes), worker, workers)
+    begin, end = share_of(len(planes), worker, workers)
     for p in range(begin, end):
         for ph in range(top.shape[2]):
             for pw in range(top.shape[3]):
@@ -102,7 +102,7 @@ def _mean_planes(bottom: Array, window: Window, top: Array, worker: int, workers
     height, width = bottom.shape[2:]
     planes = bottom.reshape(bottom.shape[0] * bottom.shape[1], height, width)
     means = top.reshape(len(planes), *top.shape[2:])
-    begin, end = part(len(planes), worker, workers)
+    begin, end = share_of(len(planes), worker, workers)
     for p in range(begin, end):
         for ph in range(top.shape[2]):
             for pw in range(top.shape[3]):
@@ -124,7 +124,7 @@ def _mean_diff_planes(
     height, width = bottom.shape[2:]
     planes = bottom.reshape(bottom.shape[0] * bottom.shape[1], height, width)
     diffs, given = bottom_diff.reshape(planes.shape), top_diff.reshape(len(planes), *top_diff.shape[2:])
-    begin, end = part(len(planes), worker, workers)
+    begin, end = share_of(len(planes), worker, workers)
     for p in range(begin, end):
         diffs[p] = 0
         for ph in range(top_diff.shape[2]):

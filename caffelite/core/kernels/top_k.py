@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.elementwise import form, part
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,7 +25,7 @@ def k_largest(bottom: Array, places: Array | None, values: Array | None) -> None
 
 @parallel_kernel
 def _k_largest(bottom: Array, places: Array, values: Array, top_k: int, worker: int, workers: int) -> None:
-    begin, end = part(bottom.shape[0] * bottom.shape[2], worker, workers)
+    begin, end = share_of(bottom.shape[0] * bottom.shape[2], worker, workers)
     _part(bottom, places, values, top_k, int(begin), int(end))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from caffelite.core.blob import Array, Blob, aligned_zeros
+from caffelite.core.aligned import aligned_zeros
+from caffelite.core.blob import Array, Blob
 
 
 class OwnMemory:

@@ -26,8 +26,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 # numba's workqueue layer aborts the process when two threads launch parallel kernels at once, so only one ever does.
 LAUNCH_LOCK = threading.Lock()
 
-# What a sum may be given as `fastmath`: reordering, so that it vectorises; NaN and infinity keep their meaning.
-SUMS = frozenset({"reassoc", "contract", "nsz"})
 
 OPTIONS = {
     "nogil": True,  # prefetching threads go on while a kernel runs

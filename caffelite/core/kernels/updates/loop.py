@@ -28,7 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.jit.compile import SUMS, ParallelKernel, kernel, parallel_kernel
+from caffelite.core.kernels.ir.sums import sum_squares
+from caffelite.core.kernels.jit.compile import ParallelKernel, kernel, parallel_kernel
+from caffelite.core.kernels.sharing import share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -54,13 +56,10 @@ def gradient_of(value: Any, diff: Any, decay: Any, l1: bool, scale: Any) -> Any:
     return gradient
 
 
-@kernel(fastmath=SUMS)
+@kernel
 def sum_of_squares(values: Array) -> Any:
     """Return the sum of squares in the number type of `values`; not finite if any value is not."""
-    total = values[0] * 0
-    for value in values:
-        total += value * value
-    return total
+    return sum_squares(values, 0, values.size)
 
 
 def update_kernel(rule: Callable[..., Any]) -> ParallelKernel:
@@ -97,8 +96,8 @@ def _update(
     worker: int,
     workers: int,
 ) -> None:
-    count = pieces.shape[0]
-    for number in range(count * worker // workers, count * (worker + 1) // workers):
+    first, last = share_of(pieces.shape[0], worker, workers)
+    for number in range(first, last):
         start, stop, param = np.uintp(pieces[number, 0]), np.uintp(pieces[number, 1]), pieces[number, 2]
         rate, decay = rates[param], decays[param]
         for i in range(start, stop):
@@ -111,6 +110,6 @@ def _update(
 @parallel_kernel
 def sums_of_squares(values: Array, pieces: Array, sums: Array, worker: int, workers: int) -> None:
     """Set sums[i] to the sum of squares of piece i, so that their sum does not depend on the number of threads."""
-    count = pieces.shape[0]
-    for number in range(count * worker // workers, count * (worker + 1) // workers):
+    first, last = share_of(pieces.shape[0], worker, workers)
+    for number in range(first, last):
         sums[number] = sum_of_squares(values[pieces[number, 0] : pieces[number, 1]])
