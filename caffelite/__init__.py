@@ -7,6 +7,7 @@ in the kernels, and these numba.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from caffelite.core.data import included
 from caffelite.proto.caffe_pb2 import TEST, TRAIN
 
 if TYPE_CHECKING:
@@ -70,6 +71,23 @@ __all__ = [
     "set_mode_gpu",
     "set_random_seed",
 ]
+
+
+class _Datasets:
+    """What makes the databases of caffelite/datasets, loaded when a database is missing."""
+
+    def make_if_included(self, source: str) -> bool:
+        from caffelite import datasets
+
+        return datasets.make_if_included(source)
+
+    def command_for(self, source: str) -> str:
+        from caffelite import datasets
+
+        return datasets.command_for(source)
+
+
+included.add_maker(_Datasets())
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ from caffelite.core import container, random
 from caffelite.core.blob import Blob, Shape
 from caffelite.core.blob_proto import read_blob
 from caffelite.core.errors import LayerError, UnknownNameError
+from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
 from caffelite.core.format import shape_string
 from caffelite.core.prototxt.lines import Place
@@ -42,15 +43,9 @@ class Context:
     python_layers: bool = True  # whether code of the user's may be loaded
     budget: container.Budget | None = None  # while the net is built; it counts what its blobs will take
 
-    def resolve(self, path: str) -> tuple[Path, list[Path]]:
-        """Find a file that a prototxt names: as written (Caffe's rule), else beside the prototxt.
-
-        Returns the first path where it exists (the first of all, if none) and all paths tried, for the error message.
-        """
-        tried = [Path(path)]
-        if self.folder is not None and (beside := self.folder / path).absolute() != tried[0].absolute():
-            tried.append(beside)
-        return next((candidate for candidate in tried if candidate.exists()), tried[0]), tried
+    def find(self, name: str) -> Path:
+        """Return where a file is that the prototxt names; NoSuchFileError, which lists the places, if it is nowhere."""
+        return find_file(name, self.folder)
 
 
 class BlobSpec(NamedTuple):

@@ -1,4 +1,4 @@
-"""The handwritten digits that come with caffelite; see data/digits.md."""
+"""The handwritten digits that come with caffelite; see digits.md beside this file."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def _bilinear_weights(size: int) -> Array:
     """
     weights = np.zeros((FACTOR * size, size), np.int64)
     for i in range(FACTOR * size):
-        place = 2 * i + 1 - FACTOR  # times 2 * FACTOR
-        below, part = divmod(place, 2 * FACTOR)
+        position = 2 * i + 1 - FACTOR  # times 2 * FACTOR
+        below, part = divmod(position, 2 * FACTOR)
         weights[i, max(below, 0)] += 2 * FACTOR - part
         weights[i, min(below + 1, size - 1)] += part
     return weights

@@ -6,6 +6,7 @@ from google.protobuf import text_format
 
 from caffelite.core.blob import Blob
 from caffelite.core.errors import LayerError, WeightsError
+from caffelite.core.files import NoSuchFileError
 from caffelite.core.layer import (
     LAYERS,
     BlobSpec,
@@ -243,12 +244,8 @@ def test_files_are_found_as_written_or_beside_the_prototxt(tmp_path, monkeypatch
     (tmp_path / "nets").mkdir()
     (tmp_path / "nets" / "list.txt").touch()
     context = Context(folder=tmp_path / "nets")
-    found, tried = context.resolve("list.txt")
-    assert found == tmp_path / "nets" / "list.txt"
-    assert [str(place) for place in tried] == ["list.txt", str(tmp_path / "nets" / "list.txt")]
+    assert context.find("list.txt") == tmp_path / "nets" / "list.txt"
     (tmp_path / "list.txt").touch()
-    assert str(context.resolve("list.txt")[0]) == "list.txt"
-    missing, tried = context.resolve("none.txt")
-    assert str(missing) == "none.txt"
-    assert len(tried) == 2
-    assert context.resolve(str(tmp_path / "x.txt"))[1] == [tmp_path / "x.txt"]
+    assert str(context.find("list.txt")) == "list.txt"
+    with pytest.raises(NoSuchFileError):
+        context.find("none.txt")

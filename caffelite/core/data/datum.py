@@ -63,6 +63,12 @@ class DatumReader:
         values: Array = np.frombuffer(data, np.uint8) if data else np.array(datum.float_data, np.float32)
         if values.size < count:
             raise self._error(key, f"a Datum of {shape} needs {count} values of data or float_data, not {values.size}")
+        if number := _looks_like(len(data), count):
+            raise self._error(
+                key,
+                f"a Datum of {shape} needs {count} values of data, one byte each; its {len(data)} bytes look like "
+                f"{number}: put numbers other than uint8 into float_data",
+            )
         return values[:count].reshape(shape)
 
     def _say_not_encoded(self) -> None:
@@ -92,6 +98,11 @@ class DatumReader:
 
     def _error(self, key: bytes, problem: str) -> DataError:
         return DataError(f'{self.source}: record "{key.decode(errors="backslashreplace")}": {problem}')
+
+
+def _looks_like(size: int, count: int) -> str:
+    """Return the number type of which `size` bytes hold `count` numbers; "" if there is none but uint8."""
+    return {4 * count: "float32", 8 * count: "float64"}.get(size, "")
 
 
 def _opencv() -> ModuleType:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from caffelite.core.blob import Array, Shape
-from caffelite.core.data.mean import read_mean
-from caffelite.core.errors import LayerError, WeightsError
+from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_string
-from caffelite.core.layer import Context
-from caffelite.core.random import key
 from caffelite.proto import caffe_pb2
-
-log = logging.getLogger("caffelite")
 
 MASK = 2**64 - 1
 HALF = 2**31 - 1
@@ -25,29 +18,25 @@ HALF = 2**31 - 1
 class DataTransformer:
     """Makes net input of images, as a TransformationParameter says: (pixels - mean) * scale, cropped and mirrored.
 
-    Draws are a function of the net's seed, `name` and the number of the record, whoever asks and whenever; the seed is
-    looked up when used, since a resumed run takes up another. One thread at a time.
-
-    Raises LayerError for mean_file beside mean_value and for a mean file that cannot be read.
+    `crop_at_random` as in TRAIN, else in the middle. Draws are a function of `key`, 64 bits, and the number of the
+    record, whoever asks and whenever. `mean_image` is (C, H, W) of number type `dtype`. One thread at a time.
     """
 
-    def __init__(self, param: caffe_pb2.TransformationParameter, phase: int, context: Context, name: object) -> None:
+    def __init__(
+        self,
+        param: caffe_pb2.TransformationParameter,
+        crop_at_random: bool,
+        dtype: np.dtype[Any],
+        key: int,
+        mean_image: Array | None = None,
+    ) -> None:
         self._crop_size, self._mirror = param.crop_size, param.mirror
-        self._context, self._name = context, name
-        self._seed, self._key = context.seed, key(context.seed, name, "transform")
-        self._random_crop = phase == caffe_pb2.TRAIN
-        self._scale = context.dtype.type(param.scale)
+        self._random_crop = crop_at_random
+        self._dtype = dtype
+        self._scale = dtype.type(param.scale)
         self._mean_values = list(param.mean_value)
-        self._dtype = context.dtype
-        self._mean_image: Array | None = None
-        if param.HasField("mean_file"):
-            if self._mean_values:
-                raise LayerError(
-                    "transform_param.mean_value",
-                    self._mean_values,
-                    "Cannot specify mean_file and mean_value at the same time; leave one out",
-                )
-            self._mean_image = _read_mean(param.mean_file, context).astype(context.dtype)
+        self._mean_image = mean_image
+        self.key = key
         self._mean: Array | None = None
         self._image_shape: Shape = ()
         self._out_shape: Shape = ()
@@ -79,7 +68,7 @@ class DataTransformer:
                 f"the first gave {shape_string(out.shape[-3:])}; set crop_size, or batch_size: 1",
             )
         mean = self._mean
-        draws = _draws(self._current_key(), record) if self.is_random else 0
+        draws = _draws(self.key, record) if self.is_random else 0
         if self._crop_size:
             window = self._window(draws)
             image = image[window]
@@ -96,12 +85,6 @@ class DataTransformer:
             np.multiply(image, self._scale, out=out, dtype=self._dtype)
         else:
             out[...] = image
-
-    def _current_key(self) -> int:
-        if self._seed != self._context.seed:
-            self._seed = self._context.seed
-            self._key = key(self._seed, self._name, "transform")
-        return self._key
 
     def _window(self, draws: int) -> tuple[Any, slice, slice]:
         """Where the crop lies: anywhere in TRAIN, else in the middle, rounded down."""
@@ -154,27 +137,3 @@ def _draws(random_key: int, record: int) -> int:
     bits = ((bits ^ bits >> 30) * 0xBF58476D1CE4E5B9) & MASK
     bits = ((bits ^ bits >> 27) * 0x94D049BB133111EB) & MASK
     return bits ^ bits >> 31
-
-
-def _read_mean(name: str, context: Context) -> Any:
-    """Return the first image, (C, H, W), of a mean file; its shape is read as num, channels, height, width."""
-    path, tried = context.resolve(name)
-    if context.solver_rank == 0:
-        log.info("Loading mean file from: %s", name)
-    try:
-        values = read_mean(path)
-    except OSError as err:
-        places = " and ".join(map(str, tried))
-        raise _mean_error(
-            name, f"{err.strerror} (looked for {places}); a mean file is what compute_image_mean writes"
-        ) from None
-    except WeightsError as err:
-        raise _mean_error(name, f"it is not a mean file ({err}); give one that compute_image_mean wrote") from None
-    if values.ndim > 4 or not values.size:
-        raise _mean_error(name, f"its shape is {shape_string(values.shape)}, not (1, channels, height, width)")
-    legacy = values.shape + (1,) * (4 - values.ndim)
-    return values.reshape(-1)[: prod(legacy[1:])].reshape(legacy[1:])
-
-
-def _mean_error(name: str, fix: str) -> LayerError:
-    return LayerError("transform_param.mean_file", f'"{name}"', fix)

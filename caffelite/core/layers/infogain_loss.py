@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from caffelite.core.blob import Array
 from caffelite.core.blob_proto import read_blob
 from caffelite.core.errors import LayerError, WeightsError
+from caffelite.core.files import NoSuchFileError
 from caffelite.core.format import shape_string
 from caffelite.core.kernels import infogain as kernels
 from caffelite.core.kernels.softmax import softmax_forward
@@ -63,14 +64,13 @@ class InfogainLossLayer(LossLayer):
             raise LayerError(
                 field, "not given", "name the file of a BlobProto with C * C values, or add a third bottom"
             )
-        path, tried = self.context.resolve(source)
+        expected = "a file that holds a BlobProto is expected"
         try:
-            values = read_blob(caffe_pb2.BlobProto.FromString(path.read_bytes()))
+            values = read_blob(caffe_pb2.BlobProto.FromString(self.context.find(source).read_bytes()))
+        except NoSuchFileError as err:
+            raise LayerError(field, f'"{source}"', f"{err}; {expected}") from None
         except OSError as err:
-            places = " and ".join(f'"{place}"' for place in tried)
-            raise LayerError(
-                field, f'"{source}"', f"{err.strerror}; a file that holds a BlobProto is expected (looked for {places})"
-            ) from None
+            raise LayerError(field, f'"{source}"', f"{err.strerror}; {expected}") from None
         except (DecodeError, WeightsError) as err:
             raise LayerError(field, f'"{source}"', f"it holds no BlobProto ({err})") from None
         return values.astype(self.dtype)

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from caffelite.core.blob import Array, Shape
 from caffelite.core.data.datum import DatumReader
-from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, State, TopMemory, register_layer
+from caffelite.core.layers.shared.transforming import draws_key, transformer_of
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
@@ -50,7 +50,7 @@ class MemoryDataLayer(Layer):
         self._data, self._labels = np.empty((0, *self.item_shape), self.dtype), np.empty(0, self.dtype)
         self._position = self._transformed = 0
         self._has_new_data = False
-        self._transformer = DataTransformer(self.layer_param.transform_param, self.phase, self.context, self.name)
+        self._transformer = transformer_of(self)
         top[0].reshape(self.batch_size, *self.item_shape)
         top[1].reshape(self.batch_size)
 
@@ -126,6 +126,7 @@ class MemoryDataLayer(Layer):
 
     def _add(self, images: Sequence[Array], labels: Sequence[int]) -> None:
         self._check_number(len(images))
+        self._transformer.key = draws_key(self)  # a resumed run takes up another seed
         data = np.empty((len(images), *self.item_shape), self.dtype)
         for index, image in enumerate(images):
             shape = self._transformer.shape_of(image.shape)

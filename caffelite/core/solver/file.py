@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caffelite.core.errors import SolverError
+from caffelite.core.files import NoSuchFileError, find_file
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.parse import read_solver
@@ -35,14 +36,10 @@ class SolverFile:
 
     def find(self, field: str, name: str) -> Path:
         """Return the file that `field` names: as written (Caffe's rule), else beside the solver file; SolverError."""
-        tried = [Path(name)]
-        if self.path is not None and not os.path.isabs(name):
-            tried.append(self.path.parent / name)
-        for place in tried:
-            if place.exists():
-                return place
-        places = " and ".join(os.path.abspath(place) for place in dict.fromkeys(tried))
-        raise SolverError(f'{self.where(field)}{field} is "{name}"; there is no such file (tried {places})')
+        try:
+            return find_file(name, None if self.path is None else self.path.parent)
+        except NoSuchFileError as err:
+            raise SolverError(f'{self.where(field)}{field} is "{name}"; {err}') from None
 
 
 def read_solver_file(path: str | os.PathLike[str]) -> SolverFile:

@@ -15,6 +15,7 @@ from caffelite.core.blob import Array
 from caffelite.core.blob_proto import shape_fits
 from caffelite.core.errors import CaffeliteError, WeightsError
 from caffelite.core.events import Events, HistoryRestored
+from caffelite.core.files import NoSuchFileError, first_existing
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Layer, State
 from caffelite.core.net.net import Net
@@ -122,12 +123,10 @@ def _check_model_sum(state: StoredState, model_file: Path, strict: bool) -> None
 
 def _find_model(path: Path, learned_net: str) -> Path:
     """Return the caffemodel that a solverstate names: as written (Caffe's rule), else beside the state."""
-    tried = [Path(learned_net), path.parent / learned_net, path.parent / Path(learned_net).name]
-    for place in tried:
-        if place.exists():
-            return place
-    places = " and ".join(dict.fromkeys(os.path.abspath(place) for place in tried))
-    raise WeightsError(f"{path}: its caffemodel is not found (tried {places}); put it beside the solverstate")
+    try:
+        return first_existing([Path(learned_net), path.parent / learned_net, path.parent / Path(learned_net).name])
+    except NoSuchFileError as err:
+        raise WeightsError(f"{path}: its caffemodel is not found: {err}; put it beside the solverstate") from None
 
 
 def _tell_differences(solver_type: str, resume: ResumeState, path: Path) -> None:

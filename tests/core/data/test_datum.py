@@ -142,3 +142,11 @@ def test_says_what_to_install_for_encoded_images(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_cv2)
     with pytest.raises(DataError, match=r"pip install 'caffelite\[image\]'"):
         read(encoded(ramp_image()))
+
+
+@pytest.mark.parametrize(("number", "name"), [(np.float64, "float64"), (np.float32, "float32")])
+def test_float_arrays_stored_as_bytes_are_refused(number, name):
+    data = np.array([0.5, 0.25, 1.0], number).tobytes()
+    datum = Datum(channels=3, height=1, width=1, data=data)
+    with pytest.raises(DataError, match=rf'record "7": .* needs 3 values .* look like {name}: .* float_data'):
+        DatumReader("db").read(b"7", datum.SerializeToString())

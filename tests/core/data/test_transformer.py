@@ -4,17 +4,16 @@ from google.protobuf import text_format
 
 from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import LayerError
-from caffelite.core.layer import Context
-from caffelite.proto.caffe_pb2 import TEST, TRAIN, BlobProto, TransformationParameter
+from caffelite.proto.caffe_pb2 import TEST, TRAIN, TransformationParameter
 
 
 def ramp(channels, height, width):
     return np.arange(channels * height * width, dtype=np.uint8).reshape(channels, height, width)
 
 
-def transformer(text="", phase=TEST, name="data", **context):
+def transformer(text="", phase=TEST, key=1, dtype=np.float32, mean=None):
     param = text_format.Parse(text, TransformationParameter())
-    return DataTransformer(param, phase, Context(**context), name)
+    return DataTransformer(param, phase == TRAIN, np.dtype(dtype), key, mean)
 
 
 def transformed(made, image, record=0):
@@ -31,17 +30,6 @@ def mirrored(made, image):
 
 def _is_mirrored(made, result):
     return result.ravel()[0] > result.ravel()[-1]
-
-
-def mean_file(path, values, shape=None, legacy=True):
-    proto = BlobProto(data=np.ravel(values))
-    shape = shape or (1, *np.shape(values))
-    if legacy:
-        proto.num, proto.channels, proto.height, proto.width = shape
-    else:
-        proto.shape.dim.extend(shape)
-    path.write_bytes(proto.SerializeToString())
-    return path
 
 
 def test_no_fields_no_change():
@@ -79,35 +67,6 @@ def test_mean_values():
     np.testing.assert_array_equal(each, np.broadcast_to([[[0]], [[-1]], [[-2]]], (3, 4, 5)))
 
 
-def test_mean_file(tmp_path):
-    path = mean_file(tmp_path / "mean", ramp(3, 4, 5))
-    assert not transformed(transformer(f'mean_file: "{path}"'), ramp(3, 4, 5)).any()
-
-
-def test_mean_scale_mirror(tmp_path):
-    path = mean_file(tmp_path / "mean", [[[1, 2, 3], [4, 5, 6]]])
-    image = np.array([[[10, 20, 30], [40, 50, 60]]], np.uint8)
-    made = transformer(f'mean_file: "{path}" scale: 0.5 mirror: true')
-    results = {tuple(transformed(made, image, record).ravel()) for record in range(20)}
-    assert results == {(4.5, 9, 13.5, 18, 22.5, 27), (13.5, 9, 4.5, 27, 22.5, 18)}
-
-
-def test_the_mean_moves_with_the_crop(tmp_path):
-    path = mean_file(tmp_path / "mean", (np.arange(25) ** 2).reshape(1, 5, 5))
-    made = transformer(f'mean_file: "{path}" crop_size: 3')
-    assert transformed(made, ramp(1, 5, 5)).ravel().tolist() == [-30, -42, -56, -110, -132, -156, -240, -272, -306]
-
-
-def test_only_the_first_image_of_a_mean_file_counts(tmp_path):
-    path = mean_file(tmp_path / "mean", [ramp(1, 2, 2), 9 + ramp(1, 2, 2)], (2, 1, 2, 2))
-    assert not transformed(transformer(f'mean_file: "{path}"'), ramp(1, 2, 2)).any()
-
-
-def test_a_mean_file_beside_the_prototxt(tmp_path):
-    mean_file(tmp_path / "some_mean", ramp(1, 2, 2))
-    assert not transformed(transformer('mean_file: "some_mean"', folder=tmp_path), ramp(1, 2, 2)).any()
-
-
 def test_floats(dtype):
     made = transformer("scale: 2", dtype=np.dtype(dtype))
     result = transformed(made, np.array([[[-1.5, 2.25]]], np.float32))
@@ -124,17 +83,6 @@ def test_computes_in_the_nets_number_type(dtype):
     np.testing.assert_array_equal(transformed(made, image), image * dtype(np.float32(1 / 256.3)))
 
 
-def test_many_images_at_once_are_what_they_are_alone(tmp_path):
-    images = np.random.default_rng(0).integers(0, 256, (4, 3, 6, 7), dtype=np.uint8)
-    path = mean_file(tmp_path / "mean", images[0])
-    for text in ("", "scale: 0.1", "crop_size: 3 mean_value: 7", f'mean_file: "{path}" crop_size: 4 scale: 2'):
-        made = transformer(text)
-        assert not made.is_random
-        together = np.empty((4, *made.shape_of((3, 6, 7))), np.float32)
-        made.transform(images, 0, together)
-        np.testing.assert_array_equal(together, [transformed(made, image) for image in images])
-
-
 def test_crop_in_train_reaches_every_place_and_depends_on_the_record_alone():
     made = transformer("crop_size: 2", TRAIN)
     first = [int(transformed(made, ramp(3, 4, 5), record)[0, 0, 0]) for record in range(1200)]
@@ -142,7 +90,7 @@ def test_crop_in_train_reaches_every_place_and_depends_on_the_record_alone():
     assert max(map(first.count, set(first))) < 2 * min(map(first.count, set(first)))
     again = transformer("crop_size: 2", TRAIN)
     assert [int(transformed(again, ramp(3, 4, 5), record)[0, 0, 0]) for record in reversed(range(1200))] == first[::-1]
-    other = transformer("crop_size: 2", TRAIN, name="other")
+    other = transformer("crop_size: 2", TRAIN, key=2)
     assert [int(transformed(other, ramp(3, 4, 5), record)[0, 0, 0]) for record in range(1200)] != first
 
 
@@ -175,24 +123,6 @@ def test_refuses_images_that_do_not_fit(text, image, message):
         transformed(transformer(text), ramp(*image))
 
 
-def test_refuses_a_mean_of_another_size(tmp_path):
-    path = mean_file(tmp_path / "mean", ramp(3, 4, 5))
-    with pytest.raises(LayerError, match=r"mean_file is an image of 3 4 5 \(60\); the images are 3 4 6 \(72\) before"):
-        transformed(transformer(f'mean_file: "{path}" crop_size: 4'), ramp(3, 4, 6))
-
-
-def test_refuses_a_mean_of_three_axes(tmp_path):
-    path = mean_file(tmp_path / "mean", ramp(3, 4, 5), (3, 4, 5), legacy=False)
-    with pytest.raises(LayerError, match=r"mean_file is an image of 4 5 1 \(20\)"):
-        transformed(transformer(f'mean_file: "{path}"'), ramp(3, 4, 5))
-
-
-def test_refuses_both_kinds_of_mean(tmp_path):
-    path = mean_file(tmp_path / "mean", ramp(3, 4, 5))
-    with pytest.raises(LayerError, match="Cannot specify mean_file and mean_value at the same time"):
-        transformer(f'mean_file: "{path}" mean_value: 3')
-
-
 def test_one_mean_value_is_for_as_many_channels_as_came_first():
     made = transformer("mean_value: 1")
     transformed(made, ramp(3, 2, 2))
@@ -204,35 +134,3 @@ def test_refuses_images_of_other_sizes_in_one_batch():
     out = np.empty((1, 2, 2), np.float32)
     with pytest.raises(LayerError, match=r"one gives 1 3 3 \(9\), the first gave 1 2 2 \(4\); set crop_size"):
         transformer().transform(ramp(1, 3, 3), 0, out)
-
-
-@pytest.mark.parametrize("name", ["", "nowhere"])
-def test_refuses_a_missing_mean_file(name, tmp_path):
-    with pytest.raises(LayerError, match=rf'mean_file is "{name}"; .*looked for .*what compute_image_mean writes'):
-        transformer(f'mean_file: "{name}"', folder=tmp_path)
-
-
-@pytest.mark.parametrize("content", [b"\xff\xff", BlobProto(num=1, channels=9).SerializeToString() + b"\x2d\0\0\0\0"])
-def test_refuses_what_is_no_mean_file(tmp_path, content):
-    (tmp_path / "mean").write_bytes(content)
-    with pytest.raises(LayerError, match="it is not a mean file"):
-        transformer('mean_file: "mean"', folder=tmp_path)
-
-
-def test_refuses_an_empty_mean_file(tmp_path):
-    (tmp_path / "mean").write_bytes(b"")
-    with pytest.raises(LayerError, match=r"mean_file is .*mean"):
-        transformer('mean_file: "mean"', folder=tmp_path)
-
-
-def test_draws_follow_the_seed_of_the_net_which_a_resumed_run_changes():
-    param = text_format.Parse("crop_size: 2", TransformationParameter())
-    context = Context(seed=1)
-    made, other = DataTransformer(param, TRAIN, context, "data"), DataTransformer(param, TRAIN, Context(seed=2), "data")
-
-    def draws(of):
-        return [transformed(of, ramp(3, 4, 5), record).tolist() for record in range(20)]
-
-    assert draws(made) != draws(other)
-    context.seed = 2
-    assert draws(made) == draws(other)

@@ -164,7 +164,7 @@ def test_a_large_batch(data):
 
 def test_images_of_two_sizes_need_a_crop(data):
     write([ramp(1, 2, 2), ramp(1, 3, 3)])
-    with pytest.raises(LayerError, match=r"crop_size is 0; images of one batch must be equally large"):
+    with pytest.raises(LayerError, match=r'record "001" is an image of 1 3 3 .9.; images of one batch must be equally'):
         run(data("batch_size: 2"), 1)
     ((pixels, _),) = run(data("batch_size: 2", phase=TEST, transform="crop_size: 2"), 1)
     assert pixels.reshape(2, 4).tolist() == [[0, 1, 2, 3], [0, 1, 3, 4]]
@@ -266,12 +266,14 @@ def test_says_that_leveldb_is_the_default(folder):
 
 
 def test_a_missing_source_lists_the_places(data):
-    with pytest.raises(LayerError, match=r'source is "no/db"; No such file.*"no/db" and "/proto/folder/no/db"'):
+    with pytest.raises(
+        LayerError, match=r"source is \"no/db\"; there is no such file \(tried .*/no/db and /proto/folder/no/db\)"
+    ):
         set_up(data("batch_size: 1", source="no/db", folder=Path("/proto/folder")), [], 2)
 
 
 def test_a_missing_source_names_the_command_that_makes_it(data):
-    with pytest.raises(LayerError, match=r"No such file .* make it with `caffelite dataset mnist`"):
+    with pytest.raises(LayerError, match=r"no such file .*; make it with `caffelite dataset mnist`"):
         set_up(data("batch_size: 1", source="data/mnist_train_lmdb"), [], 2)
 
 

@@ -119,7 +119,10 @@ def test_the_caffemodel_is_found_beside_the_state(solvers, tmp_path, state_file)
     solver.restore(tmp_path / "moved" / "a_iter_2.solverstate")
     assert solver.iter == 2
     (tmp_path / "moved" / "a_iter_2.caffemodel").unlink()
-    with pytest.raises(WeightsError, match=r"caffemodel is not found \(tried .*/a_iter_2\.caffemodel and .*/moved/"):
+    with pytest.raises(
+        WeightsError,
+        match=r"caffemodel is not found: .* \(tried .*/a_iter_2\.caffemodel and .*/moved/",
+    ):
         solver.restore(tmp_path / "moved" / "a_iter_2.solverstate")
 
 

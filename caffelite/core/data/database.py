@@ -1,0 +1,79 @@
+"""Image databases as a source of pixels and labels. Source: src/caffe/layers/data_layer.cpp, src/caffe/util/db.cpp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from caffelite.core.blob import Array
+from caffelite.core.data import included
+from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.data.plain_records import PlainRecords
+from caffelite.core.errors import DataError
+from caffelite.core.files import NoSuchFileError, find_file
+
+
+class LabelledImages(NamedTuple):
+    """Pixels, (C, H, W) each, in one array (N, C, H, W) if they are alike, with labels and keys."""
+
+    images: Sequence[Array] | Array
+    labels: list[int]
+    keys: list[bytes]  # names of the records
+
+
+class Database:
+    """The records of an LMDB database of images, decoded, in the order of their keys; see Source."""
+
+    def __init__(self, reader: LmdbReader, datum_reader: DatumReader) -> None:
+        self._reader, self._datum_reader = reader, datum_reader
+        self._plain_records = PlainRecords()
+        self._next = 0  # position of the record that the reader gives next
+
+    @property
+    def count(self) -> int:
+        """Records of the database."""
+        return self._reader.entries
+
+    def read(self, positions: range) -> LabelledImages:
+        """Return the images at these positions, which may leave others out between them."""
+        if positions.start < self._next:
+            self._reader.seek(positions.start)
+            self._next = positions.start
+        # what lies before the first is read through: finding a position means walking over all keys from the first
+        before, end = positions.start - self._next, positions[-1] + 1
+        records = self._reader.read(end - self._next)[before :: positions.step]
+        self._next = end
+        keys = [key for key, _ in records]
+        if not self._datum_reader.forces_channels:
+            plain = self._plain_records.read([value for _, value in records])
+            if plain is not None:
+                return LabelledImages(*plain, keys)
+        pairs = [self._datum_reader.read(key, value) for key, value in records]
+        return LabelledImages([pixels for pixels, _ in pairs], [label for _, label in pairs], keys)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return nothing: the order of keys is always the same."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing: the database is closed with its last reader."""
+
+
+def find_database(name: str, folder: Path | None) -> Path:
+    """Return where the database is that a prototxt in `folder` names; one that comes with caffelite is made.
+
+    Raises DataError, with the command that makes the database if there is one, if it is missing.
+    """
+    try:
+        return find_file(name, folder)
+    except NoSuchFileError as err:
+        if included.make_if_included(name):
+            return Path(name)
+        command = included.command_for(name)
+        advice = f"make it with `{command}`" if command else "an LMDB folder is expected"
+        raise DataError(f"{err}; {advice}") from None

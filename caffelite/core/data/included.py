@@ -1,0 +1,36 @@
+"""Databases that can be made when a prototxt names them; caffelite/datasets/ knows which and says so here.
+
+core/ does not import what is built on it, so the package tells core/ whom to ask.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Maker(Protocol):
+    """Knows databases by the paths that prototxt files give."""
+
+    def make_if_included(self, source: str) -> bool:
+        """Make the database at path `source` and return True, if all it takes is there."""
+
+    def command_for(self, source: str) -> str:
+        """Return the command that makes the database at path `source`; "" if none does."""
+
+
+_makers: list[Maker] = []
+
+
+def add_maker(maker: Maker) -> None:
+    """Ask `maker`, too, for databases that are missing."""
+    _makers.append(maker)
+
+
+def make_if_included(source: str) -> bool:
+    """Return whether the missing database at path `source` was made."""
+    return any(maker.make_if_included(source) for maker in _makers)
+
+
+def command_for(source: str) -> str:
+    """Return the command that makes the database at path `source`; "" if nobody knows one."""
+    return next(filter(None, (maker.command_for(source) for maker in _makers)), "")

@@ -1,0 +1,33 @@
+"""Source: what a data layer reads its records from."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+Records = TypeVar("Records", covariant=True)
+
+
+class Source(Protocol[Records]):
+    """Records by position: 0 is the first one of the training, and positions go on where the source starts over.
+
+    `count` is the number of records of one round, None where it is not known. One thread at a time.
+    """
+
+    @property
+    def count(self) -> int | None:
+        """Records of one round."""
+
+    def read(self, positions: range) -> Records:
+        """Return the records at these positions; reading onwards is fast, going back may not be.
+
+        Raises DataError for a record that cannot be read.
+        """
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what later records depend on besides their position, such as the order of a shuffle."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take up a state that `get_state` returned."""
+
+    def close(self) -> None:
+        """Give back files."""

@@ -1,0 +1,65 @@
+"""What layers share that read batches ahead in a thread. Source: src/caffe/layers/base_data_layer.cpp."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from caffelite.core.data.batch import Batch
+from caffelite.core.data.prefetch import Prefetcher
+from caffelite.core.layer import Blobs, Layer, State
+
+
+class Loader(Protocol):
+    """Fills batches in a thread, which must not keep the layer alive: so it is an object of its own."""
+
+    def load(self, batch: Batch) -> None:
+        """Fill the blobs of the batch, one a top, and say in its state where the next batch begins."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Let the next batch begin where the state of another one says; the thread is not running."""
+
+
+class PrefetchingLayer(Layer):
+    """Base of data layers with any number of tops: `loader` fills batches ahead, `forward` copies the next one.
+
+    The `setup` of a subclass shapes the tops and sets `loader` and `batches_ahead`.
+    """
+
+    exact_num_bottom_blobs = 0
+    has_backward = False
+
+    loader: Loader
+    batches_ahead: int
+    first_state: State = {"position": 0}  # before any batch
+    _prefetcher: Prefetcher[Batch] | None = None  # while it reads ahead
+    _state: State | None = None
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Do nothing: each batch shapes the tops."""
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Copy the next batch into the tops; the first time the thread starts."""
+        if self._prefetcher is None:
+            batches = [Batch([self.new_blob() for _ in top]) for _ in range(self.batches_ahead)]
+            self._prefetcher = Prefetcher(self.loader.load, batches)
+        with self._prefetcher.batch() as batch:
+            for blob, values in zip(top, batch.blobs, strict=True):
+                blob.reshape_like(values)
+                blob.data[...] = values.data
+            self._state = batch.state
+
+    def get_state(self) -> State:
+        """Return where the next batch begins; what was read ahead but not used does not count."""
+        return dict(self._state or self.first_state)
+
+    def set_state(self, state: State) -> None:
+        """Go on behind the batch that was used last."""
+        self.close()
+        self._state = dict(state)
+        self.loader.set_state(state)
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        if self._prefetcher is not None:
+            self._prefetcher.close()
+            self._prefetcher = None

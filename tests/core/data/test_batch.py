@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from caffelite.core.blob import Blob
+from caffelite.core.data.batch import Batch, ImageBatches
+from caffelite.core.data.database import LabelledImages
+from caffelite.core.data.transformer import DataTransformer
+from caffelite.core.errors import LayerError
+from caffelite.proto.caffe_pb2 import TransformationParameter
+
+
+class Images:
+    """A source of given images; the label of image k is k."""
+
+    def __init__(self, *images):
+        self.images, self.asked = images, []
+        self.count = len(images)
+
+    def read(self, positions):
+        self.asked.append(positions)
+        numbers = [k % self.count for k in positions]
+        return LabelledImages([self.images[k] for k in numbers], numbers, [b"%04d" % k for k in numbers])
+
+
+def image(*shape):
+    return np.zeros(shape, np.uint8)
+
+
+def batches(*images, size=2, rank=0, count=1, **fields):
+    transformer = DataTransformer(TransformationParameter(**fields), False, np.dtype(np.float32), 1)
+    return ImageBatches(Images(*images), transformer, size, rank, count)
+
+
+def loaded(of, blobs=2):
+    batch = Batch([Blob() for _ in range(blobs)])
+    of.load(batch)
+    return batch
+
+
+def test_solvers_share_the_records_and_the_state_is_the_next_position():
+    of = batches(*[image(1, 2, 2)] * 5, rank=1, count=3)
+    first, second = loaded(of), loaded(of)
+    assert first.blobs[1].data.tolist() == [1, 4] and first.state == {"position": 5}
+    assert second.blobs[1].data.tolist() == [7 % 5, 10 % 5] and second.state == {"position": 11}
+    of.set_state(first.state)
+    assert loaded(of).blobs[1].data.tolist() == [7 % 5, 10 % 5]
+
+
+def test_labels_are_left_out_without_a_second_blob():
+    assert loaded(batches(image(3, 2, 2)), blobs=1).blobs[0].shape == (2, 3, 2, 2)
+
+
+def test_records_of_other_channels_are_named():
+    with pytest.raises(LayerError, match=r'record "0001" is an image of 1 channels; .* has 3; .* force_color: true'):
+        loaded(batches(image(3, 4, 4), image(1, 4, 4)))
+
+
+def test_records_of_another_size_are_named():
+    with pytest.raises(LayerError, match=r'record "0001" is an image of 3 4 5 \(60\); .* equally .* set crop_size'):
+        loaded(batches(image(3, 4, 4), image(3, 4, 5)))
+    assert loaded(batches(image(3, 4, 4), image(3, 4, 5), crop_size=3)).blobs[0].shape == (2, 3, 3, 3)
