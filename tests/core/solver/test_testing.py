@@ -50,6 +50,22 @@ def test_the_test_net_uses_the_trained_weights(solvers):
     assert np.shares_memory(solver.test_nets[0].params["ip"][0].data, solver.net.arena.data)
 
 
+def test_the_test_net_uses_the_training_nets_weights_from_the_start(solvers, tmp_path, dtype):
+    fields = FIXED + f"test_iter: 1 random_seed: 3 snapshot_prefix: '{tmp_path}/a'"
+    trained = solvers.of(fields, dtype=dtype)
+    trained.step(3)
+    model, state = trained.snapshot()
+    expected = trained.net.params["ip"][0].data
+    restored, copied = solvers.of(fields, dtype=dtype), solvers.of(fields, dtype=dtype)
+    restored.restore(state)
+    copied.net.copy_from(model)
+    for solver in (restored, copied):
+        np.testing.assert_array_equal(solver.test_nets[0].params["ip"][0].data, expected)
+    before = copied.test_nets[0].forward()["loss"].copy()
+    copied.test_all()
+    np.testing.assert_array_equal(copied.test_nets[0].forward()["loss"], before)
+
+
 def test_no_batches_give_no_outputs(solvers):
     solver = solvers.of(FIXED + "test_iter: 0 test_compute_loss: true")
     seen = events_of(solver)
