@@ -270,6 +270,7 @@ class Solver(ABC):
         net, batches = self.test_nets[index], self.param.test_iter[index]
         self.events.send(events.NetTestStarted(self._iter, index, batches))
         self.share_weights(net)
+        net.context.untrained = self._iter == 0
         test = NetTest(index, self._iter, batches, self.param.test_compute_loss)
         return run_test(net, test, self.events, self._stop_asked)
 
