@@ -188,6 +188,7 @@ class Net(engine.Net):
         if not self.plan.layer_steps:
             self.forward_pass()
         if first <= last:
+            self.run_inserted_splits(first, last)
             self.forward_from_to(first, last)
         self.context.passes += 1
         return {name: self._blob(name).data for name in [*names, *_names(blobs)]}

@@ -124,3 +124,43 @@ def test_nobody_observes_a_plan_until_there_is_a_callback():
     net.debug_info = True
     net.debug_info = False
     assert len(net.plan.observers) == 1
+
+
+CROPPED = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 6 dim: 6 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param { num_output: 2 kernel_size: 3
+  weight_filler { type: "gaussian" std: 1 } } }
+layer { name: "conv2" type: "Convolution" bottom: "conv1" top: "conv2" convolution_param { num_output: 1 kernel_size: 3
+  pad: 2 weight_filler { type: "gaussian" std: 1 } } }
+layer { name: "crop" type: "Crop" bottom: "conv2" bottom: "data" top: "crop" crop_param { axis: 2 offset: 0 } }
+"""
+
+
+@pytest.mark.parametrize("number_type", [np.float32, np.float64])
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_start_behind_an_inserted_split_computes_from_the_present_data(number_type, watched):
+    param = text_format.Parse(CROPPED, caffe_pb2.NetParameter())
+    net, whole = (Net(param, caffelite.TEST, dtype=number_type, seed=1) for _ in range(2))
+    seen = []
+    if watched:
+        net.before_forward(seen.append)
+    rng = np.random.default_rng(1)
+    for shape in ((1, 1, 6, 6), (1, 1, 8, 9), (3, 1, 5, 5), (1, 1, 6, 6), (4, 1, 9, 12)):
+        image = rng.normal(size=shape)
+        for each in (net, whole):
+            each.blobs["data"].reshape(*shape)
+            each.blobs["data"].data[...] = image
+        expected = whole.forward()["crop"]
+        np.testing.assert_array_equal(net.forward(start="conv1")["crop"], expected)
+        assert net.blobs["crop"].shape == shape
+    assert seen == [2, 3, 4] * 5 * watched  # the Split in front of the start is nobody's layer
+
+
+def test_a_start_runs_no_split_that_only_layers_behind_the_end_read():
+    net = net_of(CROPPED)
+    net.forward()
+    net.blobs["data"].reshape(1, 1, 8, 9)
+    net.forward(start="conv2", end="conv2")
+    assert net.blobs["data_data_0_split_1"].shape == (1, 1, 6, 6)
+    net.forward(start="conv1")
+    assert net.blobs["data_data_0_split_1"].shape == (1, 1, 8, 9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -23,6 +24,7 @@ from caffelite.core.registry import Registry
 from caffelite.proto import caffe_pb2
 
 Blobs = Sequence[Blob]
+log = logging.getLogger("caffelite")
 # What a layer keeps between passes besides its blobs; arrays, numbers and strings, so that a snapshot can hold it.
 State = dict[str, Any]
 
@@ -42,6 +44,14 @@ class Context:
     folder: Path | None = None  # of the prototxt; None for a net from a message
     python_layers: bool = True  # whether code of the user's may be loaded
     budget: container.Budget | None = None  # while the net is built; it counts what its blobs will take
+    untrained: bool = False  # set by the solver while it tests parameters that have seen no data
+    warned: set[str] = field(default_factory=set)  # what `warn_once` warned of
+
+    def warn_once(self, about: str, text: str) -> None:
+        """Log a warning, unless the net was warned `about` this before."""
+        if about not in self.warned:
+            self.warned.add(about)
+            log.warning("%s", text)
 
     def find(self, name: str) -> Path:
         """Return where a file is that the prototxt names; NoSuchFileError, which lists the places, if it is nowhere."""

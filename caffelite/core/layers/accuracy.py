@@ -44,7 +44,7 @@ class AccuracyLayer(Layer):
         """Compute the share of correct labels, and that of each class."""
         param = self.layer_param.accuracy_param
         ignore = param.ignore_label if param.HasField("ignore_label") else None
-        labels = read_labels(bottom[1].data, self.classes, ignore)
+        labels = read_labels(bottom[1].data, self.classes, ignore, "accuracy_param")
         counted = labels != ignore if ignore is not None else np.ones(labels.shape, bool)
         right = self._right(bottom[0].data, np.where(counted, labels, 0)) & counted
         top[0].data[...] = right.sum() / max(counted.sum(), 1)

@@ -73,12 +73,24 @@ class BatchNormLayer(Layer):
         eps = self.layer_param.batch_norm_param.eps
         if self.use_global_stats:
             weight = self.blobs[2].data[0]
+            if not weight and not self.context.untrained:
+                self._warn_of_no_statistics()
             mean[...], variance[...] = (blob.data / weight if weight else 0 for blob in self.blobs[:2])
             factor[...] = 1 / np.sqrt(variance + self.dtype.type(eps))
             broadcast.forward(broadcast.Normalize(), x, factor, mean, x, y)
         elif x.size:  # a Filter layer may let nothing through, and nothing has no mean
             normalize(x, Divisor(eps, 0.0, True), self._kept.data(bottom, self._around), y, self._statistics)
             self._add_to_sums(mean, variance, x.size // self.channels)
+
+    def _warn_of_no_statistics(self) -> None:
+        """Say once a net that this layer, the first one of it, has no statistics."""
+        eps = self.layer_param.batch_norm_param.eps
+        self.context.warn_once(
+            "statistics",
+            f'layer "{self.name}" (BatchNorm): its statistics have seen no data (blobs[2], their weight, is 0), so it '
+            f"takes mean 0 and variance 0 and multiplies by {1 / np.sqrt(eps):g}; read weights, train first, or "
+            "write use_global_stats: false. Further layers of this net may be alike",
+        )
 
     def _add_to_sums(self, mean: Array, variance: Array, count: int) -> None:
         """Add the statistics of a batch with `count` values a channel."""

@@ -111,7 +111,7 @@ class InfogainLossLayer(LossLayer):
 
     def _labels(self, bottom: Blobs) -> tuple[Array, int]:
         """Return the labels, -1 where ignored, and how many are not."""
-        labels = read_labels(bottom[1].data, self.classes, self.ignore_label)
+        labels = read_labels(bottom[1].data, self.classes, self.ignore_label, "loss_param")
         if self.ignore_label is not None:
             labels = np.where(labels == self.ignore_label, -1, labels)
         return labels, int(np.count_nonzero(labels >= 0))

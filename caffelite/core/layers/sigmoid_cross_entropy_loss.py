@@ -5,6 +5,9 @@ Source: src/caffe/layers/sigmoid_cross_entropy_loss_layer.cpp.
 
 from __future__ import annotations
 
+import numpy as np
+
+from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_string
 from caffelite.core.kernels import sigmoid_cross_entropy as kernels
@@ -44,8 +47,26 @@ class SigmoidCrossEntropyLossLayer(LossLayer):
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Compute the loss."""
         total, valid = kernels.loss_forward(bottom[0].data, bottom[1].data, self.ignore_label)
+        self._check_targets(bottom[1].data)
         self.divisor = normalizer(self.normalization, bottom[0].shape[0], bottom[0].count_between(1), valid)
         top[0].data[...] = total / self.divisor
+
+    def _check_targets(self, targets: Array) -> None:
+        """Say once that a target is no probability; the loss then has no lower bound."""
+        about = f"targets {self.name}"
+        if about in self.context.warned or not targets.size or (targets.min() >= 0 and targets.max() <= 1):
+            return
+        wrong = ~((targets >= 0) & (targets <= 1))
+        if self.ignore_label is not None:
+            wrong &= np.trunc(targets) != self.ignore_label
+        if wrong.any():
+            place = int(np.argmax(wrong))
+            self.context.warn_once(
+                about,
+                f'layer "{self.name}" (SigmoidCrossEntropyLoss): target {place} of bottom[1] is '
+                f"{targets.flat[place]:g}; targets are probabilities, 0 to 1: scale them, or write "
+                "loss_param { ignore_label: ... } for those to leave out",
+            )
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the scores' gradient with sigmoid(x) - t, divided as the last loss."""

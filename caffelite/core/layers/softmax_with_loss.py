@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
-from caffelite.core.errors import LayerError
+import numpy as np
+
 from caffelite.core.kernels import softmax as kernels
 from caffelite.core.layer import Blobs, LossLayer, TopMemory, register_layer
-from caffelite.core.layers.shared.labels import classes_along
+from caffelite.core.layers.shared.labels import classes_along, wrong_label
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
+from caffelite.proto import caffe_pb2
+
+SATURATED = -math.log(np.finfo(np.float32).tiny) - 1e-3  # 87.3365, up to rounding: the loss of a probability of 0
 
 
 @register_layer("SoftmaxWithLoss")
@@ -54,16 +59,22 @@ class SoftmaxWithLossLayer(LossLayer):
         kernels.softmax_forward(bottom[0].data.reshape(prob.shape), prob)
         total, valid, wrong = kernels.softmax_loss_forward(prob, bottom[1].data, self.ignore_label)
         if wrong >= 0:
-            raise LayerError(
-                f"label {wrong} of bottom[1]",
-                f"{bottom[1].data.flat[wrong]:g}",
-                f"there are {self.classes} classes, so labels are 0 to {self.classes - 1}; "
-                "raise num_output of the layer that makes the scores, or set loss_param.ignore_label",
-            )
+            raise wrong_label(wrong, float(bottom[1].data.flat[wrong]), self.classes, self.ignore_label, "loss_param")
+        self._warn_of_saturation(total, valid)
         self.divisor = normalizer(self.normalization, self.outer, self.inner, valid)
         top[0].data[...] = total / self.divisor
         if len(top) == 2:
             top[1].share_data(self.prob)
+
+    def _warn_of_saturation(self, total: float, valid: int) -> None:
+        """Say once while training that every label's probability is below FLT_MIN: nothing is learned from that."""
+        if self.phase == caffe_pb2.TRAIN and valid and total > SATURATED * valid:
+            self.context.warn_once(
+                f"saturated {self.name}",
+                f'layer "{self.name}" (SoftmaxWithLoss): the loss is {total / valid:.4f}, -log(FLT_MIN) for all: '
+                "the scores are so far apart that their probabilities are 0 and 1; use a smaller base_lr, scale the "
+                "input (transform_param { scale: 0.00390625 }), or look at the fillers",
+            )
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the scores' gradient with probabilities minus 1 at the label."""

@@ -21,11 +21,12 @@ class SplitLayer(Layer):
     gradient_reads_bottoms = False
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
-        """Shape the tops."""
+        """Shape the tops and let them use the bottom's memory, so that layers behind may run without a pass here."""
         for blob in top:
             if blob is bottom[0]:
                 raise LayerError("top", "the bottom itself", "a Split does not work in place; name its tops otherwise")
             blob.reshape_like(bottom[0])
+            blob.share_data(bottom[0])
 
     def top_memory(self, top_index: int) -> TopMemory:
         """Say that all tops are the bottom's memory."""

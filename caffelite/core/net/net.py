@@ -169,6 +169,17 @@ class Net:
         self._check_layer_range(start, end)
         return self.plan.forward(start, end)
 
+    def run_inserted_splits(self, start: int, end: int) -> None:
+        """Run the Splits in front of layer `start` that the wiring added and that layers `start` to `end` read.
+
+        A pass that begins behind them, where the user's net has no layer, then reads the present blobs.
+        """
+        ids = self._wiring.bottom_ids[start : end + 1]
+        read = {blob_id for bottom_ids in ids for blob_id in bottom_ids}
+        for index in sorted(self._inserted):
+            if index < start and read.intersection(self._wiring.top_ids[index]):
+                self.plan.layer_steps[index].forward()
+
     def backward_from_to(self, start: int, end: int) -> None:
         """Run backward layers `start` down to `end`, both included, those that need it."""
         self._check_layer_range(end, start)
@@ -198,9 +209,12 @@ class Net:
 
     # Parameters and state
 
-    def share_trained_layers_with(self, other: Net) -> None:
-        """Let the parameters' values be those of `other`'s layers of the same names; gradients stay separate."""
-        share_trained_layers(self.core_layers, other.core_layers)
+    def share_trained_layers_with(self, other: Net, log_ignored: bool = True) -> None:
+        """Let the parameters' values be those of `other`'s layers of the same names; gradients stay separate.
+
+        Layers that are only in `other` are logged, unless told otherwise.
+        """
+        share_trained_layers(self.core_layers, other.core_layers, log_ignored)
 
     def get_state(self) -> dict[str, State]:
         """Return, by layer name, what layers keep between passes besides their blobs: positions, recurrent state."""

@@ -12,20 +12,21 @@ from caffelite.core.layer import Layer
 log = logging.getLogger("caffelite")
 
 
-def share_trained_layers(layers: Sequence[Layer], trained: Sequence[Layer]) -> None:
+def share_trained_layers(layers: Sequence[Layer], trained: Sequence[Layer], log_ignored: bool = True) -> None:
     """Let the values of the parameters of `layers` be those of the layers of the same names in `trained`.
 
-    Raises WeightsError if a layer has other parameters there; layers that are only in `trained` are logged.
+    Raises WeightsError if a layer has other parameters there; layers that are only in `trained` are logged,
+    unless told otherwise.
     """
     by_name: dict[str, Layer] = {}
     for layer in layers:
         by_name.setdefault(layer.name, layer)
     for source in trained:
         target = by_name.get(source.name)
-        if target is None:
-            log.info("Ignoring source layer %s", source.name)
-        else:
+        if target is not None:
             _share(target, source)
+        elif log_ignored:
+            log.info("Ignoring source layer %s", source.name)
 
 
 def _share(target: Layer, source: Layer) -> None:

@@ -109,6 +109,8 @@ class Solver(ABC):
             log.info("Finetuning from %s", path)
             for net in self.nets:
                 copy_trained_layers(net, path)
+        for net in self.test_nets:  # from the start: users copy weights into the training net and run these at once
+            net.share_trained_layers_with(self.net, log_ignored=False)  # Caffe logs them at each test only
 
     def check(self) -> None:
         """Raise SolverError for fields that cannot work, before the nets are made; update rules add what they need."""
@@ -268,6 +270,7 @@ class Solver(ABC):
         net, batches = self.test_nets[index], self.param.test_iter[index]
         self.events.send(events.NetTestStarted(self._iter, index, batches))
         self.share_weights(net)
+        net.context.untrained = self._iter == 0
         test = NetTest(index, self._iter, batches, self.param.test_compute_loss)
         return run_test(net, test, self.events, self._stop_asked)
 

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
+import caffelite
 from caffelite.core.errors import LayerError
+from caffelite.proto import caffe_pb2
 from caffelite.proto.caffe_pb2 import TEST, TRAIN
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up, spread_values
 
@@ -121,3 +124,26 @@ def test_refuses_another_number_of_channels():
     bottom.reshape(2, 4, 3)
     with pytest.raises(LayerError, match=r"bottom\[0\] is 2 4 3 \(24\); the statistics are of 3 channels"):
         layer.reshape([bottom], top)
+
+
+NORMALIZED = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 } } }
+layer { name: "bn1" type: "BatchNorm" bottom: "x" top: "y" }
+layer { name: "bn2" type: "BatchNorm" bottom: "y" top: "z" }
+"""
+
+
+def test_statistics_that_saw_no_data_are_told_once_a_net(dtype, caplog):
+    param = text_format.Parse(NORMALIZED, caffe_pb2.NetParameter())
+    nets = [caffelite.Net(param, phase, dtype=dtype) for phase in (TRAIN, TEST, TEST)]
+    for _ in range(2):
+        for net in nets:
+            net.forward()
+    assert len(caplog.messages) == 2
+    assert caplog.messages[0].startswith('layer "bn1" (BatchNorm): its statistics have seen no data')
+    assert "316.228" in caplog.messages[0]
+    caplog.clear()
+    trained = caffelite.Net(param, TEST, dtype=dtype)
+    trained.share_with(nets[0])
+    trained.forward()
+    assert not caplog.messages

@@ -87,3 +87,23 @@ def test_refuses_a_gradient_of_the_targets():
     top = set_up(layer, bottom)
     with pytest.raises(LayerError, match="SigmoidCrossEntropyLoss cannot backpropagate to labels"):
         layer.backward(top, [True, True], bottom)
+
+
+@pytest.mark.parametrize(
+    ("fields", "targets", "said"),
+    [
+        ("", [[0, 1], [0.5, 255]], "target 3 of bottom[1] is 255"),
+        ("", [[-1, 1], [0, 0]], "target 0 of bottom[1] is -1"),
+        ("ignore_label: -1", [[-1, 1], [2, 0]], "target 2 of bottom[1] is 2"),
+        ("", [[0, np.nan], [2, 0]], "target 1 of bottom[1] is nan"),
+        ("ignore_label: -1", [[-1, 1], [0, 0.5]], ""),
+        ("", [[0, 1], [0.5, 1]], ""),
+    ],
+)
+def test_targets_that_are_no_probabilities_are_named_once(fields, targets, said, dtype, caplog):
+    layer = layer_from(f'type: "SigmoidCrossEntropyLoss" loss_param {{ {fields} }}', dtype, name="loss")
+    bottom = [blob_of(X, dtype), blob_of(targets, dtype)]
+    top = set_up(layer, bottom)
+    for _ in range(3):
+        layer.forward(bottom, top)
+    assert [said in message and 'layer "loss"' in message for message in caplog.messages] == [True] * bool(said)

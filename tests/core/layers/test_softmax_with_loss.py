@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from caffelite.core.errors import LayerError
+from caffelite.proto.caffe_pb2 import TEST, TRAIN
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up
 
 SCORES = np.reshape([1, 0, 2, 0, 3, 0, 0, 1, 0, -1, 0, 2], (2, 3, 2))
@@ -143,3 +144,25 @@ def test_refuses_the_gradient_of_labels():
     layer.forward(bottoms, top)
     with pytest.raises(LayerError, match="SoftmaxWithLoss cannot backpropagate to labels"):
         layer.backward(top, [True, True], bottoms)
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "fields", "phase", "warned"),
+    [
+        ([[200, 0], [0, 900]], [1, 0], "", TRAIN, True),
+        ([[200, 0], [0, 900]], [1, 0], "loss_param { normalization: NONE }", TRAIN, True),
+        ([[200, 0], [0, 900]], [1, 7], "loss_param { ignore_label: 7 }", TRAIN, True),
+        ([[200, 0], [0, 900]], [7, 7], "loss_param { ignore_label: 7 }", TRAIN, False),
+        ([[200, 0], [0, 900]], [1, 1], "", TRAIN, False),
+        ([[80, 0], [0, 80]], [1, 0], "", TRAIN, False),
+        ([[200, 0], [0, 900]], [1, 0], "", TEST, False),
+        ([[np.nan, 0], [0, 900]], [1, 0], "", TRAIN, False),
+    ],
+)
+def test_a_loss_that_cannot_grow_is_told_once_while_training(scores, labels, fields, phase, warned, dtype, caplog):
+    layer, bottoms = layer_from(loss(fields), dtype, name="loss", phase=phase), [blob_of(scores, dtype)]
+    bottoms.append(blob_of(labels, dtype))
+    top = set_up(layer, bottoms)
+    for _ in range(3):
+        layer.forward(bottoms, top)
+    assert ["the loss is 87.3365" in message and "base_lr" in message for message in caplog.messages] == [True] * warned

@@ -28,6 +28,16 @@ def test_follows_a_bottom_whose_memory_moved():
     assert (top[1].data == 1).all()
 
 
+def test_tops_use_the_bottoms_memory_once_they_are_shaped():
+    layer, bottom = layer_from('type: "Split"'), blob_of(VALUES)
+    top = set_up(layer, [bottom], 2)
+    assert np.shares_memory(top[1].data, bottom.data)
+    bottom.reshape(5, 3, 2, 2)
+    layer.reshape([bottom], top)
+    bottom.data[...] = 7
+    assert (top[0].data == 7).all()
+
+
 def test_gradient():
     check_gradient('type: "Split"', [VALUES], top_count=2, threshold=1e-8)
 

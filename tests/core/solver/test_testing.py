@@ -50,6 +50,22 @@ def test_the_test_net_uses_the_trained_weights(solvers):
     assert np.shares_memory(solver.test_nets[0].params["ip"][0].data, solver.net.arena.data)
 
 
+def test_the_test_net_uses_the_training_nets_weights_from_the_start(solvers, tmp_path, dtype):
+    fields = FIXED + f"test_iter: 1 random_seed: 3 snapshot_prefix: '{tmp_path}/a'"
+    trained = solvers.of(fields, dtype=dtype)
+    trained.step(3)
+    model, state = trained.snapshot()
+    expected = trained.net.params["ip"][0].data
+    restored, copied = solvers.of(fields, dtype=dtype), solvers.of(fields, dtype=dtype)
+    restored.restore(state)
+    copied.net.copy_from(model)
+    for solver in (restored, copied):
+        np.testing.assert_array_equal(solver.test_nets[0].params["ip"][0].data, expected)
+    before = copied.test_nets[0].forward()["loss"].copy()
+    copied.test_all()
+    np.testing.assert_array_equal(copied.test_nets[0].forward()["loss"], before)
+
+
 def test_no_batches_give_no_outputs(solvers):
     solver = solvers.of(FIXED + "test_iter: 0 test_compute_loss: true")
     seen = events_of(solver)
@@ -116,3 +132,22 @@ def test_random_draws_of_tests_are_functions_of_record_and_iteration(solvers, go
     again, noise_again = seen_in(test, test)
     np.testing.assert_array_equal(again, crops[:4])
     np.testing.assert_array_equal(noise_again, noise[:4])
+
+
+NORMALIZED = """
+layer { name: "data" type: "DummyData" top: "x" top: "t" dummy_data_param {
+    shape { dim: 4 dim: 3 } shape { dim: 4 dim: 3 } data_filler { type: "gaussian" std: 1 } } }
+layer { name: "bn" type: "BatchNorm" bottom: "x" top: "y" include { phase: TRAIN } }
+layer { name: "NAME" type: "BatchNorm" bottom: "x" top: "y" include { phase: TEST } }
+layer { name: "ip" type: "InnerProduct" bottom: "y" top: "z" inner_product_param { num_output: 3 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "z" bottom: "t" top: "loss" }
+"""
+
+
+@pytest.mark.parametrize(("name", "warned"), [("bn", 0), ("bn_test", 1)])
+def test_statistics_without_data_are_no_news_before_the_first_update(solvers, caplog, name, warned):
+    solver = solvers.of(FIXED + "test_iter: 1", NORMALIZED.replace("NAME", name))
+    solver.test_all()
+    assert not caplog.messages
+    solver.step(3)
+    assert [message.partition(":")[0] for message in caplog.messages] == [f'layer "{name}" (BatchNorm)'] * warned

@@ -11,6 +11,8 @@ from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs
 
+UNLABELLED = 255  # marks positions without a label in images of classes, such as those of PASCAL VOC
+
 
 def classes_along(bottom: Blobs, axis: int) -> tuple[int, int, int]:
     """Return (outer, C, inner): bottom[0] holds scores of C classes along `axis`, at outer x inner positions.
@@ -29,10 +31,10 @@ def classes_along(bottom: Blobs, axis: int) -> tuple[int, int, int]:
     return outer, classes, inner
 
 
-def read_labels(values: Array, classes: int, ignore: int | None) -> Array:
+def read_labels(values: Array, classes: int, ignore: int | None, ignore_param: str = "") -> Array:
     """Return labels as flat int64, fractions cut off as Caffe does.
 
-    Raises LayerError, naming value and place, for one that is neither 0 .. classes - 1 nor `ignore`.
+    Raises LayerError as `wrong_label` for one that is neither 0 .. classes - 1 nor `ignore`.
     """
     flat = values.reshape(-1)
     with np.errstate(invalid="ignore"):  # NaN becomes some integer, which the check below finds
@@ -42,9 +44,32 @@ def read_labels(values: Array, classes: int, ignore: int | None) -> Array:
         wrong &= labels != ignore
     if wrong.any():
         place = int(np.argmax(wrong))
-        raise LayerError(
-            f"label {place} of bottom[1]",
-            f"{flat[place]:g}",
-            f"there are {classes} classes, so labels are 0 to {classes - 1}; raise num_output or mend the labels",
-        )
+        raise wrong_label(place, float(flat[place]), classes, ignore, ignore_param)
     return labels
+
+
+def wrong_label(place: int, value: float, classes: int, ignore: int | None, ignore_param: str) -> LayerError:
+    """Return the error for the label at `place`, which is none of the classes, with advice that fits its value.
+
+    ignore: the label that is left out, if there is one. ignore_param: the message of prototxt that has the layer's
+    ignore_label, or "" where the layer has none.
+    """
+    if not value.is_integer():
+        advice = "it is no whole number: mend the data"
+    elif value < 0:
+        advice = _leave_out(value, ignore, ignore_param)
+    else:
+        advice = "raise num_output of the layer that makes the scores, or mend the data"
+        if value == classes:
+            advice += ": labels are counted from 0"
+        elif value == UNLABELLED and ignore_param:
+            advice += "; " + _leave_out(value, ignore, ignore_param)
+    problem = f"there are {classes} classes, so labels are 0 to {classes - 1}"
+    return LayerError(f"label {place} of bottom[1]", f"{value:g}", f"{problem}; {advice}")
+
+
+def _leave_out(value: float, ignore: int | None, ignore_param: str) -> str:
+    if not ignore_param:
+        return "this layer cannot leave positions out: mend the data"
+    instead = "" if ignore is None else f" instead of {ignore}"
+    return f"to leave such positions out write {ignore_param} {{ ignore_label: {value:g} }}{instead}"
