@@ -7,6 +7,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from caffelite.core import random
-from caffelite.core.blob import Array, Blob
+from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError
+from caffelite.core.fixed import Params
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net import net as engine
 from caffelite.core.net.net import Phase
@@ -69,6 +71,9 @@ class Net(engine.Net):
     float64 on request. With `python_layers=False` a net that would load code, in layers of type Python, is refused.
     `Net(file, weights_file, phase)`, the old form, works too.
 
+    A layer that works in place directly on a blob of an Input layer writes over what the user filled in, as in Caffe:
+    fill the blob before each pass, or give the layer a top of its own.
+
     Raises PrototxtError, NetError or LayerError with file and line for a net that cannot work.
     """
 
@@ -121,7 +126,7 @@ class Net(engine.Net):
     @cached_property
     def params(self) -> OrderedDict[str, list[Blob]]:
         """Parameter blobs of each layer that has some: [0] weights, [1] bias."""
-        return OrderedDict((layer.name, layer.blobs) for layer in self.core_layers if layer.blobs)
+        return Params((layer.name, layer.blobs) for layer in self.core_layers if layer.blobs)
 
     @cached_property
     def top_names(self) -> OrderedDict[str, list[str]]:
@@ -208,6 +213,7 @@ class Net(engine.Net):
             self._fill("diff", top_diffs, self.outputs)
         if first >= last:
             self.backward_from_to(first, last)
+            self._warn_of_no_gradients(first, last, _names(diffs))
         return {name: self._blob(name).diff for name in [*names, *_names(diffs)]}
 
     def _fill(self, part: str, arrays: dict[str, Any], names: list[str]) -> None:
@@ -216,12 +222,36 @@ class Net(engine.Net):
             raise UsageError(f"the arrays given ({', '.join(sorted(arrays))}) are not the {kind} ({', '.join(names)})")
         for name, values in arrays.items():
             blob = self._blob(name)
-            if np.shape(values)[:1] != blob.shape[:1]:
-                raise UsageError(
-                    f"{name} has the shape {np.shape(values)}, the blob {blob.shape}: the first axis, the batch size, "
-                    f"must be equal; reshape the blob first"
-                )
+            if not _fits(np.shape(values), blob.shape):
+                raise UsageError(_shape_advice(name, part, np.shape(values), blob.shape))
             getattr(blob, part)[...] = values
+
+    def _warn_of_no_gradients(self, first: int, last: int, names: list[str]) -> None:
+        """Say once that a pass from layer `first` down to `last` ran nothing, or that inputs asked for got nothing."""
+        advice = "" if self._force_backward else '; write "force_backward: true" in the net'
+        if not any(self.layer_need_backward[last : first + 1]):
+            ran = "no layer" if first - last + 1 == len(self.core_layers) else f"none of layers {last} to {first}"
+            self.context.warn_once(
+                "backward",
+                f'net "{self.name}": backward() runs {ran}, since no loss depends on a parameter there, so all diffs '
+                f"stay as they are{advice}",
+            )
+            return
+        for name in names:
+            if name in self.inputs and not self._gets_gradient(name):
+                self.context.warn_once(
+                    f"gradient {name}", f'net "{self.name}": backward() fills no diff of the input "{name}"{advice}'
+                )
+
+    def _gets_gradient(self, blob: str) -> bool:
+        """Return whether a layer that runs backward fills the blob's diff."""
+        wanted = self._wiring.blob_names.index(blob)
+        return any(
+            flag and blob_id == wanted
+            for step, ids in zip(self.plan.layer_steps, self._wiring.bottom_ids, strict=True)
+            if step.need_backward
+            for blob_id, flag in zip(ids, step.propagate_down, strict=True)
+        )
 
     def set_input_arrays(self, data: Array, labels: Array) -> None:
         """Let the MemoryData layer that begins the net read these arrays, (N, C, H, W) and (N), without copying them.
@@ -238,12 +268,21 @@ class Net(engine.Net):
 
     def _layer_index(self, name: str) -> int:
         if name not in self.layer_dict:
-            raise UsageError(f'no layer "{name}"{did_you_mean(name, self.layer_names)}')
+            raise UsageError(f'no layer "{name}"{self._makers(name) or did_you_mean(name, self.layer_names)}')
         return self.layer_names.index(name)
+
+    def _makers(self, blob: str) -> str:
+        """Return the hint that a name is a blob's, with the layers that make it; "" if there is no such blob."""
+        names = self._wiring.blob_names
+        tops_by_layer = [[names[i] for i in ids] for ids in self._wiring.top_ids]
+        makers = [f'"{layer}"' for layer, tops in zip(self.layer_names, tops_by_layer, strict=True) if blob in tops]
+        return f": it is a blob, made by layer {' and '.join(makers)}; name the layer" if makers else ""
 
     def _blob(self, name: str) -> Blob:
         if name not in self.blobs:
-            raise UnknownNameError(f'no blob "{name}"{did_you_mean(name, self.blob_names)}')
+            tops = self.top_names.get(name)
+            hint = f": it is a layer, its tops are {', '.join(tops)}" if tops else did_you_mean(name, self.blob_names)
+            raise UnknownNameError(f'no blob "{name}"{hint}')
         return self.blobs[name]
 
     # Weights and state
@@ -281,6 +320,31 @@ def _read(network: str | os.PathLike[str] | bytes | caffe_pb2.NetParameter) -> t
     for note in notes:
         log.log(logging.getLevelName(note.severity), note.text)
     return Draft.of(param, lines), path.parent
+
+
+def _fits(given: Shape, wanted: Shape) -> bool:
+    """Return whether an array can be written to a blob as it is, or repeated along axes of size 1, as in pycaffe.
+
+    The batch sizes must be equal, and what has other axes than the blob must have as many values.
+    """
+    if given[:1] != wanted[:1] or (len(given) != len(wanted) and prod(given) != prod(wanted)):
+        return False
+    extra = max(len(given) - len(wanted), 0)
+    try:
+        return prod(given[:extra]) == 1 and np.broadcast_shapes(given[extra:], wanted) == wanted
+    except ValueError:
+        return False
+
+
+def _shape_advice(name: str, part: str, given: Shape, wanted: Shape) -> str:
+    if given == wanted[1:]:
+        reshape = f"write net.blobs[{name!r}].reshape{(1, *given)} before this call and " if wanted[0] != 1 else ""
+        advice = f"the first axis is the batch: {reshape}give {name}=values[np.newaxis]"
+    elif part == "diff":
+        advice = f"give {name}=values.reshape{wanted}" if prod(given) == prod(wanted) else "give one of that shape"
+    else:
+        advice = f"write net.blobs[{name!r}].reshape{given} before this call, or give an array of the blob's shape"
+    return f'the array for "{name}" has the shape {given}, the blob {wanted}: {advice}'
 
 
 def _names(names: list[str] | None) -> list[str]:

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from caffelite.core.blob import Blob
 from caffelite.core.errors import LayerError
+from caffelite.core.fixed import ParamList
 from caffelite.proto import caffe_pb2
 
 
-class ParamBlobs(list[Blob]):
+class ParamBlobs(ParamList):
     """The parameters of a Python layer: a list of blobs that can make new ones."""
 
     def __init__(self, blobs: Iterable[Blob] = (), dtype: npt.DTypeLike = np.float32) -> None:

@@ -88,8 +88,6 @@ def test_forward_takes_inputs_and_names_of_layers_and_blobs():
     assert np.shares_memory(out["pool1"], net.blobs["pool1"].data)
     with pytest.raises(UsageError, match=r"the arrays given \(image\) are not the inputs \(data\)"):
         net.forward(image=batch)
-    with pytest.raises(UsageError, match="the first axis, the batch size"):
-        net.forward(data=batch[:1])
     with pytest.raises(KeyError, match='no blob "pol1"; did you mean "pool1"'):
         net.forward(blobs=["pol1"])
     with pytest.raises(ValueError, match='no layer "norm"; did you mean "norm1"'):
@@ -164,3 +162,134 @@ def test_a_start_runs_no_split_that_only_layers_behind_the_end_read():
     assert net.blobs["data_data_0_split_1"].shape == (1, 1, 6, 6)
     net.forward(start="conv1")
     assert net.blobs["data_data_0_split_1"].shape == (1, 1, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ((1, 3, 12, 10), "write net.blobs['data'].reshape(1, 3, 12, 10) before this call, or give an array of the"),
+        ((2, 3, 12, 11), "write net.blobs['data'].reshape(2, 3, 12, 11) before this call, or give an array of the"),
+        ((2, 12, 10, 3), "write net.blobs['data'].reshape(2, 12, 10, 3) before this call, or give an array of the"),
+        ((2, 10), "write net.blobs['data'].reshape(2, 10) before this call, or give an array of the"),
+        ((), "write net.blobs['data'].reshape() before this call, or give an array of the"),
+        (
+            (3, 12, 10),
+            "the first axis is the batch: write net.blobs['data'].reshape(1, 3, 12, 10) before this call and give "
+            "data=values[np.newaxis]",
+        ),
+    ],
+)
+def test_an_array_of_another_shape_is_refused_with_both_shapes(given, advice):
+    net = net_of(RESHAPED)
+    net.blobs["data"].reshape(2, 3, 12, 10)
+    net.blobs["data"].data[...] = 1
+    with pytest.raises(UsageError) as caught:
+        net.forward(data=np.zeros(given))
+    assert str(caught.value).startswith(
+        f'the array for "data" has the shape {given}, the blob (2, 3, 12, 10): {advice}'
+    )
+    assert (net.blobs["data"].data == 1).all()
+
+
+def test_one_image_is_not_repeated_for_each_of_the_batch():
+    net = net_of(RESHAPED)
+    net.blobs["data"].reshape(3, 3, 12, 10)
+    with pytest.raises(UsageError, match=r"the first axis is the batch: .*reshape\(1, 3, 12, 10\).*newaxis"):
+        net.forward(data=np.zeros((3, 12, 10)))
+    net.blobs["data"].reshape(1, 3, 12, 10)
+    with pytest.raises(UsageError, match=r"the first axis is the batch: give data=values\[np\.newaxis\]$"):
+        net.forward(data=np.zeros((3, 12, 10)))
+
+
+def test_arrays_are_repeated_along_axes_of_size_1_and_leading_ones_do_not_count():
+    net = net_of(RESHAPED)
+    net.forward(data=np.full((1, 1, 100, 100), 2))
+    assert (net.blobs["data"].data == 2).all()
+    net.blobs["data"].reshape(1, 3, 12, 10)
+    net.forward(data=np.full((1, 1, 3, 12, 10), 3))
+    assert (net.blobs["data"].data == 3).all()
+
+
+def test_diffs_of_another_shape_are_refused():
+    net = net_of(TINY)
+    with pytest.raises(UsageError, match=r'"top_loss" has the shape \(1,\), the blob \(\): give .*values\.reshape\(\)'):
+        net.backward(top_loss=np.ones(1))
+    with pytest.raises(UsageError, match=r'"top_loss" has the shape \(2,\), the blob \(\): give one of that shape'):
+        net.backward(top_loss=np.ones(2))
+
+
+def test_a_blobs_name_for_a_layers_is_told_with_the_layers_that_make_it():
+    net = net_of(RESHAPED.replace('"norm1"', '"lrn"').replace('top: "pool1"', 'top: "pooled"').replace(
+        'bottom: "pool1"', 'bottom: "pooled"'))  # fmt: skip
+    for call in (net.forward, net.backward):
+        for side in ("start", "end"):
+            with pytest.raises(UsageError, match='"pooled": it is a blob, made by layer "pool1"; name the layer'):
+                call(**{side: "pooled"})
+    with pytest.raises(KeyError, match='no blob "pool1": it is a layer, its tops are pooled'):
+        net.forward(blobs=["pool1"])
+    net = net_of(RESHAPED.replace('name: "conv1"', 'name: "c"'))
+    with pytest.raises(UsageError, match='it is a blob, made by layer "c" and "relu1"; name the layer'):
+        net.forward(end="conv1")
+
+
+INPUT_ONLY = """
+name: "plain"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "tanh" type: "TanH" bottom: "data" top: "out" }
+"""
+LEARNED = (
+    INPUT_ONLY
+    + """
+layer { name: "ip" type: "InnerProduct" bottom: "out" top: "y" loss_weight: 1
+  inner_product_param { num_output: 2 weight_filler { type: "constant" value: 0.1 } } }
+"""
+)
+
+
+def test_backward_that_runs_no_layer_says_so_once(caplog):
+    caplog.set_level("WARNING", "caffelite")
+    net = net_of(INPUT_ONLY)
+    net.forward()
+    for _ in range(2):
+        net.backward(out=np.ones((2, 3)))
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith('net "plain": backward() runs no layer, ')
+    assert caplog.messages[0].endswith('write "force_backward: true" in the net')
+    caplog.clear()
+    net_of(INPUT_ONLY + "force_backward: true").backward(out=np.ones((2, 3)))
+    net_of(LEARNED).backward()
+    net_of(INPUT_ONLY).backward(start="data", end="tanh")
+    assert caplog.messages == []
+
+
+def test_an_inputs_diff_that_nobody_fills_is_told_when_asked_for(caplog):
+    caplog.set_level("WARNING", "caffelite")
+    net = net_of(LEARNED)
+    for _ in range(2):
+        net.backward(diffs=["data"])
+    assert caplog.messages == [
+        'net "plain": backward() fills no diff of the input "data"; write "force_backward: true" in the net'
+    ]
+    caplog.clear()
+    net_of(LEARNED + "force_backward: true").backward(diffs=["data"])
+    net.backward(diffs=["y"])
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("number_type", [np.float32, np.float64])
+def test_parameters_and_blobs_are_filled_and_not_replaced(number_type):
+    net = Net(text_format.Parse(LEARNED, caffe_pb2.NetParameter()), caffelite.TEST, dtype=number_type)
+    values = np.ones((2, 3))
+    fix = r"write net\.params\['ip'\]\[0\]\.data\[\.\.\.\] = values"
+    with pytest.raises(TypeError, match=fix):
+        net.params["ip"][0] = values
+    with pytest.raises(TypeError, match=fix):
+        net.params["ip"] = [values]
+    with pytest.raises(TypeError, match=fix):
+        net.layers[2].blobs[0] = values
+    with pytest.raises(TypeError, match=r"write net\.blobs\['data'\]\.data\[\.\.\.\] = values"):
+        net.blobs["data"] = values
+    with pytest.raises(TypeError):
+        net.params.update(ip=[values])
+    net.params["ip"][0].data[...] = values
+    assert (net.forward(data=np.ones((2, 3)))["y"] > 2).all()

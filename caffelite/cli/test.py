@@ -55,18 +55,24 @@ def test(arguments: Arguments) -> None:
 
 
 def _score(net: Net, iterations: int) -> None:
+    import numpy as np
+
+    from caffelite.core.solver.nan_watch import warn_of_bad_output
+
     total_loss = 0.0
     totals: list[Any] = []
     for batch in range(iterations):
         net.context.passes = batch
         total_loss += net.forward_pass()
+        warn_of_bad_output(net)
         values = net.output_values()
         for name, _, output in values:
             for value in output:
                 LOGGER.info("Batch %d, %s = %s", batch, name, number(value))
         if not totals:
             totals = [0.0] * len(values)
-        totals = [total + output for total, (_, _, output) in zip(totals, values, strict=True)]
+        with np.errstate(invalid="ignore"):  # inf - inf is nan, of which the user was warned
+            totals = [total + output for total, (_, _, output) in zip(totals, values, strict=True)]
     # 0 / 0 is negative in Caffe
     LOGGER.info("Loss: %s", number(total_loss / iterations) if iterations else "-nan")
     for (name, weight, _), total in zip(net.output_values(), totals, strict=bool(iterations)):

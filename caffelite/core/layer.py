@@ -18,6 +18,7 @@ from caffelite.core.blob_proto import read_blob
 from caffelite.core.errors import LayerError, UnknownNameError
 from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
+from caffelite.core.fixed import ParamList
 from caffelite.core.format import shape_string
 from caffelite.core.prototxt.lines import Place
 from caffelite.core.registry import Registry
@@ -118,7 +119,7 @@ class Layer:
         self.layer_param = layer_param
         self.context = context or Context()
         self.phase = layer_param.phase
-        self.blobs: list[Blob] = []
+        self.blobs: list[Blob] = ParamList(layer_name=layer_param.name)
         for stored in layer_param.blobs:
             values = read_blob(stored)
             blob = self.new_blob(values.shape)

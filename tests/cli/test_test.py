@@ -53,3 +53,24 @@ def test_old_weight_files(caffelite, golden_cli, golden_folder, weights):
     result = caffelite("test", "--model=net.prototxt", f"--weights={file}", "--iterations=1")
     assert result.status == 0
     assert result.texts[-2:] == ["accuracy = 0", "loss = 1.62447 (* 1 = 1.62447 loss)"]
+
+
+@pytest.mark.parametrize("loss", [True, False])
+def test_nan_scores_are_told_once_with_the_parameter_they_began_in(caffelite, folder, loss):
+    net_text = folder.joinpath("net.prototxt").read_text()
+    lines = [line for line in net_text.splitlines() if loss or "SoftmaxWithLoss" not in line]
+    folder.joinpath("net.prototxt").write_text("\n".join(lines))
+    from caffelite.proto.caffe_pb2 import TEST
+    from caffelite.pycaffe import Net
+
+    net = Net("net.prototxt", TEST)
+    net.params["ip"][1].data[...] = float("nan")
+    net.save("weights.caffemodel")
+    result = caffelite("test", "--model=net.prototxt", "--weights=weights.caffemodel", "--iterations=3")
+    assert result.status == 0
+    warned = [line for line in result.texts if "it began with" in line]
+    output = '"loss" is nan' if loss else '"accuracy" is computed from nan'
+    assert warned == [
+        f'net "tiny": output {output}; it began with param 1 of layer "ip" (InnerProduct). What it scores means nothing'
+    ]
+    assert "Batch 2, accuracy = 0" in result.texts

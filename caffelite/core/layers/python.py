@@ -65,6 +65,7 @@ class PythonLayer(Layer):
         self.user_layer = self._made(self._class_of(self._module(param.module), param.layer))
         python_layer.prepare(self.user_layer, param.param_str, self.phase, self.blobs, self.dtype)
         self.blobs = self.user_layer.blobs
+        self.user_layer.blobs.layer_name = self.name
         self._call("setup", bottom, top)
 
     @property

@@ -40,6 +40,7 @@ class Net:
         self._inserted = built.inserted
         self._sharing = built.sharing
         self._blob_list = built.blobs
+        self._force_backward = built.draft.param.force_backward
         self.debug_info = built.draft.param.debug_info
 
     @classmethod

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import ItemsView, ValuesView
 from typing import Any
 
 from caffelite.core.blob import Blob
+from caffelite.core.fixed import FixedDict
 
 
-class PinningBlobs(OrderedDict[str, Blob]):
+class PinningBlobs(FixedDict[Blob]):
     """Blobs by name; one that is taken out becomes pinned, all of them when they are walked through."""
 
     def __getitem__(self, name: str) -> Blob:

@@ -11,6 +11,7 @@ from caffelite.core.errors import SolverError
 from caffelite.core.net.net import Net
 
 ON_NAN = ("stop", "ignore")
+OUTPUT = "output"  # what `warn_of_bad_output` warns of
 
 
 def bad_loss(loss: float, net: Net) -> str:
@@ -37,6 +38,26 @@ def diverged(iteration: int, what: str, last_snapshot: str) -> SolverError:
         f"iteration {iteration}: {what}; {kept}. Use a smaller base_lr or clip_gradients, and look at the data; "
         "--on-nan ignore (on_nan of the solver) goes on"
     )
+
+
+def warn_of_bad_output(net: Net) -> None:
+    """Say once a net that an output is nan or infinite, or made from nan, and where that began; the run goes on."""
+    if OUTPUT not in net.context.warned and (what := _bad_output(net)):
+        bad = first_bad_blob(net)
+        began = f"; it began with {bad}" if bad else ""
+        net.context.warn_once(OUTPUT, f'net "{net.name}": output {what}{began}. What it scores means nothing')
+
+
+def _bad_output(net: Net) -> str:
+    for name, _, values in net.output_values():
+        if not np.isfinite(values).all():
+            return f'"{name}" is {"nan" if np.isnan(values).any() else "infinite"}'
+    outputs = set(net.outputs)
+    for index in range(len(net.core_layers)):
+        made = [name for name, _ in net.tops(index) if name in outputs]
+        if made and any(np.isnan(blob.data).any() for _, blob in net.bottoms(index)):
+            return f'"{made[0]}" is computed from nan'
+    return ""
 
 
 def first_bad_blob(net: Net) -> str:

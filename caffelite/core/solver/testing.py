@@ -12,6 +12,7 @@ from caffelite.core.blob import Array
 from caffelite.core.events import Events, NetTestFinished, NetTestInterrupted, Output
 from caffelite.core.net.net import Net
 from caffelite.core.solver.display import outputs_of
+from caffelite.core.solver.nan_watch import warn_of_bad_output
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def run_test(net: Net, test: NetTest, events: Events, stop_asked: Callable[[], b
             return True
         net.context.passes = test.iter * test.batches + batch
         total_loss += net.forward_pass()
+        warn_of_bad_output(net)
         sums = _added(sums, net)
     loss = total_loss / test.batches if test.compute_loss and test.batches else None
     outputs = _means(net, sums, test.batches)
@@ -48,7 +50,8 @@ def _added(sums: list[Array], net: Net) -> list[Array]:
     values = [values for _, _, values in net.output_values()]
     if not sums:
         return [value.astype(np.float64) for value in values]
-    return [total + value for total, value in zip(sums, values, strict=True)]
+    with np.errstate(invalid="ignore"):  # inf - inf is nan, of which the user was warned
+        return [total + value for total, value in zip(sums, values, strict=True)]
 
 
 def _means(net: Net, sums: list[Array], batches: int) -> tuple[Output, ...]:

@@ -134,6 +134,7 @@ layer { name: "bn2" type: "BatchNorm" bottom: "y" top: "z" }
 
 
 def test_statistics_that_saw_no_data_are_told_once_a_net(dtype, caplog):
+    caplog.set_level("WARNING", "caffelite")
     param = text_format.Parse(NORMALIZED, caffe_pb2.NetParameter())
     nets = [caffelite.Net(param, phase, dtype=dtype) for phase in (TRAIN, TEST, TEST)]
     for _ in range(2):

@@ -101,6 +101,7 @@ def test_refuses_a_gradient_of_the_targets():
     ],
 )
 def test_targets_that_are_no_probabilities_are_named_once(fields, targets, said, dtype, caplog):
+    caplog.set_level("WARNING", "caffelite")
     layer = layer_from(f'type: "SigmoidCrossEntropyLoss" loss_param {{ {fields} }}', dtype, name="loss")
     bottom = [blob_of(X, dtype), blob_of(targets, dtype)]
     top = set_up(layer, bottom)

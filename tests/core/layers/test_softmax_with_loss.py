@@ -160,6 +160,7 @@ def test_refuses_the_gradient_of_labels():
     ],
 )
 def test_a_loss_that_cannot_grow_is_told_once_while_training(scores, labels, fields, phase, warned, dtype, caplog):
+    caplog.set_level("WARNING", "caffelite")
     layer, bottoms = layer_from(loss(fields), dtype, name="loss", phase=phase), [blob_of(scores, dtype)]
     bottoms.append(blob_of(labels, dtype))
     top = set_up(layer, bottoms)

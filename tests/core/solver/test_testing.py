@@ -146,8 +146,24 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "z" bottom: "t" top: "loss" }
 
 @pytest.mark.parametrize(("name", "warned"), [("bn", 0), ("bn_test", 1)])
 def test_statistics_without_data_are_no_news_before_the_first_update(solvers, caplog, name, warned):
+    caplog.set_level("WARNING", "caffelite")
     solver = solvers.of(FIXED + "test_iter: 1", NORMALIZED.replace("NAME", name))
     solver.test_all()
     assert not caplog.messages
     solver.step(3)
     assert [message.partition(":")[0] for message in caplog.messages] == [f'layer "{name}" (BatchNorm)'] * warned
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bad_output_of_a_test_is_told_once_and_the_run_goes_on(solvers, caplog, value, dtype):
+    caplog.set_level("WARNING", "caffelite")
+    solver = solvers.of(FIXED + "test_iter: 2 test_iter: 2 random_seed: 1", TWO_OUTPUTS, dtype=dtype)
+    seen = events_of(solver)
+    solver.step(2)
+    assert not caplog.messages
+    solver.net.params["ip"][0].data[0, 0] = value
+    solver.test_all()
+    solver.test_all()
+    assert sum(type(event) is NetTestFinished for event in seen) == 8
+    began = 'it began with param 0 of layer "ip" (InnerProduct)'
+    assert [began in message and 'output "loss" is' in message for message in caplog.messages] == [True, True]

@@ -51,7 +51,7 @@ class RecurrentLayer(Layer):
             *self.sizes[:2],
         )
         if self.layer_param.blobs:
-            self.blobs = []  # as in Caffe, values in the layer's own message are not taken
+            self.blobs.clear()  # as in Caffe, values in the layer's own message are not taken
         self.init_params(self._specs())
         self.products = PRODUCTS[self.dtype]
         self.gate_input, self.h_conted, self.hidden = self.new_blob(), self.new_blob(), self.new_blob()
