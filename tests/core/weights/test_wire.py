@@ -33,6 +33,28 @@ def test_single_numbers_in_a_row_count_as_one_field(wire):
     np.testing.assert_array_equal(file.numbers(third, "<f4"), values[:1])
 
 
+@pytest.mark.parametrize("count", [1, 2, 16, 17, 18, 48, 49, 50])  # a run is looked at in blocks of 16, 32, ... values
+def test_a_run_of_single_numbers_ends_with_its_message(wire, count):
+    """What follows a message may begin with the byte that a further value of the run would begin with."""
+    values = np.arange(count + 3, dtype="<f4")
+    file = wire(b"".join(b"\x2d" + value.tobytes() for value in values))
+    (field,) = file.fields(0, 5 * count)
+    assert (field.start, field.end) == (0, 5 * count)
+    np.testing.assert_array_equal(file.numbers(field, "<f4"), values[:count])
+    for cut in range(1, 5):
+        fields = file.fields(0, 5 * count + cut)
+        assert next(fields).end == 5 * count
+        text = f"a field at byte {5 * count} should have 5 bytes, but only {cut} are left"
+        with pytest.raises(WeightsError, match=text):
+            next(fields)
+
+
+@pytest.mark.parametrize("count", [15, 16, 17, 48, 49])
+def test_a_run_of_single_numbers_ends_where_another_field_begins(wire, count):
+    file = wire(b"\x2d\0\0\0\0" * count + b"\x35\0\0\0\0" + b"\x2d\0\0\0\0" * 20)
+    assert [(f.number, f.end) for f in file.fields()] == [(5, 5 * count), (6, 5 * count + 5), (5, 5 * count + 105)]
+
+
 def test_a_tag_of_two_bytes_before_a_single_number(wire):
     file = wire(b"\x85\x01" + np.float32(3).tobytes())
     (field,) = file.fields()
