@@ -29,7 +29,7 @@ def test_weights_are_finetuned(caffelite, golden_cli):
     result = caffelite("train", "--solver=solver.prototxt", "--weights=constant_iter_5.caffemodel")
     assert result.status == 0
     assert "Finetuning from constant_iter_5.caffemodel" in result.texts
-    assert "    Test net output #1: loss = 0.302143 (* 1 = 0.302143 loss)" in result.texts
+    assert "    Test net output #1: loss = 0.302144 (* 1 = 0.302144 loss)" in result.texts
 
 
 def test_weights_of_the_file_are_dropped_for_a_snapshot(caffelite, golden_cli):
