@@ -340,8 +340,10 @@ def _shape_advice(name: str, part: str, given: Shape, wanted: Shape) -> str:
     if given == wanted[1:]:
         reshape = f"write net.blobs[{name!r}].reshape{(1, *given)} before this call and " if wanted[0] != 1 else ""
         advice = f"the first axis is the batch: {reshape}give {name}=values[np.newaxis]"
+    elif [size for size in given if size != 1] == [size for size in wanted if size != 1]:
+        advice = f"give {name}=values.reshape{wanted}"
     elif part == "diff":
-        advice = f"give {name}=values.reshape{wanted}" if prod(given) == prod(wanted) else "give one of that shape"
+        advice = "give one of that shape"
     else:
         advice = f"write net.blobs[{name!r}].reshape{given} before this call, or give an array of the blob's shape"
     return f'the array for "{name}" has the shape {given}, the blob {wanted}: {advice}'

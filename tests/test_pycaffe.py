@@ -210,6 +210,13 @@ def test_arrays_are_repeated_along_axes_of_size_1_and_leading_ones_do_not_count(
     assert (net.blobs["data"].data == 3).all()
 
 
+def test_an_array_that_lacks_axes_of_size_1_is_refused_with_the_reshape_that_it_needs():
+    net = net_of(RESHAPED)
+    net.blobs["data"].reshape(2, 3, 12, 1)
+    with pytest.raises(UsageError, match=r"the blob \(2, 3, 12, 1\): give data=values\.reshape\(2, 3, 12, 1\)$"):
+        net.forward(data=np.zeros((2, 3, 12)))
+
+
 def test_diffs_of_another_shape_are_refused():
     net = net_of(TINY)
     with pytest.raises(UsageError, match=r'"top_loss" has the shape \(1,\), the blob \(\): give .*values\.reshape\(\)'):

@@ -73,7 +73,7 @@ class SoftmaxWithLossLayer(LossLayer):
                 f"saturated {self.name}",
                 f'layer "{self.name}" (SoftmaxWithLoss): the loss is {total / valid:.4f}, -log(FLT_MIN) for all: '
                 "the scores are so far apart that their probabilities are 0 and 1; use a smaller base_lr, scale the "
-                "input (transform_param { scale: 0.00390625 }), or look at the fillers",
+                "input (pixels by 1 / 256), or look at the fillers",
             )
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
