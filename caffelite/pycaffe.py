@@ -27,7 +27,8 @@ from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.prototxt.upgrade import load_net
-from caffelite.core.weights import caffemodel, hdf5_caffemodel
+from caffelite.core.weights import caffemodel
+from caffelite.core.weights.formats import BINARY, HDF5, copy_trained_layers
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
@@ -289,23 +290,23 @@ class Net(engine.Net):
 
     def copy_from(self, path: str | os.PathLike[str]) -> None:
         """Read weights by layer name from a caffemodel, HDF5 or not; WeightsError, with shapes, if they do not fit."""
-        caffemodel.copy_trained_layers(self, path)
+        copy_trained_layers(self.weight_layers(), path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the weights to a caffemodel; an older file of that name is replaced only by a complete one."""
-        caffemodel.save(self, path)
+        BINARY.write_model(path, self.name, self.weight_layers(), False)
 
     def load_hdf5(self, path: str | os.PathLike[str]) -> None:
         """Read weights that `save_hdf5` wrote, by layer name; WeightsError, both shapes named, if they do not fit."""
-        hdf5_caffemodel.copy_trained_layers(self, path)
+        HDF5.copy_model(self.weight_layers(), path)
 
     def save_hdf5(self, path: str | os.PathLike[str]) -> None:
         """Write the weights to an HDF5 file; an older file of that name is replaced only by a complete one."""
-        hdf5_caffemodel.save(self, path)
+        HDF5.write_model(path, self.name, self.weight_layers(), False)
 
     def to_proto(self, write_diff: bool = False) -> caffe_pb2.NetParameter:
         """Return name and layers with their parameters, as a caffemodel holds them."""
-        return caffemodel.to_proto(self, write_diff)
+        return caffemodel.to_proto(self.name, self.weight_layers(), write_diff)
 
     def share_with(self, other: engine.Net) -> None:
         """Do `share_trained_layers_with`; pycaffe's name."""

@@ -145,11 +145,6 @@ class Blob:
         except MemoryError as err:
             raise NetError(f"no memory for a blob of shape {shape_string(self._shape)}: {err}") from None
 
-    @property
-    def has_diff(self) -> bool:
-        """Whether anybody ever asked for the diff; one that was never asked for takes no memory and is zero."""
-        return self._diff is not None
-
     def set_data_storage(self, storage: Array) -> None:
         """Let `data` live in `storage`, a flat array of this dtype with at least `count` elements."""
         assert storage.ndim == 1 and storage.dtype == self.dtype and storage.size >= self._count

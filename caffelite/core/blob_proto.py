@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.blob import Array, Blob, Shape
+from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import WeightsError
 from caffelite.core.format import shape_string
 from caffelite.proto import caffe_pb2
@@ -37,17 +37,6 @@ def _values(proto: caffe_pb2.BlobProto, field: str, dtype: type[np.floating[Any]
     wire = alone.SerializeToString()  # tag, length, then the numbers, which are the end of it
     numbers = np.frombuffer(wire, np.dtype(dtype).newbyteorder("<"), count, len(wire) - count * dtype().itemsize)
     return numbers.astype(dtype)  # a copy, which is aligned and may be written to
-
-
-def write_blob(blob: Blob, write_diff: bool = False) -> caffe_pb2.BlobProto:
-    """Return the stored form: `shape` and `data` (`double_data` of a float64 blob), with the diff if asked."""
-    proto = caffe_pb2.BlobProto()
-    proto.shape.dim.extend(blob.shape)
-    double = blob.dtype == np.float64
-    (proto.double_data if double else proto.data).extend(blob.data.ravel())
-    if write_diff:
-        (proto.double_diff if double else proto.diff).extend(blob.diff.ravel())
-    return proto
 
 
 def shape_fits(shape: Shape, stored: Shape, legacy: bool) -> bool:

@@ -144,13 +144,6 @@ def test_storage_may_be_lent():
     assert blob.diff[1, 2] == 4
 
 
-def test_has_diff_tells_whether_it_takes_memory():
-    blob = Blob((2,))
-    assert not blob.has_diff
-    _ = blob.diff
-    assert blob.has_diff
-
-
 def test_axes_count_from_either_end():
     blob = Blob((2, 3, 4))
     assert [blob.canonical_axis(axis) for axis in (0, 2, -1, -3)] == [0, 2, 2, 0]

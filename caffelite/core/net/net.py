@@ -16,6 +16,7 @@ from caffelite.core.net.debug_info import DebugInfo, Names, log_norms
 from caffelite.core.net.graph import Graph, graph_of
 from caffelite.core.net.share_layers import share_trained_layers
 from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.weights.match import NetLayer
 
 Phase = int
 N = TypeVar("N", bound="Net")
@@ -112,6 +113,16 @@ class Net:
         """Return whether parameter `number` of layer `index` has values of its own, shared with no earlier layer."""
         param = self._sharing.positions.index((index, number))
         return self._sharing.owners[param] == param
+
+    def weight_layers(self) -> list[NetLayer]:
+        """Return the layers as weight files know them."""
+        return [
+            NetLayer(layer.name, layer.blobs, self._owned(index, layer), layer.layer_param)
+            for index, layer in enumerate(self.core_layers)
+        ]
+
+    def _owned(self, index: int, layer: Layer) -> list[bool]:
+        return [self.owns_param(index, number) for number in range(len(layer.blobs))]
 
     def output_values(self) -> list[tuple[str, float, Array]]:
         """Return name, loss weight and flat values (a view) of each output, in the order of `outputs`."""

@@ -9,6 +9,7 @@ from typing import Any
 from caffelite.core import events
 from caffelite.core.events import Output
 from caffelite.core.format import number
+from caffelite.core.weights.formats import HDF5
 
 log = logging.getLogger("caffelite")
 
@@ -81,7 +82,7 @@ def _interrupted(event: events.NetTestInterrupted) -> None:
 
 
 def _snapshot(event: events.SnapshotStarted) -> None:
-    kind = "HDF5" if event.model_file.endswith(".h5") else "binary proto"
+    kind = "HDF5" if event.model_file.endswith(HDF5.suffix) else "binary proto"
     log.info("Snapshotting to %s file %s", kind, event.model_file)
     log.info("Snapshotting solver state to %s file %s", kind, event.state_file)
 

@@ -21,10 +21,8 @@ from caffelite.core.layer import Layer, State
 from caffelite.core.net.net import Net
 from caffelite.core.solver.snapshot import history_blobs, machine, state_crc32
 from caffelite.core.solver.snapshot_files import Snapshot
-from caffelite.core.weights import hdf5_state, solverstate
-from caffelite.core.weights.caffemodel import copy_trained_layers
 from caffelite.core.weights.checksum import crc32_of
-from caffelite.core.weights.hdf5 import is_hdf5
+from caffelite.core.weights.formats import copy_trained_layers, format_of
 from caffelite.core.weights.solverstate import StoredState
 from caffelite.core.weights.state_values import unpack
 from caffelite.proto.caffe_pb2 import ResumeState, SolverState
@@ -66,7 +64,7 @@ def read_snapshot(
     was changed since is an error if `strict`, else a warning: people do put other weights there.
     """
     path = Path(state_file)
-    state = hdf5_state.read_state(path) if is_hdf5(path) else solverstate.read_state(path)
+    state = format_of(path).read_state(path)
     params = nets[0].learnable_params
     _check_history(list(history_blobs(params, histories)), state, path, solver_type)
     _check_state_sum(state, path)
@@ -74,7 +72,7 @@ def read_snapshot(
     if state.learned_net:
         model_file = _find_model(path, state.learned_net)
         _check_model_sum(state, model_file, strict)
-        copy_trained_layers(nets[0], model_file)
+        copy_trained_layers(nets[0].weight_layers(), model_file)
     events.send(HistoryRestored(state.iter, str(path)))
     with np.errstate(over="ignore", invalid="ignore"):
         for (_, values), stored in zip(history_blobs(params, histories), state.history, strict=True):

@@ -19,8 +19,8 @@ from caffelite.core.blob import Array
 from caffelite.core.events import Events, SnapshotStarted, SnapshotWritten
 from caffelite.core.net.net import Net
 from caffelite.core.solver.snapshot_files import Snapshot
-from caffelite.core.weights import caffemodel, hdf5_caffemodel, hdf5_state, solverstate
 from caffelite.core.weights.checksum import crc32_of
+from caffelite.core.weights.formats import format_to_write
 from caffelite.core.weights.state_values import pack
 from caffelite.proto.caffe_pb2 import ResumeState, SolverParameter, SolverState
 
@@ -37,14 +37,14 @@ def write_snapshot(
     param: SolverParameter, nets: Sequence[Net], histories: Sequence[Array], progress: Progress, events: Events
 ) -> Snapshot:
     """Write the caffemodel and then the solverstate; return their names. Of `nets` the first is the training net."""
-    hdf5 = param.snapshot_format == SolverParameter.HDF5
-    files = Snapshot.named(param.snapshot_prefix, progress.iter, hdf5)
+    chosen = format_to_write(param)
+    files = Snapshot.named(param.snapshot_prefix, progress.iter, chosen)
     start = time.perf_counter()
     events.send(SnapshotStarted(progress.iter, files.model_file, files.state_file))
-    (hdf5_caffemodel if hdf5 else caffemodel).save(nets[0], files.model_file, param.snapshot_diff)
+    chosen.write_model(files.model_file, nets[0].name, nets[0].weight_layers(), param.snapshot_diff)
     history = [(param.blob.shape, values) for param, values in history_blobs(nets[0].learnable_params, histories)]
     state = _state(progress, nets, files.model_file, [values for _, values in history])
-    (hdf5_state if hdf5 else solverstate).write_state(files.state_file, state, history)
+    chosen.write_state(files.state_file, state, history)
     seconds = time.perf_counter() - start
     events.send(SnapshotWritten(progress.iter, files.model_file, files.state_file, seconds))
     return files

@@ -14,9 +14,8 @@ from caffelite.core.arena import Arena
 from caffelite.core.errors import SolverError, WeightsError
 from caffelite.core.events import Event, SnapshotWritten
 from caffelite.core.solver.file import SolverFile
-from caffelite.core.weights import hdf5_state, solverstate
 from caffelite.core.weights.atomic import TEMPORARY, check_writable
-from caffelite.core.weights.hdf5 import is_hdf5
+from caffelite.core.weights.formats import SUFFIXES, Format, format_of
 
 
 class Snapshot(NamedTuple):
@@ -26,10 +25,10 @@ class Snapshot(NamedTuple):
     state_file: str
 
     @classmethod
-    def named(cls, prefix: str, iteration: int, hdf5: bool) -> Snapshot:
+    def named(cls, prefix: str, iteration: int, chosen: Format) -> Snapshot:
         """Return the names that Caffe gives them."""
-        base, suffix = base_name(prefix, iteration), ".h5" if hdf5 else ""
-        return cls(f"{base}.caffemodel{suffix}", f"{base}.solverstate{suffix}")
+        base = base_name(prefix, iteration)
+        return cls(f"{base}.caffemodel{chosen.suffix}", f"{base}.solverstate{chosen.suffix}")
 
     @classmethod
     def of_state(cls, state_file: str | os.PathLike[str]) -> Snapshot:
@@ -77,7 +76,8 @@ def snapshots(prefix: str) -> list[Snapshot]:
     iteration. When it was written stands in the solverstate; of one that Caffe wrote, the file's own time counts.
     """
     folder, start = os.path.split(f"{prefix}_iter_")
-    name = re.compile(re.escape(start) + r"(\d+)\.solverstate(\.h5)?")
+    suffixes = "|".join(map(re.escape, SUFFIXES))
+    name = re.compile(rf"{re.escape(start)}(\d+)\.solverstate({suffixes})")
     found: list[tuple[float, int, str]] = []
     for path in _files(folder):
         match = name.fullmatch(path.name)
@@ -91,7 +91,7 @@ def _written(path: Path) -> float:
     """Return when a solverstate was written, in seconds since 1970."""
     changed = path.stat().st_mtime
     try:
-        resume = (hdf5_state if is_hdf5(path) else solverstate).read_resume(path)
+        resume = format_of(path).read_resume(path)
     except WeightsError:  # damaged: whoever restores it will say so
         return changed
     return resume.written if resume is not None and resume.HasField("written") else changed

@@ -28,7 +28,7 @@ from caffelite.core.solver.restore import read_snapshot
 from caffelite.core.solver.snapshot import Progress, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
 from caffelite.core.solver.testing import NetTest, run_test
-from caffelite.core.weights.caffemodel import copy_trained_layers
+from caffelite.core.weights.formats import copy_trained_layers
 from caffelite.proto.caffe_pb2 import SolverParameter
 
 log = logging.getLogger("caffelite")
@@ -108,7 +108,7 @@ class Solver(ABC):
             path = self.file.find("weights", name)
             log.info("Finetuning from %s", path)
             for net in self.nets:
-                copy_trained_layers(net, path)
+                copy_trained_layers(net.weight_layers(), path)
         for net in self.test_nets:  # from the start: users copy weights into the training net and run these at once
             net.share_trained_layers_with(self.net, log_ignored=False)  # Caffe logs them at each test only
 

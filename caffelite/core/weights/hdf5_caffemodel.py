@@ -5,82 +5,81 @@ A layer's name with slashes, which Caffe cannot write, gives groups in groups.
 
 from __future__ import annotations
 
-import logging
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from caffelite.core.blob import Blob
+from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import WeightsError
-from caffelite.core.format import shape_string
 from caffelite.core.weights.hdf5 import Hdf5File, opened, write_array, writing
+from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, matched
 
-if TYPE_CHECKING:
-    from caffelite.core.net.net import Net
+_RULES = Rules(
+    last_wins=True,
+    may_lack=True,
+    count_text="Incompatible number of blobs for layer {name}: {source} has {found}, the net {wanted}; "
+    "rename the layer to learn it from scratch",
+    shape_text="Cannot load blob from hdf5; shape mismatch. Source shape is {found} target shape is {wanted} "
+    "(param {number} of layer '{name}', {source}). To learn this layer's parameters from scratch rather than copying "
+    "from a saved net, rename the layer.",
+)
 
-log = logging.getLogger("caffelite")
+
+class _Dataset(NamedTuple):
+    """A parameter in the file, read when it is wanted: what no layer of the net takes is never looked at."""
+
+    file: Hdf5File
+    dataset: Any
+    what: str
+
+    @property
+    def shape(self) -> Shape:
+        return self.file.shape(self.dataset, self.what)
+
+    def read(self, out: Array) -> None:
+        self.file.read(self.dataset, out)
 
 
-def copy_trained_layers(net: Net, path: str | os.PathLike[str]) -> None:
-    """Copy parameters into the net's layers of the same name, of equal names the last; the others keep theirs.
+def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str]) -> None:
+    """Copy parameters into the layers of the same name, of equal names the last.
 
     Gradients are not read. Raises WeightsError, before anything is copied, if the file is no caffemodel or a layer's
     parameters do not fit: each that the layer owns must be there in its own shape.
     """
-    own = {_group_name(name): index for index, name in enumerate(net.layer_names)}
     with opened(path, "caffemodel") as file:
-        data = file.group(file.root, "data")
-        if data is None:
-            raise file.damaged("it holds no group /data")
-        pairs: list[tuple[Blob, Any]] = []
-        for name, group in file.groups(data):
-            stored = file.blobs(group)
-            if name in own:
-                pairs += _pairs(net, own[name], stored, file)
-            elif stored or not len(group):  # else it is there for the groups in it
-                log.info("Ignoring source layer %s", name)
-        for blob, dataset in pairs:
-            file.read(dataset, blob.data)
+        for blob, dataset in matched(layers, _stored_layers(file), os.fspath(path), _RULES, key=_group_name):
+            dataset.read(blob.data)
 
 
-def _pairs(net: Net, index: int, stored: dict[int, Any], file: Hdf5File) -> list[tuple[Blob, Any]]:
-    name, blobs = net.layer_names[index], net.core_layers[index].blobs
-    if max(stored, default=-1) >= len(blobs):
-        raise WeightsError(
-            f"Incompatible number of blobs for layer {name}: {file.path} has {len(stored)}, the net {len(blobs)}; "
-            "rename the layer to learn it from scratch"
-        )
-    pairs = []
-    for number, blob in enumerate(blobs):
-        what = f"param {number} of layer '{name}'"
-        if number not in stored:
-            if net.owns_param(index, number):
-                raise WeightsError(f"{file.path}: {what} is missing; rename the layer to learn it from scratch")
-            continue
-        shape = file.shape(stored[number], what)
-        if shape != blob.shape:
-            raise WeightsError(
-                f"Cannot load blob from hdf5; shape mismatch. Source shape is {shape_string(shape)} target shape is "
-                f"{shape_string(blob.shape)} ({what}, {file.path}). To learn this layer's parameters from scratch "
-                "rather than copying from a saved net, rename the layer."
-            )
-        pairs.append((blob, stored[number]))
-    return pairs
+def _stored_layers(file: Hdf5File) -> Iterator[SourceLayer[_Dataset]]:
+    data = file.group(file.root, "data")
+    if data is None:
+        raise file.damaged("it holds no group /data")
+    for name, group in file.groups(data):
+        stored = {
+            number: _Dataset(file, dataset, f"param {number} of layer '{name}'")
+            for number, dataset in file.blobs(group).items()
+        }
+        yield SourceLayer(name, stored, is_folder=not stored and len(group) > 0)
 
 
-def save(net: Net, path: str | os.PathLike[str], write_diff: bool = False) -> None:
+def write_model(
+    path: str | os.PathLike[str], net_name: str, layers: Sequence[NetLayer], write_diff: bool = False
+) -> None:
     """Write the parameters that each layer owns, and with `write_diff` the gradients of all; complete or not at all.
 
-    Raises WeightsError for names that cannot be groups: two layers of one name, or a name that is also a parameter.
+    The net's name is not stored. Raises WeightsError for names that cannot be groups: two layers of one name, or a
+    name that is also a parameter.
     """
-    _check_names(net)
+    _check_names(layers)
     with writing(path) as root:
         parts = ("data", "diff") if write_diff else ("data",)
         for part in parts:
             top = root.create_group(part)
-            for index, (name, layer) in enumerate(zip(net.layer_names, net.core_layers, strict=True)):
-                group = top.require_group(_group_name(name))
-                for number, blob in enumerate(layer.blobs):
-                    if part == "diff" or net.owns_param(index, number):
+            for layer in layers:
+                group = top.require_group(_group_name(layer.name))
+                for number, (blob, owned) in enumerate(zip(layer.blobs, layer.owned, strict=True)):
+                    if part == "diff" or owned:
                         write_array(group, str(number), getattr(blob, part))
 
 
@@ -89,14 +88,14 @@ def _group_name(layer_name: str) -> str:
     return "/".join(part for part in layer_name.split("/") if part not in ("", "."))
 
 
-def _check_names(net: Net) -> None:
+def _check_names(layers: Sequence[NetLayer]) -> None:
     groups: set[str] = set()
-    for name in net.layer_names:
-        group = _group_name(name)
+    for layer in layers:
+        group = _group_name(layer.name)
         if not group or group in groups:
-            raise WeightsError(f'layer "{name}": HDF5 needs a name of its own for each layer; write BINARYPROTO')
+            raise WeightsError(f'layer "{layer.name}": HDF5 needs a name of its own for each layer; write BINARYPROTO')
         groups.add(group)
-    params = {f"{_group_name(layer.name)}/{number}" for layer in net.core_layers for number in range(len(layer.blobs))}
+    params = {f"{_group_name(layer.name)}/{number}" for layer in layers for number in range(len(layer.blobs))}
     taken = params & {"/".join(group.split("/")[:end]) for group in groups for end in range(1, group.count("/") + 2)}
     if taken:
         raise WeightsError(f'layer "{min(taken)}": in HDF5 this is the name of a parameter; write BINARYPROTO')

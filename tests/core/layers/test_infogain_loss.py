@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from caffelite.core.blob_proto import write_blob
 from caffelite.core.errors import LayerError
 from caffelite.core.layer import Context, make_layer
+from caffelite.proto.caffe_pb2 import BlobProto
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up
 
 RNG = np.random.default_rng(1)
@@ -47,7 +47,8 @@ def test_identity_is_softmax_loss_and_the_second_top_is_the_softmax(weights):
 
 
 def test_matrix_from_a_file_beside_the_prototxt(tmp_path):
-    (tmp_path / "h.binaryproto").write_bytes(write_blob(blob_of(H.reshape(1, 1, 2, 2))).SerializeToString())
+    stored = BlobProto(num=1, channels=1, height=2, width=2, data=H.ravel())
+    (tmp_path / "h.binaryproto").write_bytes(stored.SerializeToString())
     param = layer_from('type: "InfogainLoss" infogain_loss_param { source: "h.binaryproto" }').layer_param
     layer = make_layer(param, Context(dtype=np.dtype(np.float64), folder=tmp_path))
     assert run_forward(layer, SCORES, LABELS).data == pytest.approx(1.83312207)

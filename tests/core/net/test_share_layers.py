@@ -39,3 +39,10 @@ def test_values_are_shared_by_name_and_gradients_are_not(caplog):
 def test_other_parameters_are_refused(source, message):
     with pytest.raises(WeightsError, match=message):
         share_trained_layers([ip("a")], [source])
+
+
+def test_of_equal_names_the_first_layer_shares():
+    first, second, source = ip("a"), ip("a"), ip("a")
+    share_trained_layers([first, second], [source])
+    assert np.shares_memory(first.blobs[0].data, source.blobs[0].data)
+    assert not np.shares_memory(second.blobs[0].data, source.blobs[0].data)

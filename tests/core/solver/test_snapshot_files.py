@@ -7,6 +7,7 @@ import pytest
 
 from caffelite.core.errors import SolverError
 from caffelite.core.solver.snapshot_files import Snapshot, SnapshotKeeper, snapshots
+from caffelite.core.weights.formats import BINARY, HDF5
 from caffelite.pycaffe_solver import get_solver
 
 
@@ -52,8 +53,8 @@ def test_diffs_and_histories_need_room_too(solvers, tmp_path, monkeypatch, field
 
 
 def test_names_are_caffes():
-    assert Snapshot.named("folder/a", 5, False) == ("folder/a_iter_5.caffemodel", "folder/a_iter_5.solverstate")
-    files = Snapshot.named("a.solverstate/b", 5, True)
+    assert Snapshot.named("folder/a", 5, BINARY) == ("folder/a_iter_5.caffemodel", "folder/a_iter_5.solverstate")
+    files = Snapshot.named("a.solverstate/b", 5, HDF5)
     assert files == ("a.solverstate/b_iter_5.caffemodel.h5", "a.solverstate/b_iter_5.solverstate.h5")
     assert Snapshot.of_state(files.state_file) == files
 

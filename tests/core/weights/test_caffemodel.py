@@ -5,7 +5,7 @@ import pytest
 
 from caffelite.core.errors import WeightsError
 from caffelite.core.prototxt.parse import parse_text
-from caffelite.core.weights.caffemodel import copy_trained_layers, read_layers, save, to_proto
+from caffelite.core.weights.caffemodel import read_layers, write_model
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, BlobProto, NetParameter
 from caffelite.pycaffe import Net
 
@@ -54,17 +54,17 @@ def test_what_is_saved_equals_what_caffe_saved(cli, tmp_path):
     net.save(tmp_path / "ours.caffemodel")
     caffes = NetParameter.FromString((cli / "constant_iter_5.caffemodel").read_bytes())
     assert NetParameter.FromString((tmp_path / "ours.caffemodel").read_bytes()) == caffes
-    assert to_proto(net) == caffes
+    assert net.to_proto() == caffes
 
 
 def test_saved_parameters_and_gradients_come_back(tmp_path, dtype):
     net, other = net_of(value=3, dtype=dtype), net_of(dtype=dtype)
     net.params["ip"][0].diff[...] = 5
-    save(net, tmp_path / "a", write_diff=True)
-    copy_trained_layers(other, tmp_path / "a")
+    write_model(tmp_path / "a", net.name, net.weight_layers(), write_diff=True)
+    other.copy_from(tmp_path / "a")
     np.testing.assert_array_equal(other.params["ip"][0].data, np.full((2, 3), 3))
     np.testing.assert_array_equal(other.params["ip"][0].diff, np.full((2, 3), 5))
-    save(net, tmp_path / "a")
+    net.save(tmp_path / "a")
     assert [blob.diff for blob in read_layers(tmp_path / "a")[-1].blobs] == [None, None]
 
 
@@ -76,7 +76,7 @@ def test_another_number_of_blobs_is_refused(tmp_path):
 
 def test_layers_the_net_lacks_are_logged_and_others_keep_their_values(tmp_path, caplog):
     net = net_of()
-    message = to_proto(net_of(value=7))
+    message = net_of(value=7).to_proto()
     message.layer[1].name = "other"
     (tmp_path / "a").write_bytes(message.SerializeToString())
     with caplog.at_level(logging.INFO, "caffelite"):
@@ -85,9 +85,19 @@ def test_layers_the_net_lacks_are_logged_and_others_keep_their_values(tmp_path, 
     np.testing.assert_array_equal(net.params["ip"][0].data, np.ones((2, 3)))
 
 
+def test_of_equal_names_in_the_net_the_first_layer_is_meant(tmp_path):
+    net_of(value=7).save(tmp_path / "a")
+    param = NetParameter()
+    text = IP.format(inputs=3, bias="true", value=1)
+    parse_text(text + text.replace('top: "x"', 'top: "z"').replace('"y"', '"second"'), param, "net.prototxt")
+    net = Net(param, TEST)
+    net.copy_from(tmp_path / "a")
+    assert [layer.blobs[0].data[0, 0] for layer in net.layers if layer.name == "ip"] == [7, 1]
+
+
 def test_of_repeated_source_layers_the_last_wins(tmp_path):
     (tmp_path / "a").write_bytes(
-        to_proto(net_of(value=7)).SerializeToString() + to_proto(net_of(value=8)).SerializeToString()
+        net_of(value=7).to_proto().SerializeToString() + net_of(value=8).to_proto().SerializeToString()
     )
     net = net_of()
     net.copy_from(tmp_path / "a")

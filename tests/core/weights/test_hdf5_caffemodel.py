@@ -6,7 +6,7 @@ import pytest
 
 from caffelite.core.errors import WeightsError
 from caffelite.core.prototxt.parse import parse_text
-from caffelite.core.weights.hdf5_caffemodel import save
+from caffelite.core.weights.hdf5_caffemodel import write_model
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetParameter
 from caffelite.pycaffe import Net
 
@@ -65,7 +65,7 @@ SHARED = 'param { name: "w" } param { }'
 def test_shared_parameters_are_stored_once(tmp_path):
     net = net_of(ip("a", 1, param=SHARED), ip("b", 2, "a_top", param=SHARED))
     net.params["a"][0].diff[...] = 5
-    save(net, tmp_path / "w.h5", write_diff=True)
+    write_model(tmp_path / "w.h5", net.name, net.weight_layers(), write_diff=True)
     found = contents(tmp_path / "w.h5")
     data = {name for name in found if name.startswith("data/") and name.count("/") == 2}
     assert data == {"data/a/0", "data/a/1", "data/b/1"}

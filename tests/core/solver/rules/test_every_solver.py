@@ -7,7 +7,7 @@ import pytest
 
 from caffelite.core.events import IterationFinished
 from caffelite.core.solver.solver import SOLVERS
-from caffelite.core.weights.caffemodel import copy_trained_layers
+from caffelite.core.weights.formats import copy_trained_layers
 from caffelite.pycaffe_solver import get_solver
 
 FIXED = 'base_lr: 0.1 lr_policy: "fixed" '
@@ -315,7 +315,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(solvers, tmp_path, k
             np.testing.assert_array_equal(getattr(resumed.net.arena, part), getattr(straight.net.arena, part))
         np.testing.assert_array_equal(resumed.histories, straight.histories)
         assert np.ptp(straight.net.arena.data) > 0
-        copy_trained_layers(solvers.of(fields, solvers.RANDOM_NET, dtype=dtype).net, model_file)
+        copy_trained_layers(solvers.of(fields, solvers.RANDOM_NET, dtype=dtype).net.weight_layers(), model_file)
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -1,0 +1,120 @@
+"""Which layer of a net gets which blobs of a source: a weight file or another net. Source: src/caffe/net.cpp."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from caffelite.core.blob import Blob, Shape
+from caffelite.core.errors import WeightsError
+from caffelite.core.format import shape_string
+from caffelite.proto.caffe_pb2 import LayerParameter
+
+log = logging.getLogger("caffelite")
+
+
+class NetLayer(NamedTuple):
+    """A layer of a net as weight files know it.
+
+    `owned` says of each blob whether this layer owns it; the others' values are those of an earlier layer's.
+    """
+
+    name: str
+    blobs: Sequence[Blob]
+    owned: Sequence[bool]
+    param: LayerParameter
+
+
+class SourceBlob(Protocol):
+    """What is matched with a blob of the net."""
+
+    @property
+    def shape(self) -> Shape:
+        """Its axes; WeightsError if a file's make no sense."""
+
+
+S = TypeVar("S", bound=SourceBlob)
+
+
+@dataclass(frozen=True)
+class SourceLayer(Generic[S]):
+    """A layer of the source: its blobs by number. `is_folder`: an HDF5 group that only holds those of other layers."""
+
+    name: str
+    blobs: Mapping[int, S]
+    is_folder: bool = False
+
+
+class Rules(NamedTuple):
+    """How a kind of source is matched, as in Caffe, and what is said when it does not fit.
+
+    last_wins:   of layers of one name in the net the last is meant, else the first.
+    may_lack:    the source need not have the blobs that a layer does not own.
+    count_text:  takes {name}, {found}, {wanted} (numbers of blobs) and {source}, what the errors call the source.
+    shape_text:  takes {name}, {number}, {found}, {wanted} (shapes) and {source}.
+    """
+
+    last_wins: bool
+    may_lack: bool
+    count_text: str
+    shape_text: str
+
+
+def same_shape(blob: Blob, source: SourceBlob) -> bool:
+    """Whether the shapes are equal."""
+    return blob.shape == source.shape
+
+
+def matched(
+    layers: Iterable[NetLayer],
+    sources: Iterable[SourceLayer[S]],
+    source: str,
+    rules: Rules,
+    fits: Callable[[Blob, S], bool] = same_shape,
+    key: Callable[[str], str] = str,
+) -> list[tuple[Blob, S]]:
+    """Return the net's blobs with what they get; layers that only the source has are logged.
+
+    A name that the source has twice is matched twice. `key` makes the source's name of a net's layer.
+    Raises WeightsError if the blobs of a layer in both differ in number or shape.
+    """
+    by_name: dict[str, NetLayer] = {}
+    for layer in layers:
+        if rules.last_wins or key(layer.name) not in by_name:
+            by_name[key(layer.name)] = layer
+    pairs: list[tuple[Blob, S]] = []
+    for found in sources:
+        target = by_name.get(found.name)
+        if target is not None:
+            pairs += _pairs(target, found.blobs, source, rules, fits)
+        elif not found.is_folder:
+            log.info("Ignoring source layer %s", found.name)
+    return pairs
+
+
+def _pairs(
+    target: NetLayer, blobs: Mapping[int, S], source: str, rules: Rules, fits: Callable[[Blob, S], bool]
+) -> list[tuple[Blob, S]]:
+    wanted = len(target.blobs)
+    if max(blobs, default=-1) >= wanted or (len(blobs) != wanted and not rules.may_lack):
+        raise WeightsError(rules.count_text.format(name=target.name, found=len(blobs), wanted=wanted, source=source))
+    pairs = []
+    for number, (blob, owned) in enumerate(zip(target.blobs, target.owned, strict=True)):
+        if number not in blobs:
+            if owned:
+                raise WeightsError(
+                    f"{source}: param {number} of layer '{target.name}' is missing; "
+                    "rename the layer to learn it from scratch"
+                )
+            continue
+        if not fits(blob, blobs[number]):
+            found = shape_string(blobs[number].shape)
+            raise WeightsError(
+                rules.shape_text.format(
+                    name=target.name, number=number, found=found, wanted=shape_string(blob.shape), source=source
+                )
+            )
+        pairs.append((blob, blobs[number]))
+    return pairs

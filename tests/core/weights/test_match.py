@@ -1,0 +1,80 @@
+import logging
+
+import pytest
+
+from caffelite.core.blob import Blob
+from caffelite.core.errors import WeightsError
+from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, matched
+from caffelite.proto.caffe_pb2 import LayerParameter
+
+PLAIN = Rules(False, False, "{name}: {found} of {wanted} in {source}", "{name} {number}: {found} / {wanted} {source}")
+LACKING = PLAIN._replace(may_lack=True)
+
+
+def layer(name, *blobs, owned=None):
+    return NetLayer(name, blobs, [True] * len(blobs) if owned is None else owned, LayerParameter(name=name))
+
+
+def source(name, *blobs):
+    return SourceLayer(name, dict(enumerate(blobs)))
+
+
+def blobs(count, *shape):
+    return [Blob(shape or (2,)) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("last_wins", "winner"), [(False, 0), (True, 1)])
+def test_of_equal_names_in_the_net_the_first_or_the_last_is_meant(last_wins, winner):
+    own, (stored,) = blobs(2), blobs(1)
+    layers = [layer("a", own[0]), layer("a", own[1])]
+    ((target, found),) = matched(layers, [source("a", stored)], "w", PLAIN._replace(last_wins=last_wins))
+    assert target is own[winner]
+    assert found is stored
+
+
+def test_equal_names_in_the_source_are_all_matched_in_order():
+    (own,), stored = blobs(1), blobs(2)
+    pairs = matched([layer("a", own)], [source("a", stored[0]), source("a", stored[1])], "w", PLAIN)
+    assert [found for _, found in pairs] == stored
+
+
+def test_what_only_the_source_has_is_logged_and_folders_are_not(caplog):
+    caplog.set_level(logging.INFO, "caffelite")
+    others = [source("b", *blobs(1)), SourceLayer("folder", {}, is_folder=True), source("c")]
+    assert matched([layer("a", *blobs(1))], others, "w", PLAIN) == []
+    assert caplog.messages == ["Ignoring source layer b", "Ignoring source layer c"]
+
+
+def test_names_are_compared_as_the_source_writes_them():
+    own, stored = blobs(2), blobs(1)
+    layers = [layer("A", own[0]), layer("a", own[1])]
+    ((target, _),) = matched(layers, [source("a", *stored)], "w", PLAIN, key=str.lower)
+    assert target is own[0]
+
+
+@pytest.mark.parametrize("rules", [PLAIN, LACKING])
+def test_more_blobs_than_the_net_has_are_refused(rules):
+    with pytest.raises(WeightsError, match="^a: 2 of 1 in w$"):
+        matched([layer("a", *blobs(1))], [source("a", *blobs(2))], "w", rules)
+
+
+def test_fewer_blobs_are_refused_unless_those_that_lack_are_not_owned():
+    own = blobs(2)
+    with pytest.raises(WeightsError, match="^a: 1 of 2 in w$"):
+        matched([layer("a", *own, owned=[True, False])], [source("a", *blobs(1))], "w", PLAIN)
+    ((target, _),) = matched([layer("a", *own, owned=[True, False])], [source("a", *blobs(1))], "w", LACKING)
+    assert target is own[0]
+    with pytest.raises(WeightsError, match="^w: param 1 of layer 'a' is missing; rename the layer to learn it"):
+        matched([layer("a", *own, owned=[False, True])], [source("a", *blobs(1))], "w", LACKING)
+
+
+def test_a_number_beyond_the_nets_is_refused_also_where_the_count_agrees():
+    with pytest.raises(WeightsError, match="^a: 1 of 1 in w$"):
+        matched([layer("a", *blobs(1), owned=[False])], [SourceLayer("a", {1: Blob((2,))})], "w", LACKING)
+
+
+def test_another_shape_is_refused_with_both_unless_the_format_says_that_it_fits():
+    own, stored = blobs(1, 2, 3), blobs(1, 6)
+    with pytest.raises(WeightsError, match=r"^a 0: 6 \(6\) / 2 3 \(6\) w$"):
+        matched([layer("a", *own)], [source("a", *stored)], "w", PLAIN)
+    assert matched([layer("a", *own)], [source("a", *stored)], "w", PLAIN, lambda blob, other: True)
