@@ -48,6 +48,7 @@ class ImageBatches:
     def set_state(self, state: dict[str, Any]) -> None:
         """Let the next batch begin where the state of another one says."""
         self._position = int(state["position"])
+        self._source.set_state({name: value for name, value in state.items() if name != "position"})
 
     def image_shape(self) -> Shape:
         """Return the transformed shape, (C, H, W), of the source's first record."""
@@ -72,7 +73,7 @@ class ImageBatches:
             for blob in labels:
                 blob.data[start:stop] = records.labels
             self._transform(records.images, positions, data.data[start:stop])
-        batch.state = {"position": self._position}
+        batch.state = {"position": self._position, **self._source.get_state()}
 
     def _next_positions(self, count: int) -> range:
         """Return the next positions of this solver's records, passing over those of the others."""

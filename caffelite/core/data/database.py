@@ -38,10 +38,10 @@ class Database:
 
     def read(self, positions: range) -> LabelledImages:
         """Return the images at these positions, which may leave others out between them."""
-        if positions.start < self._next:
+        # Other solvers' records before the first are read through: to seek means to walk over the keys from the start.
+        if not 0 <= positions.start - self._next < positions.step:
             self._reader.seek(positions.start)
             self._next = positions.start
-        # what lies before the first is read through: finding a position means walking over all keys from the first
         before, end = positions.start - self._next, positions[-1] + 1
         records = self._reader.read(end - self._next)[before :: positions.step]
         self._next = end

@@ -102,7 +102,7 @@ class DatumReader:
 
 def _looks_like(size: int, count: int) -> str:
     """Return the number type of which `size` bytes hold `count` numbers; "" if there is none but uint8."""
-    return {4 * count: "float32", 8 * count: "float64"}.get(size, "")
+    return {2 * count: "uint16 or float16", 4 * count: "float32", 8 * count: "float64"}.get(size, "")
 
 
 def _opencv() -> ModuleType:

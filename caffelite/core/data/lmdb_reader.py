@@ -97,7 +97,7 @@ class LmdbReader:
     """The records of an LMDB database in the order of their keys, again and again.
 
     Reads what was there when it was opened. One thread at a time may use a reader; readers of one database may be as
-    many as there are threads. Raises DataError for a database that is missing, empty, cut short, or none.
+    many as there are threads. Raises DataError for a database that is missing, empty, cut short, damaged, or none.
     """
 
     def __init__(self, folder: Path, log_restart: bool = False) -> None:
@@ -127,6 +127,7 @@ class LmdbReader:
         except lmdb.Error as err:
             raise self._error(err) from None
         self._records: Iterator[tuple[bytes, bytes]] = self._cursor.iternext()
+        self._passed = record
 
     def read(self, count: int) -> list[tuple[bytes, bytes]]:
         """Return key and value of the next `count` records; after the last comes the first."""
@@ -136,17 +137,23 @@ class LmdbReader:
                 log.info("Restarting data prefetching from start.")
                 self._log_restart = False  # once: a small database restarts several times a second
             self.seek(0)
-            more = self._read_up_to(count - len(records))
-            if not more:
-                raise DataError(f"the LMDB database {self._folder} has lost its records while it was read")
-            records += more
+            records += self._read_up_to(count - len(records))
         return records
 
     def _read_up_to(self, count: int) -> list[tuple[bytes, bytes]]:
+        """Return the next `count` records, or those up to the end of the database, which has to come after the last."""
         try:
-            return list(islice(self._records, count))
+            records = list(islice(self._records, count))
         except lmdb.Error as err:
             raise self._error(err) from None
+        self._passed += len(records)
+        # A damaged page can hide records or show some that are none; LMDB would end the round there and say nothing.
+        if self._passed > self.entries or (len(records) < count and self._passed < self.entries):
+            raise DataError(
+                f"the LMDB database {self._folder} is damaged: {self.entries} records are counted in it, but "
+                f"{self._passed} were found; copy or make it again"
+            )
+        return records
 
     def _error(self, err: lmdb.Error) -> DataError:
         return DataError(f"cannot read the LMDB database {self._folder}: {err}; copy or make it again")

@@ -24,7 +24,11 @@ class Source(Protocol[Records]):
         """
 
     def get_state(self) -> dict[str, Any]:
-        """Return what later records depend on besides their position, such as the order of a shuffle."""
+        """Return what later records depend on besides their position, such as the order of a shuffle.
+
+        It is asked for after each batch and kept beside the layer's "position", a name that it must leave free; what it
+        returned stays as it is when more is read, since the batch is used later.
+        """
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take up a state that `get_state` returned."""

@@ -13,11 +13,18 @@ class Images:
     """A source of given images; the label of image k is k."""
 
     def __init__(self, *images):
-        self.images, self.asked = images, []
+        self.images, self.readings = images, 0
         self.count = len(images)
 
+    def get_state(self):
+        return {"readings": self.readings}
+
+    def set_state(self, state):
+        self.readings = state.pop("readings")
+        assert not state
+
     def read(self, positions):
-        self.asked.append(positions)
+        self.readings += 1
         numbers = [k % self.count for k in positions]
         return LabelledImages([self.images[k] for k in numbers], numbers, [b"%04d" % k for k in numbers])
 
@@ -40,10 +47,11 @@ def loaded(of, blobs=2):
 def test_solvers_share_the_records_and_the_state_is_the_next_position():
     of = batches(*[image(1, 2, 2)] * 5, rank=1, count=3)
     first, second = loaded(of), loaded(of)
-    assert first.blobs[1].data.tolist() == [1, 4] and first.state == {"position": 5}
-    assert second.blobs[1].data.tolist() == [7 % 5, 10 % 5] and second.state == {"position": 11}
+    assert first.blobs[1].data.tolist() == [1, 4] and first.state == {"position": 5, "readings": 1}
+    assert second.blobs[1].data.tolist() == [7 % 5, 10 % 5] and second.state == {"position": 11, "readings": 2}
     of.set_state(first.state)
-    assert loaded(of).blobs[1].data.tolist() == [7 % 5, 10 % 5]
+    again = loaded(of)
+    assert again.blobs[1].data.tolist() == [7 % 5, 10 % 5] and again.state == second.state
 
 
 def test_labels_are_left_out_without_a_second_blob():

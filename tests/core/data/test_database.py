@@ -40,6 +40,26 @@ def test_records_are_those_of_the_positions(database, options, readings):
         assert [image.ravel().tolist() for image in images] == [[k % 7, k % 7 + 1] for k in positions]
 
 
+def test_a_resumed_run_does_not_read_what_was_passed(database, monkeypatch):
+    asked = []
+    read = LmdbReader.read
+    monkeypatch.setattr(LmdbReader, "read", lambda self, count: asked.append(count) or read(self, count))
+    source = database()
+    source.read(range(1))
+    assert source.read(range(7 * 10**6 + 2, 7 * 10**6 + 8, 3)).keys == [b"02", b"05"]
+    assert source.read(range(7 * 10**6 + 8, 7 * 10**6 + 14, 3)).keys == [b"01", b"04"]
+    assert asked == [1, 4, 6]
+
+
+def test_a_resumed_run_does_not_say_that_the_data_started_over(tmp_path, database, caplog):
+    caplog.set_level("INFO")
+    source = Database(LmdbReader(database()._reader._folder, log_restart=True), DatumReader("db"))
+    source.read(range(9, 14))
+    assert not caplog.messages
+    source.read(range(14, 16))
+    assert caplog.messages == ["Restarting data prefetching from start."]
+
+
 def test_the_number_of_records_and_no_state(database):
     source = database()
     assert source.count == 7

@@ -144,7 +144,9 @@ def test_says_what_to_install_for_encoded_images(monkeypatch):
         read(encoded(ramp_image()))
 
 
-@pytest.mark.parametrize(("number", "name"), [(np.float64, "float64"), (np.float32, "float32")])
+@pytest.mark.parametrize(
+    ("number", "name"), [(np.float64, "float64"), (np.float32, "float32"), (np.float16, "uint16 or float16")]
+)
 def test_float_arrays_stored_as_bytes_are_refused(number, name):
     data = np.array([0.5, 0.25, 1.0], number).tobytes()
     datum = Datum(channels=3, height=1, width=1, data=data)

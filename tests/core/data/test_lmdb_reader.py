@@ -1,5 +1,6 @@
 import os
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -150,6 +151,23 @@ def test_every_kind_of_change_keeps_the_file_as_long_as_its_pages(tmp_path):
                 for index in range(round_, 300, 2):
                     transaction.delete(b"%d %d" % (round_, index))
             check_data_file(tmp_path / "data.mdb")
+
+
+@pytest.mark.parametrize(("offset", "found"), [(-2, 19), (-20, 10)])
+def test_records_that_a_damaged_page_hides_are_missed(tmp_path, offset, found):
+    write_lmdb(tmp_path / "db", [(b"%08d" % index, b"value") for index in range(20)])
+    path = tmp_path / "db" / "data.mdb"
+    content = bytearray(path.read_bytes())
+    start = content.index(b"00000000") // 4096 * 4096 + 12  # where the page says how long the list of its records is
+    (length,) = struct.unpack_from("=H", content, start)
+    struct.pack_into("=H", content, start, length + offset)
+    path.write_bytes(content)
+    message = f"is damaged: 20 records are counted in it, but {found} were found; copy or make it again"
+    for first in (0, 25):
+        reader = LmdbReader(tmp_path / "db")
+        with pytest.raises(DataError, match=message if first == 0 else "is damaged"):
+            reader.seek(first)
+            reader.read(20)
 
 
 def test_damaged_pages(folder):
