@@ -45,8 +45,9 @@ def _threading() -> tuple[int, str]:
     import numba
     import numpy as np
 
+    from caffelite.core.kernels.jit.threads import thread_count
     from caffelite.core.kernels.updates.loop import sums_of_squares
 
     # numba chooses its threading layer when the first parallel kernel runs
     sums_of_squares(np.zeros(1, np.float32), np.zeros((0, 3), np.int64), np.zeros(0, np.float32))
-    return numba.get_num_threads(), numba.threading_layer()
+    return thread_count(), numba.threading_layer()

@@ -1,18 +1,39 @@
-"""How much memory there is: a net that cannot fit is refused with the figure, before any of it is taken."""
+"""What this machine, or the container around the process, allows: memory and processors.
+
+A net that cannot fit is refused with the figure, before any memory is taken. Containers limit both by control groups
+(cgroups, version 1 or 2), which may lie within each other; the narrowest counts.
+"""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from caffelite.core.errors import NetError
 
-_LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+ROOT = Path("/")
+NO_LIMIT = 2**60  # bytes; version 1 writes nearly 2^63 where there is no limit
 
 
 def available() -> int:
     """Bytes that this process can still take: free memory of the machine, or what the container's limit leaves."""
-    machine = _machine_available()
-    limits = [limit for limit in map(_read_limit, _LIMIT_FILES) if limit is not None]
-    return min([machine, *limits])
+    return min([_machine_available(), *_memory_left(ROOT)])
+
+
+def cpu_quota(root: Path = ROOT) -> int | None:
+    """Cores that the container may keep busy, rounded down to at least 1; None where there is no limit.
+
+    `root` is the folder that stands for /.
+    """
+    shares = []
+    for folder in _groups(root, "cpu"):
+        in_one, _, period_in_one = _text(folder / "cpu.max").partition(" ")
+        for quota, period in (
+            (_whole(in_one), _whole(period_in_one)),
+            (_number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")),
+        ):
+            if quota is not None and period and quota > 0:  # version 1 writes -1 where there is no limit
+                shares.append(max(1, quota // period))
+    return min(shares, default=None)
 
 
 def require(needed: int, what: str) -> None:
@@ -65,10 +86,61 @@ def _machine_available() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _read_limit(path: str) -> int | None:
-    """Bytes of a cgroup limit file; None where there is none or it says "max"."""
+def _memory_left(root: Path) -> Iterator[int]:
+    """Give what the limit of each control group leaves; pages of files that are not in use count as free."""
+    for folder in _groups(root, "memory"):
+        for limit_file, used_file, idle in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            limit, used = _number(folder / limit_file), _number(folder / used_file)
+            if limit is not None and limit < NO_LIMIT:
+                yield max(0, limit - max(0, (used or 0) - _field(folder / "memory.stat", idle)))
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """Folders of the control groups that the process is in, from its own out to the outermost, of both versions.
+
+    Inside a container the path may be one of the machine's, which is not to be seen here; then the mounted folder is
+    the container's own group.
+    """
+    mounts = root / "sys" / "fs" / "cgroup"
+    seen = set()
+    for line in _text(root / "proc" / "self" / "cgroup").splitlines():
+        _, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if names and controller not in names.split(","):
+            continue
+        for mount in (mounts / controller, mounts / names) if names else (mounts, mounts / "unified"):
+            inner = mount / path.lstrip("/")
+            for folder in (inner, *inner.parents):
+                if folder.is_relative_to(mount) and folder not in seen and folder.is_dir():
+                    seen.add(folder)
+                    yield folder
+
+
+def _number(path: Path) -> int | None:
+    """Return the number in a file; None where there is none or it says "max"."""
+    return _whole(_text(path))
+
+
+def _whole(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _field(path: Path, name: str) -> int:
+    """Return a number of a file with `name number` lines; 0 where it is missing."""
+    for line in _text(path).splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return _whole(value) or 0
+    return 0
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file; "" where it cannot be read, as without cgroups."""
     try:
-        text = Path(path).read_text().strip()
+        return path.read_text()
     except OSError:
-        return None
-    return int(text) if text.isdigit() else None
+        return ""

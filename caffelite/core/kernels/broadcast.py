@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import get_num_threads
 from numba.extending import overload
 
 from caffelite.core.kernels.ir.math import select
 from caffelite.core.kernels.ir.sums import sum_values
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.neuron_functions import zero_of
 from caffelite.core.kernels.sharing import form, share_of
 
@@ -132,7 +132,7 @@ def _sums(diff: Array | None, pieces: int, w: Array) -> Array:
 
 def _pieces(size: int) -> int:
     """Return into how many pieces to cut the positions (outer x inner): 1 where S is large enough to be shared out."""
-    workers = int(get_num_threads())
+    workers = int(thread_count())
     return 1 if size >= 4 * workers else workers
 
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads
 
 from caffelite.core.kernels.ir.math import log, select
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -21,7 +21,7 @@ def infogain_forward(prob: Array, labels: Array, matrix: Array) -> float:
     prob is (outer, C, inner); labels are outer * inner integers, one of -1 means that its position does not count;
     matrix is (C, C), a row for each true label.
     """
-    results = np.zeros(get_num_threads())
+    results = np.zeros(thread_count())
     form(_forward, 4 * prob.size)(prob, labels, matrix, results)
     return float(results.sum())
 

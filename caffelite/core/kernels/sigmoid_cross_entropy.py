@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads
 
 from caffelite.core.kernels.ir.math import exp, log, select, sigmoid
 from caffelite.core.kernels.ir.sums import sum_values
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -36,7 +36,7 @@ def loss_forward(bottom: Array, target: Array, ignore_label: int | None) -> tupl
 
     Ignored are those whose target, its fraction cut off, is `ignore_label`.
     """
-    results = np.zeros((get_num_threads(), 2))
+    results = np.zeros((thread_count(), 2))
     low, high = ignored_range(ignore_label, bottom.dtype)
     form(_forward, 8 * bottom.size)(bottom.reshape(-1), target.reshape(-1), low, high, results)
     total, valid = results.sum(axis=0)

@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads
 
 from caffelite.core.kernels.ir.math import exp, log, select
 from caffelite.core.kernels.ir.sums import sum_products, sum_values
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.sharing import form, share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -35,7 +35,7 @@ def softmax_loss_forward(prob: Array, label: Array, ignore_label: int | None) ->
     labels that are not ignored, and the position of the first label outside 0 .. C - 1, or -1: then the sum is void.
     """
     ignored = NO_LABEL if ignore_label is None else ignore_label
-    results = np.zeros((get_num_threads(), 3))
+    results = np.zeros((thread_count(), 3))
     form(_loss_forward, 8 * label.size)(prob, label.reshape(-1), ignored, results)
     total, valid, _ = results.sum(axis=0)
     return float(total), int(valid), int(results[:, 2].max()) - 1

@@ -17,6 +17,7 @@ from llvmlite.binding import get_host_cpu_name
 from caffelite.core.arena import LearnableParam
 from caffelite.core.blob import Array
 from caffelite.core.events import Events, SnapshotStarted, SnapshotWritten
+from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.net.net import Net
 from caffelite.core.solver.snapshot_files import Snapshot
 from caffelite.core.weights.checksum import crc32_of
@@ -76,7 +77,7 @@ def _state(progress: Progress, nets: Sequence[Net], model_file: str, history: Se
 
 def machine() -> dict[str, Any]:
     """Return what results depend on in the last bit."""
-    return {"cpu": get_host_cpu_name(), "numba": numba.__version__, "threads": numba.get_num_threads()}
+    return {"cpu": get_host_cpu_name(), "numba": numba.__version__, "threads": thread_count()}
 
 
 def state_crc32(state: SolverState, history: Sequence[Array]) -> int:

@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils
 
-from caffelite.core.kernels.ir.vectors import I32
+from caffelite.core.kernels.ir.vectors import I32, declared
 
 
 def fetch_line(builder: Any, ptr: Any, level: int = 1) -> None:
@@ -16,7 +15,7 @@ def fetch_line(builder: Any, ptr: Any, level: int = 1) -> None:
     """
     place = builder.bitcast(ptr, ir.IntType(8).as_pointer())
     kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
-    fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    fetch = declared(builder.module, kind, "llvm.prefetch.p0")
     builder.call(fetch, [place, I32(0), I32(4 - level), I32(1)])
 
 

@@ -7,8 +7,7 @@ tile shapes up by the type of that argument. So both forms exist in one process 
 from functools import cache
 from typing import Any, NamedTuple
 
-from llvmlite import binding
-from numba.core import config
+from caffelite.core.kernels.jit.numba_compat import target_features
 
 
 class Wide(NamedTuple):
@@ -29,10 +28,7 @@ Shapes = tuple[tuple[int, int], ...]  # sizes of tiles, in rows and vectors or c
 
 def has_wide_registers() -> bool:
     """Whether code is compiled for AVX-512: 32 registers of 16 floats. Else tiles are sized for 16 registers of 8."""
-    chosen = config.CPU_FEATURES
-    if chosen is not None:
-        return "+avx512f" in chosen.split(",")
-    return bool(binding.get_host_cpu_features().get("avx512f"))
+    return "avx512f" in target_features()
 
 
 @cache

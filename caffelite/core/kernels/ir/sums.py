@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core.errors import TypingError
+from numba import errors, types
 from numba.extending import intrinsic
 
 from caffelite.core.kernels.ir.vectors import (
@@ -91,7 +90,7 @@ def _line_sum(arrays: Sequence[Any], centred: bool, step: Step) -> Any:
     """Return the signature and the code of an intrinsic of (*arrays, at, count), and `centre` if `centred`."""
     number = arrays[0].dtype
     if any(array.layout != "C" or array.dtype != number for array in arrays):
-        raise TypingError("the arrays of a sum must be C-contiguous and of one number type")
+        raise errors.TypingError("the arrays of a sum must be C-contiguous and of one number type")
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         offset, count = args[len(arrays) : len(arrays) + 2]

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.core.errors import RequireLiteralValue
+from numba import errors, types
 
 LANES = 16
 F32, I32, I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
@@ -25,7 +23,7 @@ FLOATS, INTS = types.CPointer(types.float32), types.CPointer(types.int32)  # num
 def literals(*args: Any) -> list[int]:
     """Return the values of arguments that must be constants in the calling kernel."""
     if not all(isinstance(arg, types.Literal) for arg in args):
-        raise RequireLiteralValue("tile sizes must be constants")
+        raise errors.RequireLiteralValue("tile sizes must be constants")
     return [arg.literal_value for arg in args]
 
 
@@ -83,13 +81,18 @@ def masked_store(builder: Any, value: Any, ptr: Any, mask: Any) -> None:
     _call(builder, "masked.store", value.type, ir.VoidType(), [value, place, I32(_size(value.type)), mask])
 
 
+def declared(module: Any, kind: Any, name: str) -> Any:
+    """Return the function of that name and type in a module, declared there if it was not yet."""
+    return module.globals[name] if name in module.globals else ir.Function(module, kind, name)
+
+
 def _call(builder: Any, name: str, vector: Any, result: Any, args: list[Any]) -> Any:
     """Call one of LLVM's intrinsics for vectors of this type."""
     kind = {ir.DoubleType(): "f64", F32: "f32", I32: "i32"}[vector.element]
     end = ".p0" if name.startswith("masked") else ""
     function = ir.FunctionType(result, [arg.type for arg in args])
     full_name = f"llvm.{name}.v{vector.count}{kind}{end}"
-    return builder.call(cgutils.get_or_insert_function(builder.module, function, full_name), args)
+    return builder.call(declared(builder.module, function, full_name), args)
 
 
 def _size(vector: Any) -> int:

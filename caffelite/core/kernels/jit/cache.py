@@ -13,16 +13,11 @@ import re
 import stat
 import tempfile
 import warnings
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import caching
-from numba.core.serialize import dumps
-
-from caffelite.core.kernels.jit.sources import source_stamp
 
 
 @cache
@@ -52,7 +47,7 @@ def _refuse_others_code(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-class _FileForEachKey:
+class FileForEachKey:
     """The stored machine code of one function: a file a signature, CPU and numba version, named by these."""
 
     def __init__(self, folder: str, name: str, stamp: str) -> None:
@@ -63,60 +58,17 @@ class _FileForEachKey:
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         return self._folder / f"{self._name}.{digest}.nbc"
 
-    def load(self, key: Any) -> Any:
+    def load(self, key: Any) -> bytes | None:
         """Return what was saved for this key from the same source; None if nothing was."""
         try:
             stamp, data = pickle.loads(self._path(key).read_bytes())
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):
             return None  # no such file, or one that a full disk cut short
-        return pickle.loads(data) if stamp == self._stamp else None
+        return data if stamp == self._stamp else None
 
-    def save(self, key: Any, data: Any) -> None:
+    def save(self, key: Any, data: bytes) -> None:
         """Keep `data`; a file that another process reads or writes at the same time stays whole."""
         path = self._path(key)
         with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
-            file.write(pickle.dumps((self._stamp, dumps(data))))
+            file.write(pickle.dumps((self._stamp, data)))
         os.replace(file.name, path)
-
-
-class _KernelLocator(caching._CacheLocator):  # type: ignore[misc]
-    """Where numba keeps a kernel's machine code, and what must be unchanged for it to be used."""
-
-    def __init__(self, py_func: Any, py_file: str) -> None:
-        self._stamp = source_stamp(py_func)
-        self._place = hashlib.sha256(py_file.encode()).hexdigest()[:10]
-
-    def get_cache_path(self) -> str:
-        return str(cache_folder())
-
-    def get_source_stamp(self) -> str:
-        return self._stamp
-
-    def get_disambiguator(self) -> str:
-        return self._place
-
-    @classmethod
-    def from_function(cls, py_func: Any, py_file: str) -> "_KernelLocator":
-        return cls(py_func, py_file)
-
-
-class _KernelCacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_KernelLocator]
-
-
-class KernelCache(caching.FunctionCache):  # type: ignore[misc]
-    """What numba asks for compiled code of one function, and gives it."""
-
-    _impl_class = _KernelCacheImpl
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        impl = self._impl
-        self._cache_file = _FileForEachKey(
-            impl.locator.get_cache_path(), impl.filename_base, impl.locator.get_source_stamp()
-        )
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the compiled code for a signature; None if there is none, or the file holds another's."""
-        loaded = super().load_overload(sig, target_context)
-        return loaded if loaded is not None and tuple(loaded.signature.args) == tuple(sig) else None

@@ -3,7 +3,8 @@
 `kernel` compiles a loop that runs on the calling thread. `parallel_kernel` compiles one worker's share of a loop:
 calling it runs the shares on all threads, `.serial(...)` does all the work on the calling thread alone.
 
-Compiled kernels are kept on disk; see cache.py.
+Compiled kernels are kept on disk; see cache.py. With a numba that
+numba_compat.py does not know, kernels are plain functions of numba's, and a pool of threads runs the parallel ones.
 """
 
 import os
@@ -11,15 +12,14 @@ import threading
 import types
 from collections.abc import Callable
 from functools import cached_property, update_wrapper
-from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numba
-from numba import get_num_threads
 
-from caffelite.core.kernels.jit.cache import KernelCache, cache_folder
-from caffelite.core.kernels.jit.launch import launch
+from caffelite.core.kernels.jit.cache import cache_folder
+from caffelite.core.kernels.jit.numba_compat import CalledByKernels, is_tested, keep_on_disk, launch
 from caffelite.core.kernels.jit.sources import has_source, remember_source
+from caffelite.core.kernels.jit.threads import run_in_pool, thread_count
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,31 +27,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 LAUNCH_LOCK = threading.Lock()
 
 
-OPTIONS = {
+PUBLIC_OPTIONS = {
     "nogil": True,  # prefetching threads go on while a kernel runs
-    "no_cfunc_wrapper": True,  # a form for C code to call, which none does
     "error_model": "numpy",  # x / 0 is inf or nan as in C; the check for it would keep loops from vectorising
 }
+# without a form for C code to call, which none does
+OPTIONS = {**PUBLIC_OPTIONS, "no_cfunc_wrapper": True}
 
 # GNU OpenMP lets idle workers spin for a good millisecond. Beside other busy programs that takes the time slices which
 # the next launch then waits for: LeNet ran at 6 to 20 iterations a second, and at 40 to 80 with a short spin. libgomp
 # reads this when it is loaded, which is when the first parallel kernel runs.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-
-
-def _cpu_quota() -> int | None:
-    """Cores that the container may keep busy, rounded down to at least 1; None where there is no limit."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return None
-    return None if quota == "max" else max(1, int(quota) // int(period))
-
-
-# numba counts the machine's cores. Threads beyond the quota only wait for each other to be let run.
-if (_quota := _cpu_quota()) is not None and "NUMBA_NUM_THREADS" not in os.environ:
-    numba.set_num_threads(min(_quota, numba.get_num_threads()))
 
 
 @overload
@@ -61,8 +48,12 @@ def kernel(*, fastmath: Any = False) -> Callable[[F], F]: ...
 def kernel(function: Any = None, *, fastmath: Any = False) -> Any:
     """Compile `function` for the calling thread. It may be called from other kernels and from any thread."""
     if function is None:
-        return lambda f: Kernel(f, fastmath)
-    return Kernel(function, fastmath)
+        return lambda f: _kernel(f, fastmath)
+    return _kernel(function, fastmath)
+
+
+def _kernel(function: Callable[..., Any], fastmath: Any) -> Any:
+    return Kernel(function, fastmath) if is_tested() else numba.njit(function, **PUBLIC_OPTIONS, fastmath=fastmath)
 
 
 @overload
@@ -76,7 +67,7 @@ def parallel_kernel(function: Callable[..., Any] | None = None, *, fastmath: Any
     return ParallelKernel(function, fastmath)
 
 
-class Kernel:
+class Kernel(CalledByKernels):
     """A function compiled in two forms: one that kernels call, one that Python calls.
 
     Most kernels are only called by kernels, and what takes Python's arguments apart takes long to compile. Either form
@@ -100,11 +91,6 @@ class Kernel:
         twin = _renamed(self._function, "python")
         return _compile(twin, twin, fastmath=self._fastmath)
 
-    @property
-    def _numba_type_(self) -> Any:
-        """What numba takes this object for where a kernel calls it."""
-        return self.inner._numba_type_
-
     def __call__(self, *args: Any) -> Any:
         """Run on the calling thread."""
         return self.outer(*args)
@@ -114,21 +100,24 @@ class ParallelKernel:
     """A kernel in two forms: called, it runs on all threads, one launch at a time; `serial` is safe anywhere.
 
     The function gets `worker` and `workers` after the caller's arguments: in the serial form 0 and 1, else a worker's
-    number and how many there are, which is numba.get_num_threads(). It returns nothing.
+    number and how many there are, which is thread_count(). It returns nothing.
 
     Small work should take `serial`: a parallel launch costs 2 us with OpenMP and 22 us with numba's own threads.
     """
 
     def __init__(self, function: Callable[..., Any], fastmath: Any) -> None:
         update_wrapper(self, function)
-        self.share = Kernel(function, fastmath)
+        self.share = _kernel(function, fastmath)
         self._function = function
 
     def __call__(self, *args: Any) -> None:
         """Run on all threads."""
-        workers = get_num_threads()  # starts the threads, too, before any code that refers to them is loaded
+        workers = thread_count()  # starts the threads, too, before any code that refers to them is loaded
         if workers == 1:
             self.share(*args, 0, 1)
+            return
+        if not is_tested():
+            run_in_pool(self.share, workers, args)
             return
         with LAUNCH_LOCK:
             self.launcher(workers, *args)
@@ -153,7 +142,7 @@ def _compile(function: Callable[..., Any], named: Callable[..., Any], **options:
     """Compile `function`, and keep it on disk under the name, and as long as the source, of `named`."""
     compiled = numba.njit(function, **OPTIONS, **options)
     if has_source(named) and cache_folder() is not None:
-        compiled._cache = KernelCache(named)
+        keep_on_disk(compiled, named)
     return compiled
 
 

@@ -22,7 +22,7 @@ from typing import Any
 PACKAGE = "caffelite.core.kernels"
 KERNEL_FOLDER = Path(__file__).parent.parent
 # These decide how every kernel is compiled, stored and run.
-_COMPILING = tuple(f"{PACKAGE}.jit.{name}" for name in ("compile", "cache", "launch", "sources"))
+_COMPILING = tuple(f"{PACKAGE}.jit.{name}" for name in ("compile", "cache", "numba_compat", "sources", "threads"))
 _FOREIGN = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib"))
 
 _texts: dict[Path, bytes] = {}
@@ -66,7 +66,7 @@ def reachable_files(function: Callable[..., Any]) -> set[Path]:
             found.update(KERNEL_FOLDER.rglob("*.py"))
             continue
         found.add(Path(path))
-        for name in {*_imported_modules(scope), *_modules_of_values(list(scope.values()))}:
+        for name in {*_imported_modules(scope), *_modules_of_values(_own_values(scope))}:
             module = sys.modules.get(name)
             if module is not None and id(vars(module)) not in seen and _is_ours(module, own):
                 seen.add(id(vars(module)))
@@ -118,6 +118,16 @@ def _imports_of(path: Path) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
         elif isinstance(node, ast.Import):
             found += [(0, alias.name, ()) for alias in node.names]
     return tuple(found)
+
+
+def _own_values(scope: dict[str, Any]) -> list[Any]:
+    """Return what a module's globals hold; of a package without the sub-modules that others have imported."""
+    inside = f"{scope.get('__name__')}."
+    return [
+        value
+        for value in list(scope.values())
+        if not (isinstance(value, types.ModuleType) and "__path__" in scope and value.__name__.startswith(inside))
+    ]
 
 
 def _modules_of_values(values: Iterable[Any]) -> Iterator[str]:

@@ -8,13 +8,13 @@ from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.gemm import gemm
 from caffelite.core.kernels.gemm.tiles import TILES
 from caffelite.core.kernels.ir.registers import Narrow, Wide, registers_of_cpu
-from caffelite.core.kernels.jit import cache
+from caffelite.core.kernels.jit import numba_compat
 
 
 @pytest.fixture
 def product(tmp_path, monkeypatch):
     """The dot product of gemm as a new kernel whose machine code is kept in tmp_path."""
-    monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(numba_compat, "cache_folder", lambda: tmp_path)
     return lambda: type(gemm._dot_product)(gemm._dot_product._function, False)
 
 

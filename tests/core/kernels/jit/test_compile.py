@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from caffelite.core.kernels.jit import cache
-from caffelite.core.kernels.jit import compile as compile_module
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 
@@ -162,24 +161,18 @@ def test_a_cache_folder_that_others_can_write_is_closed_to_them(tmp_path, monkey
         cache.cache_folder.cache_clear()
 
 
-@pytest.mark.parametrize(("text", "cores"), [("200000 100000", 2), ("50000 100000", 1), ("max 100000", None)])
-def test_the_cpu_quota_of_a_container_is_read(monkeypatch, text, cores):
-    monkeypatch.setattr(compile_module.Path, "read_text", lambda path: text)
-    assert compile_module._cpu_quota() == cores
-
-
 def test_each_signature_has_a_file_of_its_own_that_is_used_while_the_source_is_the_same(tmp_path):
-    files = cache._FileForEachKey(str(tmp_path), "f", "text 1")
-    files.save(("float32",), [1])
-    files.save(("float64",), [2])
+    files = cache.FileForEachKey(str(tmp_path), "f", "text 1")
+    files.save(("float32",), b"1")
+    files.save(("float64",), b"2")
     assert len(list(tmp_path.iterdir())) == 2
-    assert (files.load(("float32",)), files.load(("float64",)), files.load(("int64",))) == ([1], [2], None)
-    assert cache._FileForEachKey(str(tmp_path), "f", "text 2").load(("float32",)) is None
+    assert (files.load(("float32",)), files.load(("float64",)), files.load(("int64",))) == (b"1", b"2", None)
+    assert cache.FileForEachKey(str(tmp_path), "f", "text 2").load(("float32",)) is None
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:5])
     assert files.load(("float32",)) is None
 
 
 def test_a_function_among_the_arguments_is_not_known_by_its_address(tmp_path):
-    files = cache._FileForEachKey(str(tmp_path), "f", "text")
+    files = cache.FileForEachKey(str(tmp_path), "f", "text")
     assert files._path("<function g at 0x7f001>") == files._path("<function g at 0x7f002>")

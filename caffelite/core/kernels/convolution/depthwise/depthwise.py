@@ -5,7 +5,6 @@ Planes are read and written in place, in strips of 16 columns; see depthwise_til
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
@@ -14,6 +13,7 @@ from caffelite.core.kernels.convolution.direct.slab import clear
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.ir.pointers import own_code, pointer
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 
 SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
 FETCH = 4096  # floats that are fetched ahead at least, planes at most: to the next plane where planes are that large
@@ -57,7 +57,7 @@ def plan_depthwise(geometry: Geometry) -> Depthwise:
         geometry.stride_h,
         geometry.pad_h,
         geometry.pad_w,
-        numba.get_num_threads(),
+        thread_count(),
     )
 
 

@@ -7,7 +7,6 @@ form this never multiplies by the zeros that stride or padding would insert.
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
@@ -17,6 +16,7 @@ from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.ir.pointers import copy_rows, own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 
 SLAB_FLOATS = 64_000  # of one worker
 
@@ -194,7 +194,7 @@ class FoldedBottomGradient:
     """Bottom gradient of a convolution of any geometry; scratch is allocated here, once."""
 
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
-        workers = numba.get_num_threads()
+        workers = thread_count()
         self.slab = slab_layout(geometry, max(1, geometry.out_height))
         self.plan = plan_bottom_gradient(geometry, registers, self.slab, workers)
         self.phases = slab_phases(geometry)

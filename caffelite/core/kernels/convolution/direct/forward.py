@@ -6,7 +6,6 @@ part that a tile reads stays in the L1 cache; the top is started with the bias a
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
@@ -25,6 +24,7 @@ from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import to_some_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 
 BLOCK_TAPS = 290  # weights of one output in one pass over a tile
 SLAB_FLOATS = 100_000  # of one worker: with the top and the weights this leaves room in 1 MiB of L2
@@ -258,7 +258,7 @@ class DirectForward:
     """Forward pass of a convolution of any geometry; scratch is allocated here, once."""
 
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
-        workers = numba.get_num_threads()
+        workers = thread_count()
         self.geometry = geometry
         self.plan = plan_forward(geometry, registers, workers)
         self.slab = slab_layout(geometry, self.plan.slab_rows)

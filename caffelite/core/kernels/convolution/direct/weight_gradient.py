@@ -6,7 +6,6 @@ transposed, and neither few outputs nor few channels waste lanes.
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
@@ -23,6 +22,7 @@ from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 
 SUM_PIXELS = 640  # pixels summed up in registers at once, so that adding the lanes up at the end costs little
 SLAB_FLOATS = 32_000  # of one worker: with the part of top_diff half of 1 MiB of L2
@@ -211,7 +211,7 @@ class DirectWeightGradient:
     """Weight gradient of a convolution of any geometry; scratch is allocated here, once."""
 
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
-        workers = numba.get_num_threads()
+        workers = thread_count()
         self.plan = plan_weight_gradient(geometry, registers, workers)
         self.slab = slab_layout(geometry, self.plan.slab_rows)
         offsets = slab_offsets(geometry, self.slab, self.plan.block)

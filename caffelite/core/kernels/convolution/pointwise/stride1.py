@@ -8,7 +8,6 @@ stored once a block of channels, straight from registers.
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
@@ -18,6 +17,7 @@ from caffelite.core.kernels.ir.pointers import copy_rows, own_code, pointer, shi
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import to_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.scratch import scratch
 
 BLOCK = 256  # channels in one pass, about
@@ -241,7 +241,7 @@ class PointwiseForward:
     """Forward pass of a 1x1 convolution of stride 1."""
 
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
-        workers = numba.get_num_threads()
+        workers = thread_count()
         self.plan = plan_product(geometry, registers, workers)
         self.workers, self.small = workers, geometry.multiply_adds < SMALL
         plan = self.plan

@@ -7,7 +7,6 @@ channels of the other side.
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
@@ -18,6 +17,7 @@ from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.scratch import scratch
 
 TRANSPOSED_FLOATS = 100_000  # of a worker, so that they stay in its L2 cache
@@ -138,7 +138,7 @@ class PointwiseWeightGradient:
     """Weight gradient of a 1x1 convolution of stride 1."""
 
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
-        workers = numba.get_num_threads()
+        workers = thread_count()
         self.plan = plan_gradient(geometry, registers, workers)
         plan = self.plan
         self.places = np.arange(plan.block + 16, dtype=np.int32) * plan.width

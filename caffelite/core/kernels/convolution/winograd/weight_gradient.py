@@ -7,7 +7,6 @@ worker takes rows of tiles, whose transformed pixels stay near it, and adds to s
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
@@ -24,6 +23,7 @@ from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import from_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.scratch import scratch
 
 CACHED_FLOATS = 3_000_000  # of all transformed pixels: more would not stay in the L3 cache until they are multiplied
@@ -253,7 +253,7 @@ class WinogradWeightGradient:
     """Weight gradient of a 3x3 convolution of stride 1 without dilation."""
 
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
-        workers = numba.get_num_threads()
+        workers = thread_count()
         self.by_rows, self.plan, self.sizes = plan_gradient(geometry, registers, workers)
         plan, sizes = self.plan, self.sizes
         self.taps = np.arange(9, dtype=np.int32) * 16

@@ -11,7 +11,6 @@ are transformed first, then each worker takes outputs, and transforms their weig
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
@@ -30,6 +29,7 @@ from caffelite.core.kernels.gemm.products import product_rows
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.scratch import scratch
 
 DEPTH = 128  # channels in one pass over the products: their weights stay in the L1 cache over all tiles
@@ -208,7 +208,7 @@ class WinogradForward:
     """Forward pass of a 3x3 convolution of stride 1 without dilation."""
 
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
-        workers = numba.get_num_threads()
+        workers = thread_count()
         self.by_rows, self.plan = plan_winograd(geometry, registers, workers)
         plan = self.plan
         steps = 36 * np.array([plan.pixel_step, plan.weight_step, plan.product_step])

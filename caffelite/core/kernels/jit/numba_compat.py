@@ -1,0 +1,186 @@
+"""All that caffelite uses of numba beyond what numba promises to keep, and how it does without that.
+
+Compiled kernels on disk under names and stamps of our own, objects that kernels can call, a launch on the threads
+without `prange`, and the features of the CPU that code is made for. It was tested with the versions in TESTED. With any
+other numba there is one warning, and kernels go the public way (compile.py): compiled anew in every process, and run by
+a pool of Python threads. That is slower to start and the same otherwise.
+"""
+
+import hashlib
+import os
+import pickle
+import re
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numba
+from llvmlite import binding, ir
+from numba import types
+from numba.core import caching, cgutils
+from numba.core.registry import cpu_target
+from numba.core.serialize import dumps
+from numba.extending import intrinsic
+
+from caffelite.core.kernels.jit.cache import FileForEachKey, cache_folder
+from caffelite.core.kernels.jit.sources import source_stamp
+
+TESTED = ((0, 59), (0, 68))  # the first and the last
+
+
+@cache
+def is_tested() -> bool:
+    """Whether this numba is one of those whose inner parts are known; says once if it is not."""
+    version = tuple(int(number) for number in re.findall(r"\d+", numba.__version__)[:2])
+    if TESTED[0] <= version <= TESTED[1]:
+        return True
+    first, last = (".".join(map(str, limit)) for limit in TESTED)
+    warnings.warn(
+        f"numba {numba.__version__} is none of those that caffelite was tested with ({first} to {last}): kernels are "
+        "compiled anew in every process; install one of these to keep them",
+        stacklevel=2,
+    )
+    return False
+
+
+def target_features() -> frozenset[str]:
+    """Return the features of the CPU, in LLVM's names, that numba makes code for; NUMBA_CPU_FEATURES changes them."""
+    if is_tested():
+        written = str(cpu_target.target_context.codegen().magic_tuple()[2]).split(",")
+        return frozenset(name[1:] for name in written if name.startswith("+"))
+    if chosen := os.environ.get("NUMBA_CPU_FEATURES"):
+        return frozenset(name[1:] for name in chosen.split(",") if name.startswith("+"))
+    known = binding.get_host_cpu_features()
+    use_avx = os.environ.get("NUMBA_ENABLE_AVX", "1") != "0"
+    return frozenset(name for name, has in known.items() if has and (use_avx or not name.startswith("avx")))
+
+
+class CalledByKernels:
+    """Base of objects with an `inner` compiled function, which kernels call when they call the object."""
+
+    inner: Any
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba takes this object for where a kernel names it."""
+        return self.inner._numba_type_
+
+
+def keep_on_disk(compiled: Any, named: Callable[..., Any]) -> None:
+    """Keep what numba compiles of a function on disk under the name, and as long as the sources, of `named`."""
+    compiled._cache = KernelCache(named)
+
+
+class _MachineCode(FileForEachKey):
+    """What numba stores and asks for, as bytes of numba's own pickler, which knows its objects."""
+
+    def load(self, key: Any) -> Any:
+        """Return what was saved for this key from the same sources; None if nothing was."""
+        stored = super().load(key)
+        return None if stored is None else pickle.loads(stored)
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep `data`."""
+        super().save(key, dumps(data))
+
+
+class _KernelLocator(caching._CacheLocator):  # type: ignore[misc]
+    """Where numba keeps a kernel's machine code, and what must be unchanged for it to be used."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        self._stamp = source_stamp(py_func)
+        self._place = hashlib.sha256(py_file.encode()).hexdigest()[:10]
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return self._stamp
+
+    def get_disambiguator(self) -> str:
+        return self._place
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> "_KernelLocator":
+        return cls(py_func, py_file)
+
+
+class _KernelCacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_KernelLocator]
+
+
+class KernelCache(caching.FunctionCache):  # type: ignore[misc]
+    """What numba asks for compiled code of one function, and gives it."""
+
+    _impl_class = _KernelCacheImpl
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        impl = self._impl
+        self._cache_file = _MachineCode(
+            impl.locator.get_cache_path(), impl.filename_base, impl.locator.get_source_stamp()
+        )
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the compiled code for a signature; None if there is none, or the file holds another's."""
+        loaded = super().load_overload(sig, target_context)
+        return loaded if loaded is not None and tuple(loaded.signature.args) == tuple(sig) else None
+
+
+FAILED = "a worker of a parallel kernel failed; its serial form tells why"
+
+
+@intrinsic
+def launch(typingctx: Any, task: Any, workers: Any, args: Any) -> Any:
+    """Call task(*args, worker, workers) for each worker on a thread of its own, and wait for all of them.
+
+    Raises RuntimeError if one of them raised. numba.get_num_threads() must have been called before, in this process:
+    that is what starts the threads and makes `numba_parallel_for` known to the linker.
+    """
+    signature = task.get_call_type(typingctx, (*args.types, types.intp, types.intp), {})
+    compiled = task.dispatcher.get_compile_result(signature)
+
+    def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
+        context.add_linking_libs([compiled.library])
+        intp, byte = context.get_value_type(types.intp), cgutils.voidptr_t
+        workers, failed = values[1], cgutils.alloca_once_value(builder, cgutils.false_bit)
+        bundle = cgutils.pack_struct(builder, [values[2], workers, failed])
+        share = _share_function(context, builder.module, compiled.fndesc, signature, bundle.type)
+        # One "array" whose element i is at address i: the layer moves along it, and so tells each call its number.
+        numbers = cgutils.alloca_once_value(builder, byte(None))
+        count = cgutils.alloca_once_value(builder, workers)
+        step = cgutils.alloca_once_value(builder, intp(1))
+        data = cgutils.alloca_once_value(builder, bundle)
+        parallel_for = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte] * 5 + [intp] * 3), "numba_parallel_for"
+        )
+        addresses = [builder.bitcast(address, byte) for address in (share, numbers, count, step, data)]
+        builder.call(parallel_for, [*addresses, intp(0), intp(1), workers])
+        with cgutils.if_unlikely(builder, builder.load(failed)):
+            context.call_conv.return_user_exc(builder, RuntimeError, (FAILED,))
+        return context.get_dummy_value()
+
+    return types.void(task, workers, args), codegen
+
+
+def _share_function(context: Any, module: Any, task: Any, signature: Any, bundle: Any) -> Any:
+    """Add to the module what the layer calls: it does the shares of dimensions[0] workers, from args[0] on."""
+    byte, intp = cgutils.voidptr_t, context.get_value_type(types.intp)
+    shape = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), intp.as_pointer(), intp.as_pointer(), byte])
+    function = ir.Function(module, shape, module.get_unique_name("share"))
+    function.linkage = "internal"
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    numbers, count, _, data = function.args
+    given = builder.load(builder.bitcast(data, bundle.as_pointer()))
+    packed, workers, failed = cgutils.unpack_tuple(builder, given, 3)
+    args = cgutils.unpack_tuple(builder, packed, len(signature.args) - 2)
+    first = builder.ptrtoint(builder.load(numbers), intp)
+    callee = context.declare_function(module, task)
+    with cgutils.for_range(builder, builder.load(count)) as loop:
+        all_args = [*args, builder.add(first, loop.index), workers]
+        status, _ = context.call_conv.call_function(builder, callee, signature.return_type, signature.args, all_args)
+        with cgutils.if_unlikely(builder, status.is_error):
+            builder.store(cgutils.true_bit, failed)
+    builder.ret_void()
+    return function
