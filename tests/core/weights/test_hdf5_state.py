@@ -63,6 +63,11 @@ def test_what_is_missing_is_named(caffes, tmp_path, change, text):
         read_state(tmp_path / "a")
 
 
+def test_a_caffemodel_is_called_what_it_is(caffes):
+    with pytest.raises(WeightsError, match=r"h5: this is a caffemodel, not a solverstate; give it as weights"):
+        read_state(caffes.with_name("adam_iter_5.caffemodel.h5"))
+
+
 def test_every_truncation_is_an_error(caffes, tmp_path):
     whole = caffes.read_bytes()
     paths = [tmp_path / f"cut{end}" for end in range(0, len(whole), 37)]
