@@ -117,6 +117,19 @@ def test_of_equal_names_the_last_layer_is_meant_and_others_are_ignored(tmp_path,
     assert "Ignoring source layer gone" in caplog.messages
 
 
+def test_ignored_layers_without_parameters_are_logged_and_groups_of_groups_are_not(tmp_path, caplog):
+    net_of(ip("a"), ip("block/b")).save_hdf5(tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "r+") as root:
+        root.create_group("data/relu")
+    with caplog.at_level(logging.INFO, "caffelite"):
+        net_of(ip("a")).copy_from(tmp_path / "w.h5")
+    assert [text for text in caplog.messages if "Ignoring" in text] == [
+        "Ignoring source layer block/b",
+        "Ignoring source layer in_in_0_split",
+        "Ignoring source layer relu",
+    ]
+
+
 def test_integers_are_read(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as root:
         root["data/a/0"], root["data/a/1"] = np.arange(4, dtype=np.uint8).reshape(2, 2), np.arange(2, dtype=">i8")

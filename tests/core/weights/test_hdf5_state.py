@@ -46,11 +46,19 @@ def test_double_precision_and_ten_histories(tmp_path):
     np.testing.assert_array_equal([blob.data for blob in state.history], values)
 
 
+def replace(root, name, value):
+    del root[name]
+    root[name] = value
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
         (lambda root: root.pop("iter"), "it holds no number iter"),
         (lambda root: root.pop("current_step"), "it holds no number current_step"),
+        (lambda root: replace(root, "iter", [1, 2]), "it holds no number iter"),
+        (lambda root: replace(root, "learned_net", 7), "learned_net is no text"),
+        (lambda root: replace(root, "learned_net", [b"a"]), "learned_net is no text"),
         (lambda root: root.pop("history"), "it holds no group /history"),
         (lambda root: root["history"].pop("3"), "its history blobs are not numbered from 0"),
     ],
