@@ -117,7 +117,7 @@ class Net:
     def weight_layers(self) -> list[NetLayer]:
         """Return the layers as weight files know them."""
         return [
-            NetLayer(layer.name, layer.blobs, self._owned(index, layer), layer.layer_param)
+            NetLayer(layer.name, layer.blobs, self._owned(index, layer), layer.layer_param, layer.place)
             for index, layer in enumerate(self.core_layers)
         ]
 

@@ -23,7 +23,9 @@ def share_trained_layers(layers: Sequence[Layer], trained: Sequence[Layer], log_
     Raises WeightsError, before anything is shared, if a layer has other parameters there; layers that are only in
     `trained` are logged, unless told otherwise.
     """
-    targets = [NetLayer(layer.name, layer.blobs, [True] * len(layer.blobs), layer.layer_param) for layer in layers]
+    targets = [
+        NetLayer(layer.name, layer.blobs, [True] * len(layer.blobs), layer.layer_param, layer.place) for layer in layers
+    ]
     sources = [SourceLayer(layer.name, dict(enumerate(layer.blobs))) for layer in trained]
     if not log_ignored:
         names = {layer.name for layer in layers}

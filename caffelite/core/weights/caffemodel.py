@@ -10,9 +10,10 @@ import numpy as np
 
 from caffelite.core.blob import Blob
 from caffelite.core.blob_proto import shape_fits
+from caffelite.core.errors import WeightsError
 from caffelite.core.weights.atomic import replacing
-from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, matched
-from caffelite.core.weights.stored import LAYER_BLOBS, NET_LAYER, StoredBlob, StoredLayer, stored_layers
+from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, check_filled, matched
+from caffelite.core.weights.stored import LAYER_BLOBS, NET_LAYER, StoredBlob, StoredLayer, is_solverstate, stored_layers
 from caffelite.core.weights.wire import WireFile
 from caffelite.core.weights.wire_write import Chunk, chunks_of, joined, nested
 from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter
@@ -22,15 +23,17 @@ _RULES = Rules(
     may_lack=False,
     count_text="Incompatible number of blobs for layer {name}: {source} has {found}, the net {wanted}; "
     "rename the layer to learn it from scratch",
-    shape_text="Cannot copy param {number} weights from layer '{name}'; shape mismatch.  Source param shape is {found};"
-    " target param shape is {wanted}. To learn this layer's parameters from scratch rather than copying from a saved "
-    "net, rename the layer.",
+    shape_text="{source}: Cannot copy param {number} weights from layer '{name}'; shape mismatch.  Source param shape "
+    "is {found}; target param shape is {wanted}. To learn this layer's parameters from scratch rather than copying "
+    "from a saved net, rename the layer.",
 )
 
 
 def read_layers(path: str | os.PathLike[str]) -> list[StoredLayer]:
     """Return the layers of a caffemodel of any age, their values as views of the file; WeightsError if it is none."""
     file = WireFile(Path(path), "caffemodel")
+    if is_solverstate(file):
+        raise WeightsError(f"{file.path}: this is a solverstate, not a caffemodel; give the file of the weights")
     layers = list(stored_layers(file))
     if not layers:
         raise file.damaged("it holds no layers")
@@ -40,10 +43,12 @@ def read_layers(path: str | os.PathLike[str]) -> list[StoredLayer]:
 def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str]) -> None:
     """Copy parameters, and gradients where stored, into the layers of the same name, of equal names the first.
 
-    Raises WeightsError, before anything is copied, if the file is no caffemodel or a layer's blobs do not fit.
+    Raises WeightsError, before anything is copied, if the file is no caffemodel, a layer's blobs do not fit, or no
+    layer with parameters is in it; layers that got nothing are named in warnings.
     """
     sources = [SourceLayer(stored.name, dict(enumerate(stored.blobs))) for stored in read_layers(path)]
     pairs = matched(layers, sources, os.fspath(path), _RULES, _fits)
+    check_filled(layers, [blob for blob, _ in pairs], os.fspath(path))
     with np.errstate(over="ignore", invalid="ignore"):  # doubles beyond float32 become infinite, as in Caffe
         for blob, values in pairs:
             blob.data.reshape(-1)[...] = values.data

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import WeightsError
 from caffelite.core.weights.hdf5 import Hdf5File, opened, write_array, writing
-from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, matched
+from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, check_filled, matched
 
 _RULES = Rules(
     last_wins=True,
@@ -43,16 +43,21 @@ class _Dataset(NamedTuple):
 def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str]) -> None:
     """Copy parameters into the layers of the same name, of equal names the last.
 
-    Gradients are not read. Raises WeightsError, before anything is copied, if the file is no caffemodel or a layer's
-    parameters do not fit: each that the layer owns must be there in its own shape.
+    Gradients are not read. Raises WeightsError, before anything is copied, if the file is no caffemodel, no layer with
+    parameters is in it, or a layer's do not fit: each that the layer owns must be there in its own shape. Layers that
+    got nothing are named in warnings.
     """
     with opened(path, "caffemodel") as file:
-        for blob, dataset in matched(layers, _stored_layers(file), os.fspath(path), _RULES, key=_group_name):
+        pairs = matched(layers, _stored_layers(file), os.fspath(path), _RULES, key=_group_name)
+        check_filled(layers, [blob for blob, _ in pairs], os.fspath(path))
+        for blob, dataset in pairs:
             dataset.read(blob.data)
 
 
 def _stored_layers(file: Hdf5File) -> Iterator[SourceLayer[_Dataset]]:
     data = file.group(file.root, "data")
+    if data is None and file.group(file.root, "history") is not None:
+        raise WeightsError(f"{file.path}: this is a solverstate, not a caffemodel; give the file of the weights")
     if data is None:
         raise file.damaged("it holds no group /data")
     for name, group in file.groups(data):

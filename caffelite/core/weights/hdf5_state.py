@@ -13,6 +13,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array, Shape
+from caffelite.core.errors import WeightsError
 from caffelite.core.weights.hdf5 import Hdf5File, opened, write_array, writing
 from caffelite.core.weights.solverstate import StoredState
 from caffelite.core.weights.stored import StoredBlob
@@ -25,6 +26,8 @@ def read_state(path: str | os.PathLike[str]) -> StoredState:
     """Read a solverstate; its history is copied. WeightsError if the file is none or is damaged."""
     with opened(path, "solverstate") as file:
         history = file.group(file.root, "history")
+        if history is None and file.group(file.root, "data") is not None:
+            raise WeightsError(f"{file.path}: this is a caffemodel, not a solverstate; give it as weights")
         if history is None:
             raise file.damaged("it holds no group /history")
         return StoredState(

@@ -5,26 +5,33 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from caffelite.core.blob import Blob, Shape
 from caffelite.core.errors import WeightsError
 from caffelite.core.format import shape_string
+from caffelite.core.prototxt.lines import Place, where
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 log = logging.getLogger("caffelite")
+
+_SAME_COUNT = " The counts agree, only the axes differ: values of the same meaning can be reshaped in the file."
+_NAMES = 5  # layers that an error lists
 
 
 class NetLayer(NamedTuple):
     """A layer of a net as weight files know it.
 
     `owned` says of each blob whether this layer owns it; the others' values are those of an earlier layer's.
+    `place` is where the layer stands in the user's file.
     """
 
     name: str
     blobs: Sequence[Blob]
     owned: Sequence[bool]
     param: LayerParameter
+    place: Place | None = None
 
 
 class SourceBlob(Protocol):
@@ -97,24 +104,53 @@ def matched(
 def _pairs(
     target: NetLayer, blobs: Mapping[int, S], source: str, rules: Rules, fits: Callable[[Blob, S], bool]
 ) -> list[tuple[Blob, S]]:
-    wanted = len(target.blobs)
+    wanted, place = len(target.blobs), where(target.place)
     if max(blobs, default=-1) >= wanted or (len(blobs) != wanted and not rules.may_lack):
-        raise WeightsError(rules.count_text.format(name=target.name, found=len(blobs), wanted=wanted, source=source))
+        text = rules.count_text.format(name=target.name, found=len(blobs), wanted=wanted, source=source)
+        raise WeightsError(place + text)
     pairs = []
     for number, (blob, owned) in enumerate(zip(target.blobs, target.owned, strict=True)):
         if number not in blobs:
             if owned:
                 raise WeightsError(
-                    f"{source}: param {number} of layer '{target.name}' is missing; "
+                    f"{place}{source}: param {number} of layer '{target.name}' is missing; "
                     "rename the layer to learn it from scratch"
                 )
             continue
         if not fits(blob, blobs[number]):
-            found = shape_string(blobs[number].shape)
-            raise WeightsError(
-                rules.shape_text.format(
-                    name=target.name, number=number, found=found, wanted=shape_string(blob.shape), source=source
-                )
+            shape = blobs[number].shape
+            text = rules.shape_text.format(
+                name=target.name,
+                number=number,
+                found=shape_string(shape),
+                wanted=shape_string(blob.shape),
+                source=source,
             )
+            raise WeightsError(place + text + (_SAME_COUNT if prod(shape) == blob.count else ""))
         pairs.append((blob, blobs[number]))
     return pairs
+
+
+def check_filled(layers: Sequence[NetLayer], filled: Iterable[Blob], source: str) -> None:
+    """Warn of each layer that owns parameters and got none from the file `source`; `filled` are those that got some.
+
+    Raises WeightsError if no layer got any: the net would be as it was.
+    """
+    places = {_address(blob) for blob in filled}
+    with_params = [layer for layer in layers if layer.blobs]
+    if with_params and not places:
+        names = ", ".join(layer.name for layer in with_params[:_NAMES]) + (", ..." if with_params[_NAMES:] else "")
+        raise WeightsError(
+            f"{source}: no layer in it has the name of a layer with parameters of this net ({names}); "
+            "give the weights of this net, or name its layers as in the file"
+        )
+    for layer in with_params:
+        if not any(layer.owned) or any(_address(blob) in places for blob in layer.blobs):
+            continue
+        rest = "it keeps those it has" if any(blob.data.any() for blob in layer.blobs) else "it stays zero"
+        log.warning("%slayer %s got no weights from %s: %s", where(layer.place), layer.name, source, rest)
+
+
+def _address(blob: Blob) -> int:
+    """Return where the values lie: blobs that share them have one address."""
+    return int(blob.data.ctypes.data)

@@ -14,13 +14,14 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array, Shape
+from caffelite.core.errors import WeightsError
 from caffelite.core.weights.atomic import replacing
-from caffelite.core.weights.stored import StoredBlob, stored_blob
+from caffelite.core.weights.stored import HISTORY, LEARNED_NET, StoredBlob, is_caffemodel, stored_blob
 from caffelite.core.weights.wire import LENGTH, VARINT, Field, WireFile
 from caffelite.core.weights.wire_write import Chunk, blob_chunks, nested
 from caffelite.proto.caffe_pb2 import ResumeState, SolverState
 
-ITER, LEARNED_NET, HISTORY, CURRENT_STEP, RESUME = 1, 2, 3, 4, 10000
+ITER, CURRENT_STEP, RESUME = 1, 4, 10000
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class StoredState:
 def read_state(path: str | os.PathLike[str]) -> StoredState:
     """Read a solverstate; WeightsError if the file is none or is damaged."""
     file = WireFile(Path(path), "solverstate")
+    if is_caffemodel(file):
+        raise WeightsError(f"{file.path}: this is a caffemodel, not a solverstate; give it as weights")
     numbers = {ITER: 0, CURRENT_STEP: 0}
     learned_net, resume = "", None
     history: list[StoredBlob] = []

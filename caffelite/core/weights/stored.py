@@ -25,6 +25,11 @@ RAW_DATA_TYPE, RAW_DIFF_TYPE, RAW_DATA, RAW_DIFF = 10, 11, 12, 13
 RAW_TYPES = ("<f8", "<f4", "<f2", "<i4", "<u4", "u1")
 
 
+# Of a SolverState, which begins with a number (iter) where a NetParameter has a text (name).
+LEARNED_NET, HISTORY = 2, 3
+_FIRST = 1
+
+
 class StoredBlob(NamedTuple):
     """A blob of a file; `data` and `diff` are flat views of it, `diff` None if it is not stored.
 
@@ -54,6 +59,17 @@ def stored_layers(file: WireFile) -> Iterator[StoredLayer]:
         elif field.number == NET_V1_LAYER:
             nested = [f for f in file.fields(field.start, field.end) if (f.number, f.kind) == (V1_V0_LAYER, LENGTH)]
             yield _layer(file, nested[-1], V0_NAME, V0_BLOBS) if nested else _layer(file, field, V1_NAME, V1_BLOBS)
+
+
+def is_caffemodel(file: WireFile) -> bool:
+    """Whether the file is a NetParameter: it has a name, or layers in today's form."""
+    return any(field.kind == LENGTH and field.number in (_FIRST, NET_LAYER) for field in file.fields())
+
+
+def is_solverstate(file: WireFile) -> bool:
+    """Whether the file is a SolverState: it has an iteration, and a history or the name of a caffemodel."""
+    found = {(field.number, field.kind) for field in file.fields()}
+    return (_FIRST, VARINT) in found and bool(found & {(LEARNED_NET, LENGTH), (HISTORY, LENGTH)})
 
 
 def _layer(file: WireFile, layer: Field, name_number: int, blobs_number: int) -> StoredLayer:

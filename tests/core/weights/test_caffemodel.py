@@ -41,6 +41,7 @@ def test_a_wrong_shape_is_refused_with_both_shapes_and_nothing_is_copied(cli):
     with pytest.raises(WeightsError) as caught:
         net.copy_from(cli / "weights" / "weights_wrong_shape.caffemodel")
     assert str(caught.value) == (
+        f"{cli / 'net.prototxt'}:6: {cli / 'weights' / 'weights_wrong_shape.caffemodel'}: "
         "Cannot copy param 0 weights from layer 'ip1'; shape mismatch.  Source param shape is 5 3 (15); target param "
         "shape is 4 3 (12). To learn this layer's parameters from scratch rather than copying from a saved net, "
         "rename the layer."
@@ -75,14 +76,33 @@ def test_another_number_of_blobs_is_refused(tmp_path):
 
 
 def test_layers_the_net_lacks_are_logged_and_others_keep_their_values(tmp_path, caplog):
-    net = net_of()
+    param = NetParameter()
+    text = IP.format(inputs=3, bias="true", value=1)
+    parse_text(text + text.replace('"x"', '"z"').replace('"ip"', '"own"').replace('"y"', '"w"'), param, "net.prototxt")
+    net = Net(param, TEST)
     message = net_of(value=7).to_proto()
-    message.layer[1].name = "other"
+    message.layer.add().CopyFrom(message.layer[1])
+    message.layer[2].name = "other"
     (tmp_path / "a").write_bytes(message.SerializeToString())
     with caplog.at_level(logging.INFO, "caffelite"):
         net.copy_from(tmp_path / "a")
     assert "Ignoring source layer other" in caplog.messages
-    np.testing.assert_array_equal(net.params["ip"][0].data, np.ones((2, 3)))
+    assert f"layer own got no weights from {tmp_path / 'a'}: it keeps those it has" in caplog.messages
+    assert net.params["ip"][0].data[0, 0] == 7
+    np.testing.assert_array_equal(net.params["own"][0].data, np.ones((2, 3)))
+
+
+def test_a_file_that_has_none_of_the_nets_layers_is_refused(tmp_path):
+    message = net_of().to_proto()
+    message.layer[1].name = "other"
+    (tmp_path / "a").write_bytes(message.SerializeToString())
+    with pytest.raises(WeightsError, match=r"a: no layer in it has the name of a layer with parameters .* \(ip\)"):
+        net_of().copy_from(tmp_path / "a")
+
+
+def test_a_solverstate_is_called_what_it_is(cli):
+    with pytest.raises(WeightsError, match=r"iter_5\.solverstate: this is a solverstate, not a caffemodel; give the"):
+        net_of().copy_from(cli / "constant_iter_5.solverstate")
 
 
 def test_of_equal_names_in_the_net_the_first_layer_is_meant(tmp_path):

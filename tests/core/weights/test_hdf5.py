@@ -79,18 +79,33 @@ def test_arrays_of_every_number_type_are_read_and_others_refused(tmp_path):
 def test_sizes_that_the_file_cannot_hold_are_refused_before_memory_is_taken(tmp_path):
     with h5py.File(tmp_path / "a", "w") as root:
         root.create_dataset("never_written", (1 << 40,), "f4")
+        root.create_dataset("a little larger", (10_000,), "f4")  # could be so only if it were compressed
     with opened(tmp_path / "a", "solverstate") as file:
-        with pytest.raises(WeightsError, match="a: it is larger than the file; the file is damaged"):
-            file.stored(file.dataset(file.root, "never_written"), "it")
+        for name in ("never_written", "a little larger"):
+            with pytest.raises(WeightsError, match="a: it is larger than the file; the file is damaged"):
+                file.stored(file.dataset(file.root, name), "it")
+
+
+def test_only_plain_numbers_name_blobs(tmp_path):
+    with h5py.File(tmp_path / "a", "w") as root:
+        for name in ("0", "12", "01", "1000000000", "x", "-1"):
+            root[name] = 1.0
+        root.create_group("2")
+    with opened(tmp_path / "a", "caffemodel") as file:
+        assert sorted(file.blobs(file.root)) == [0, 12]
 
 
 def test_values_in_other_files_are_not_read(tmp_path):
     (tmp_path / "secret").write_bytes(bytes(400))
     with h5py.File(tmp_path / "a", "w") as root:
         root.create_dataset("x", (100,), "f4", external=[(tmp_path / "secret", 0, 400)])
+        layout = h5py.VirtualLayout((100,), "f4")
+        layout[:] = h5py.VirtualSource(tmp_path / "other", "x", (100,))
+        root.create_virtual_dataset("virtual", layout)
     with opened(tmp_path / "a", "caffemodel") as file:
-        with pytest.raises(WeightsError, match="the values of it are in other files; copy them into this one"):
-            file.shape(file.dataset(file.root, "x"), "it")
+        for name in ("x", "virtual"):
+            with pytest.raises(WeightsError, match="the values of it are in other files; copy them into this one"):
+                file.shape(file.dataset(file.root, name), "it")
 
 
 def test_a_file_appears_complete_or_not_at_all(tmp_path):

@@ -117,6 +117,19 @@ def test_of_equal_names_the_last_layer_is_meant_and_others_are_ignored(tmp_path,
     assert "Ignoring source layer gone" in caplog.messages
 
 
+def test_ignored_layers_without_parameters_are_logged_and_groups_of_groups_are_not(tmp_path, caplog):
+    net_of(ip("a"), ip("block/b")).save_hdf5(tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "r+") as root:
+        root.create_group("data/relu")
+    with caplog.at_level(logging.INFO, "caffelite"):
+        net_of(ip("a")).copy_from(tmp_path / "w.h5")
+    assert [text for text in caplog.messages if "Ignoring" in text] == [
+        "Ignoring source layer block/b",
+        "Ignoring source layer in_in_0_split",
+        "Ignoring source layer relu",
+    ]
+
+
 def test_integers_are_read(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as root:
         root["data/a/0"], root["data/a/1"] = np.arange(4, dtype=np.uint8).reshape(2, 2), np.arange(2, dtype=">i8")
@@ -146,8 +159,20 @@ def test_more_parameters_than_the_net_has_are_refused(tmp_path):
 
 def test_a_file_without_data_is_refused(tmp_path, golden_folder):
     state = golden_folder / "solvers" / "resume" / "adam_iter_5.solverstate.h5"
-    with pytest.raises(WeightsError, match=r"it holds no group /data; the file is damaged, .* is not a caffemodel"):
+    with pytest.raises(
+        WeightsError, match=r"h5: this is a solverstate, not a caffemodel; give the file of the weights"
+    ):
         net_of(ip("a")).copy_from(state)
+    with h5py.File(tmp_path / "empty", "w"):
+        pass
+    with pytest.raises(WeightsError, match=r"it holds no group /data; the file is damaged, .* is not a caffemodel"):
+        net_of(ip("a")).copy_from(tmp_path / "empty")
+
+
+def test_a_file_that_has_none_of_the_nets_layers_is_refused(tmp_path):
+    net_of(ip("a")).save_hdf5(tmp_path / "w.h5")
+    with pytest.raises(WeightsError, match=r"w\.h5: no layer in it has the name of a layer with parameters .* \(b\)"):
+        net_of(ip("b")).copy_from(tmp_path / "w.h5")
 
 
 def test_load_hdf5_takes_nothing_else(golden_folder):

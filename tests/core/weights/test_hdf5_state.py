@@ -46,11 +46,19 @@ def test_double_precision_and_ten_histories(tmp_path):
     np.testing.assert_array_equal([blob.data for blob in state.history], values)
 
 
+def replace(root, name, value):
+    del root[name]
+    root[name] = value
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
         (lambda root: root.pop("iter"), "it holds no number iter"),
         (lambda root: root.pop("current_step"), "it holds no number current_step"),
+        (lambda root: replace(root, "iter", [1, 2]), "it holds no number iter"),
+        (lambda root: replace(root, "learned_net", 7), "learned_net is no text"),
+        (lambda root: replace(root, "learned_net", [b"a"]), "learned_net is no text"),
         (lambda root: root.pop("history"), "it holds no group /history"),
         (lambda root: root["history"].pop("3"), "its history blobs are not numbered from 0"),
     ],
@@ -61,6 +69,11 @@ def test_what_is_missing_is_named(caffes, tmp_path, change, text):
         change(root)
     with pytest.raises(WeightsError, match=rf"a: {text}; the file is damaged"):
         read_state(tmp_path / "a")
+
+
+def test_a_caffemodel_is_called_what_it_is(caffes):
+    with pytest.raises(WeightsError, match=r"h5: this is a caffemodel, not a solverstate; give it as weights"):
+        read_state(caffes.with_name("adam_iter_5.caffemodel.h5"))
 
 
 def test_every_truncation_is_an_error(caffes, tmp_path):

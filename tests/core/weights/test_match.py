@@ -4,7 +4,8 @@ import pytest
 
 from caffelite.core.blob import Blob
 from caffelite.core.errors import WeightsError
-from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, matched
+from caffelite.core.prototxt.lines import Lines, Place
+from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, check_filled, matched
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 PLAIN = Rules(False, False, "{name}: {found} of {wanted} in {source}", "{name} {number}: {found} / {wanted} {source}")
@@ -75,6 +76,41 @@ def test_a_number_beyond_the_nets_is_refused_also_where_the_count_agrees():
 
 def test_another_shape_is_refused_with_both_unless_the_format_says_that_it_fits():
     own, stored = blobs(1, 2, 3), blobs(1, 6)
-    with pytest.raises(WeightsError, match=r"^a 0: 6 \(6\) / 2 3 \(6\) w$"):
+    with pytest.raises(WeightsError, match=r"^a 0: 6 \(6\) / 2 3 \(6\) w The counts agree, only the axes differ"):
         matched([layer("a", *own)], [source("a", *stored)], "w", PLAIN)
     assert matched([layer("a", *own)], [source("a", *stored)], "w", PLAIN, lambda blob, other: True)
+
+
+def test_where_only_axes_differ_is_said_only_where_the_counts_agree():
+    with pytest.raises(WeightsError, match=r"^a 0: 5 \(5\) / 2 3 \(6\) w$"):
+        matched([layer("a", *blobs(1, 2, 3))], [source("a", *blobs(1, 5))], "w", PLAIN)
+
+
+def test_layers_that_got_nothing_are_named_with_their_place(caplog):
+    got, zero, full = blobs(1), blobs(1), blobs(2)
+    full[1].data[...] = 3
+    shared, unowned = Blob((2,)), Blob((2,))
+    shared.share_data(got[0])
+    place = Place(Lines("net.prototxt", {"layer[1]": 7}), "layer[1]")
+    layers = [
+        layer("got", *got),
+        layer("zero", *zero)._replace(place=place),
+        layer("full", *full),
+        layer("sharing", shared),
+        layer("unowned", unowned, owned=[False]),
+        layer("relu"),
+    ]
+    check_filled(layers, got, "w")
+    assert caplog.messages == [
+        "net.prototxt:7: layer zero got no weights from w: it stays zero",
+        "layer full got no weights from w: it keeps those it has",
+    ]
+
+
+def test_where_no_layer_got_any_the_source_is_refused():
+    layers = [layer("relu"), *(layer(f"l{number}", *blobs(1)) for number in range(6))]
+    with pytest.raises(WeightsError, match=r"^w: no layer in it .* \(l0, l1, l2, l3, l4, \.\.\.\); give"):
+        check_filled(layers, [], "w")
+    with pytest.raises(WeightsError, match=r"\(l0, l1, l2, l3, l4\); give"):
+        check_filled(layers[:6], [], "w")
+    check_filled(layers[:1], [], "w")

@@ -48,5 +48,11 @@ def test_every_truncation_is_an_error_or_a_shorter_state(tmp_path, golden_folder
 
 def test_a_caffemodel_is_not_a_solverstate(golden_folder):
     path = golden_folder / "cli" / "constant_iter_5.caffemodel"
-    with pytest.raises(WeightsError, match="it holds neither a history nor the name of a caffemodel"):
+    with pytest.raises(WeightsError, match=r"caffemodel: this is a caffemodel, not a solverstate; give it as weights"):
         read_state(path)
+
+
+def test_a_state_without_history_and_weights_is_refused(tmp_path):
+    (tmp_path / "a").write_bytes(SolverState(iter=3).SerializeToString())
+    with pytest.raises(WeightsError, match="it holds neither a history nor the name of a caffemodel"):
+        read_state(tmp_path / "a")

@@ -110,6 +110,7 @@ def test_raw_values_of_a_fork(layers, kind, dtype):
         (blob(data=VALUES, diff=VALUES[:3]).SerializeToString(), r"has the shape 2 3 \(6\) but 3 values"),
         (b"\x2a\x03abc", "a field of 3 bytes at byte .* does not hold 4-byte numbers"),
         (b"\x28\x03", "does not hold 4-byte numbers"),
+        (b"\x50\x06\x62\x01a", "raw values of an unknown type 6"),
         (b"\x50\x09\x62\x01a", "raw values of an unknown type 9"),
     ],
 )
@@ -140,3 +141,27 @@ def test_every_truncation_and_many_damages_end_in_a_clear_error(tmp_path, layers
                 assert all(stored.data.size <= len(data) for stored in layer.blobs)
         except WeightsError as err:
             assert str(path) in str(err)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b"\x0a\x00",  # num, but as a text
+        b"\x38\x05",  # shape, but as a number
+        b"\x42\x00",  # no doubles at all
+    ],
+)
+def test_fields_that_mean_nothing_are_stepped_over(layers, extra):
+    ((_, (stored,)),) = layers(net_of(extra + blob((6,)).SerializeToString()))
+    assert (stored.shape, stored.legacy) == ((6,), False)
+    np.testing.assert_array_equal(stored.data, VALUES)
+
+
+def test_of_two_layers_of_2013_in_one_the_last_counts(layers):
+    first, second = (V1LayerParameter(layer=V0LayerParameter(name=name)).SerializeToString() for name in "ab")
+    assert [layer.name for layer in layers(joined(nested(2, [first, second])))] == ["b"]
+
+
+def test_of_a_shape_only_the_axes_are_read(layers):
+    ((_, (stored,)),) = layers(net_of(b"\x3a\x04\x08\x06\x10\x09" + BlobProto(data=VALUES).SerializeToString()))
+    assert stored.shape == (6,)

@@ -93,3 +93,17 @@ def test_a_missing_file_and_a_folder(tmp_path):
 def test_another_file_is_named_for_what_it_is(wire):
     with pytest.raises(WeightsError, match=r"this is a text file .*, not a caffemodel"):
         wire(b'name: "net"\nlayer { }\n')
+
+
+def test_integers_at_the_limits_of_their_size(wire):
+    file = wire(b"\x08" + b"\x80" * 8 + b"\x40" + b"\x08" + b"\xff" * 9 + b"\x7f")  # 2 ** 62, and 70 bits set
+    assert [file.integers(field) for field in file.fields()] == [[1 << 62], [-1]]
+    with pytest.raises(WeightsError, match="a number at byte 1 does not end"):
+        list(wire(b"\x08" + b"\x80" * 10 + b"\x01").fields())
+
+
+def test_numbers_of_another_size_are_not_taken_apart(wire):
+    file = wire((b"\x29" + bytes(8)) * 4)
+    (field,) = file.fields()
+    with pytest.raises(WeightsError, match="a field of 36 bytes at byte 0 does not hold 4-byte numbers"):
+        file.numbers(field, "<f4")
