@@ -10,7 +10,7 @@ from google.protobuf import text_format
 
 from caffelite.core.data.datum import raw_datum
 from caffelite.core.data.lmdb_writer import write_lmdb
-from caffelite.core.errors import DataError, LayerError
+from caffelite.core.errors import DataError, LayerError, NetError
 from caffelite.core.layer import Context, make_layer
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, Datum, LayerParameter, NetParameter
 from caffelite.testing import assert_agrees, set_up
@@ -257,6 +257,14 @@ def test_refuses(data, fields, message):
     write(same())
     with pytest.raises(LayerError, match=r"data_param\." + message):
         set_up(data(fields), [], 2)
+
+
+def test_refuses_to_read_more_ahead_than_fits_in_memory(data):
+    write(same())
+    layer = data("batch_size: 2 prefetch: 3000000000")
+    top = set_up(layer, [], 2)
+    with pytest.raises(NetError, match=r"reading 3000000000 batches ahead \(prefetch\) needs .* TiB of memory"):
+        layer.forward([], top)
 
 
 def test_says_that_leveldb_is_the_default(folder):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from caffelite.core import container
 from caffelite.core.data.batch import Batch
 from caffelite.core.data.prefetch import Prefetcher
 from caffelite.core.layer import Blobs, Layer, State
+
+BLOB_OVERHEAD = 1024  # bytes, about: Python's objects and the alignment of a small blob
 
 
 class Loader(Protocol):
@@ -40,13 +43,18 @@ class PrefetchingLayer(Layer):
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Copy the next batch into the tops; the first time the thread starts."""
         if self._prefetcher is None:
-            batches = [Batch([self.new_blob() for _ in top]) for _ in range(self.batches_ahead)]
-            self._prefetcher = Prefetcher(self.loader.load, batches)
+            self._prefetcher = Prefetcher(self.loader.load, self._new_batches(top))
         with self._prefetcher.batch() as batch:
             for blob, values in zip(top, batch.blobs, strict=True):
                 blob.reshape_like(values)
                 blob.data[...] = values.data
             self._state = batch.state
+
+    def _new_batches(self, top: Blobs) -> list[Batch]:
+        """Return what is filled ahead; NetError if so many batches of the tops' sizes do not fit in memory."""
+        size = sum(blob.count * self.dtype.itemsize + BLOB_OVERHEAD for blob in top)
+        container.require(self.batches_ahead * size, f"reading {self.batches_ahead} batches ahead (prefetch)")
+        return [Batch([self.new_blob() for _ in top]) for _ in range(self.batches_ahead)]
 
     def get_state(self) -> State:
         """Return where the next batch begins; what was read ahead but not used does not count."""
