@@ -19,7 +19,7 @@ OF_MORE_THAN_ONE_FILE = {
     "core/kernels/convolution/pointwise/test_pointwise.py": "all files of the folder, which share their cases",
     "core/kernels/convolution/test_convolution.py": "all files of the folder, which share their cases",
     "core/kernels/convolution/test_random_geometries.py": "the choice of kernels for any geometry",
-    "core/kernels/test_equal_bits.py": "the sums of all kernels",
+    "core/kernels/test_equal_bits.py": "all kernels, compiled and loaded",
     "core/layers/test_every_layer.py": "the register of layer types",
     "core/solver/rules/test_every_solver.py": "the register of update rules",
     "core/test_loss_weights.py": "layer, net and solver together",

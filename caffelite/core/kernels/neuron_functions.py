@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from caffelite.core.kernels.ir.math import CONTRACT, F32, exp, log, logistic, select, sigmoid, tanh
+from caffelite.core.kernels.ir.math import F32, exp, fma, log, logistic, select, sigmoid, tanh
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.sharing import form, share_of
 
@@ -150,13 +150,13 @@ def _absval_gradient(function: Any, x: Any, dy: Any) -> Any:
     return select(x > 0, dy, select(x < 0, -dy, zero_of(x)))
 
 
-@kernel(fastmath=CONTRACT)
+@kernel
 def _log_1_plus_32(e: float) -> Any:
     """Return log(1 + e) for 0 <= e <= 1: 2 * artanh(e / (2 + e)) as a series, the next term being below 1e-8."""
     z = e / (TWO + e)
     w = z * z
-    p = F32(1 / 7) + w * (F32(1 / 9) + w * (F32(1 / 11) + w * F32(1 / 13)))
-    return (z + z) * (ONE + w * (F32(1 / 3) + w * (F32(1 / 5) + w * p)))
+    p = fma(w, fma(w, fma(w, F32(1 / 13), F32(1 / 11)), F32(1 / 9)), F32(1 / 7))
+    return (z + z) * fma(w, fma(w, fma(w, p, F32(1 / 5)), F32(1 / 3)), ONE)
 
 
 def _log_1_plus(e: Any) -> Any:

@@ -54,7 +54,7 @@ def softmax_loss_backward(
 def _softmax_forward(bottom: Array, top: Array, worker: int, workers: int) -> None:
     outer, inner = bottom.shape[0], bottom.shape[2]
     pieces = (inner + POSITIONS - 1) // POSITIONS
-    begin, end = outer * pieces * worker // workers, outer * pieces * (worker + 1) // workers
+    begin, end = share_of(outer * pieces, worker, workers)
     if inner == 1:
         _softmax_rows(bottom, top, begin, end)
     else:
@@ -132,7 +132,7 @@ def _softmax_columns(bottom: Array, top: Array, begin: int, end: int) -> None:
 @parallel_kernel
 def _softmax_backward(top: Array, top_diff: Array, bottom_diff: Array, worker: int, workers: int) -> None:
     outer = top.shape[0]
-    begin, end = outer * worker // workers, outer * (worker + 1) // workers
+    begin, end = share_of(outer, worker, workers)
     if top.shape[2] == 1:
         _diff_rows(top, top_diff, bottom_diff, begin, end)
     else:
@@ -196,10 +196,8 @@ def _loss_part(prob: Array, label: Array, ignored: int, result: Array, begin: in
 def _loss_backward(
     prob: Array, label: Array, ignored: int, factor: float, bottom_diff: Array, worker: int, workers: int
 ) -> None:
-    outer = prob.shape[0]
-    _loss_diff_part(
-        prob, label, ignored, factor, bottom_diff, outer * worker // workers, outer * (worker + 1) // workers
-    )
+    begin, end = share_of(prob.shape[0], worker, workers)
+    _loss_diff_part(prob, label, ignored, factor, bottom_diff, begin, end)
 
 
 @kernel

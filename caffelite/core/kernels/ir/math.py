@@ -2,6 +2,7 @@
 
 numba calls the C library for each number, which no loop can vectorise. In float32 these are polynomials without a
 branch, within 2 units in the last place; NaN and infinities come out as in C. In float64 they are the C library's.
+Where a product is added it is written as `fma`: a compiler that may choose fuses one copy of a kernel and not another.
 """
 
 import math
@@ -14,7 +15,6 @@ from numba.extending import intrinsic, overload
 
 from caffelite.core.kernels.jit.compile import kernel
 
-CONTRACT = frozenset({"contract"})  # fused multiply-adds, but no reordering: the splitting of numbers relies on order
 F32, I32 = np.float32, np.int32
 
 ROUND = F32(12582912.0)  # 1.5 * 2 ** 23: adding it leaves the nearest integer in the low bits
@@ -33,6 +33,16 @@ def select(typingctx: Any, condition: Any, first: Any, second: Any) -> Any:
         return builder.select(args[0], args[1], args[2])
 
     return first(types.boolean, first, first), codegen
+
+
+@intrinsic
+def fma(typingctx: Any, factor: Any, other: Any, addend: Any) -> Any:
+    """Return factor * other + addend of three float32, rounded once."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    return types.float32(types.float32, types.float32, types.float32), codegen
 
 
 @intrinsic
@@ -55,75 +65,77 @@ def _from_bits(typingctx: Any, number: Any) -> Any:
     return types.float32(types.int32), codegen
 
 
-@kernel(fastmath=CONTRACT)
+@kernel
 def _expm1_part(r: float) -> Any:
     """Return exp(r) - 1 for |r| <= ln 2 / 2."""
-    p = F32(0.0013977921) + r * F32(0.00019801999)
-    p = F32(0.041665722) + r * (F32(0.0083334781) + r * p)
-    p = F32(0.5) + r * (F32(0.16666666) + r * p)
-    return r + r * r * p
+    p = fma(r, F32(0.00019801999), F32(0.0013977921))
+    p = fma(r, fma(r, p, F32(0.0083334781)), F32(0.041665722))
+    p = fma(r, fma(r, p, F32(0.16666666)), F32(0.5))
+    return fma(r * r, p, r)
 
 
-@kernel(fastmath=CONTRACT)
+@kernel
 def _power_of_two(n: int) -> Any:
     """Return 2 ** n for -126 <= n <= 127."""
     return _from_bits(I32((n + I32(127)) << I32(23)))
 
 
-@kernel(fastmath=CONTRACT)
+@kernel
 def _exp32(x: float) -> Any:
     x = select(x < LOWEST_EXPONENT, LOWEST_EXPONENT, x)
     x = select(x > HIGHEST_EXPONENT, HIGHEST_EXPONENT, x)
-    shifted = x * LOG2_E + ROUND
+    shifted = fma(x, LOG2_E, ROUND)
     n = shifted - ROUND
-    r = (x - n * LN2_HIGH) - n * LN2_LOW
+    r = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, x))
     power = I32(_bits(shifted) - _bits(ROUND))
     half = I32(power >> I32(1))  # in two steps, since 2 ** power itself may be beyond the range
     return (F32(1) + _expm1_part(r)) * _power_of_two(half) * _power_of_two(I32(power - half))
 
 
-@kernel(fastmath=CONTRACT)
+@kernel
 def _log32(x: float) -> Any:
     tiny = x < SMALLEST_NORMAL
     scaled = select(tiny, x * F32(2.0**23), x)
     bits = _bits(scaled)
     exponent = I32((bits - I32(0x3F3504F3)) >> I32(23))  # so that the fraction lies between sqrt(1/2) and sqrt(2)
     f = _from_bits(I32(bits - (exponent << I32(23)))) - F32(1)
-    p = F32(0.11890326) + f * (F32(-0.11679651) + f * F32(0.067465916))
-    p = F32(-0.16668007) + f * (F32(0.14219224) + f * (F32(-0.12405136) + f * p))
-    p = F32(0.33333313) + f * (F32(-0.25000009) + f * (F32(0.20002134) + f * p))
+    p = fma(f, fma(f, F32(0.067465916), F32(-0.11679651)), F32(0.11890326))
+    p = fma(f, fma(f, fma(f, p, F32(-0.12405136)), F32(0.14219224)), F32(-0.16668007))
+    p = fma(f, fma(f, fma(f, p, F32(0.20002134)), F32(-0.25000009)), F32(0.33333313))
     n = F32(exponent) - select(tiny, F32(23), F32(0))
     square = f * f
-    value = (f + (n * LN2_LOW + (square * f * p - F32(0.5) * square))) + n * LN2_HIGH
+    value = fma(n, LN2_HIGH, f + fma(n, LN2_LOW, fma(square * f, p, F32(-0.5) * square)))
     value = select(x < INFINITY, value, x)  # infinity and NaN
     value = select(x == F32(0), -INFINITY, value)
     return select(x < F32(0), F32(np.nan), value)
 
 
-@kernel(fastmath=CONTRACT)
+@kernel
 def _tanh32(x: float) -> Any:
     sign = I32(_bits(x) & I32(-0x80000000))
     size = _from_bits(I32(_bits(x) ^ sign))
     size = select(size > F32(10), F32(10), size)  # from there on the nearest float32 is 1
     twice = size + size
-    shifted = twice * LOG2_E + ROUND
+    shifted = fma(twice, LOG2_E, ROUND)
     n = shifted - ROUND
     power = _power_of_two(I32(_bits(shifted) - _bits(ROUND)))
-    part = _expm1_part((twice - n * LN2_HIGH) - n * LN2_LOW)
-    grown = power * part + (power - F32(1))  # exp(2 |x|) - 1
+    part = _expm1_part(fma(n, -LN2_LOW, fma(n, -LN2_HIGH, twice)))
+    grown = fma(power, part, power - F32(1))  # exp(2 |x|) - 1
     square = size * size
-    p = F32(-0.053786684) + square * (F32(0.020805383) + square * F32(-0.0059058671))
-    near_zero = size + size * square * (F32(-0.33333299) + square * (F32(0.13331959) + square * p))
+    p = fma(square, fma(square, F32(-0.0059058671), F32(0.020805383)), F32(-0.053786684))
+    p = fma(square, fma(square, p, F32(0.13331959)), F32(-0.33333299))
+    near_zero = fma(size * square, p, size)
     return _from_bits(I32(_bits(select(size < F32(0.6), near_zero, grown / (grown + F32(2)))) | sign))
 
 
-@kernel(fastmath=CONTRACT)
+@kernel
 def _logistic32(x: float) -> Any:
     held = select(x > F32(87), F32(87), select(x < F32(-87), F32(-87), x))  # so that e ** -x is a normal number
-    shifted = ROUND - held * LOG2_E
+    shifted = fma(held, -LOG2_E, ROUND)
     n = shifted - ROUND
     power = _power_of_two(I32(_bits(shifted) - _bits(ROUND)))
-    value = F32(1) / (F32(1) + (power + power * _expm1_part((-held - n * LN2_HIGH) - n * LN2_LOW)))
+    part = _expm1_part(fma(n, -LN2_LOW, fma(n, -LN2_HIGH, -held)))
+    value = F32(1) / (F32(1) + fma(part, power, power))
     return select(x < F32(-87), F32(0), value)
 
 

@@ -1,7 +1,7 @@
 """Sums along a line of an array, in one fixed order: equal to the bit on every CPU, compiled anew or loaded from disk.
 
-Left to the compiler, the order differs from one compiled copy of a kernel to the next. Here four vectors of 64 bytes
-(16 float32 or 8 float64 each) take turns; they are added in pairs, then whole vectors are added to the result, then
+Left to the compiler, the order differs from one compiled copy of a kernel to the next. Here four vectors of 32 bytes
+(8 float32 or 4 float64 each) take turns; they are added in pairs, then whole vectors are added to the result, then
 the lanes of the last, partial one, and the halves, quarters, ... of that vector at the end. Products are fused
 multiply-adds. All functions sum over i in range(at, at + count) in the arrays' own number type, float32 or float64;
 arrays are C-contiguous and indexed flat; a sum of no elements is 0.
@@ -27,7 +27,7 @@ from caffelite.core.kernels.ir.vectors import (
 )
 
 VECTORS = 4  # so many additions are under way at once: one takes four cycles
-BYTES = 64  # of a vector
+BYTES = 32  # of a vector; 64 leave more of a short line to single vectors, and many loads cross two cache lines
 
 Step = Callable[..., Any]  # (builder, total, x[, y][, centre]) -> total with the elements' terms added
 

@@ -48,7 +48,7 @@ def test_values(dtype):
 
 def in_order(values):
     """The sum of `values` as the docstring says it is added: bits, not only digits."""
-    lanes = 64 // values.itemsize
+    lanes = 32 // values.itemsize
     blocks, rest = divmod(values.size, 4 * lanes)
     totals = np.zeros((4, lanes), values.dtype)
     for block in values[: blocks * 4 * lanes].reshape(blocks, 4, lanes):

@@ -21,6 +21,7 @@ from caffelite.core.kernels.ir.vectors import (
     LANES,
     VECTOR,
     at,
+    fused,
     load,
     store,
 )
@@ -36,24 +37,32 @@ class Sums:
 
     def add(self, a: Any, b: Any) -> Any:
         """Return a + b."""
-        return self.builder.fadd(a, b, flags=("contract",))
+        return self.builder.fadd(a, b)
 
     def sub(self, a: Any, b: Any) -> Any:
         """Return a - b."""
-        return self.builder.fsub(a, b, flags=("contract",))
+        return self.builder.fsub(a, b)
 
     def mul(self, factor: float, a: Any) -> Any:
         """Return factor * a."""
-        return self.builder.fmul(a, ir.Constant(VECTOR, [float(factor)] * LANES), flags=("contract",))
+        return self.builder.fmul(a, _constant(factor))
+
+    def fma(self, factor: float, a: Any, b: Any) -> Any:
+        """Return factor * a + b, rounded once."""
+        return fused(self.builder, a, _constant(factor), b)
+
+
+def _constant(factor: float) -> Any:
+    return ir.Constant(VECTOR, [float(factor)] * LANES)
 
 
 def input_line(s: Sums, d: Line) -> Line:
     """Six pixels -> six."""
-    a, b = s.sub(d[4], s.mul(4, d[2])), s.sub(d[3], s.mul(4, d[1]))
-    c, e = s.sub(d[4], d[2]), s.mul(2, s.sub(d[3], d[1]))
-    first = s.add(s.mul(4, d[0]), s.sub(d[4], s.mul(5, d[2])))
-    last = s.add(s.mul(4, d[1]), s.sub(d[5], s.mul(5, d[3])))
-    return [first, s.add(a, b), s.sub(a, b), s.add(c, e), s.sub(c, e), last]
+    a, b = s.fma(-4, d[2], d[4]), s.fma(-4, d[1], d[3])
+    c, e = s.sub(d[4], d[2]), s.sub(d[3], d[1])
+    first = s.fma(4, d[0], s.fma(-5, d[2], d[4]))
+    last = s.fma(4, d[1], s.fma(-5, d[3], d[5]))
+    return [first, s.add(a, b), s.sub(a, b), s.fma(2, e, c), s.fma(-2, e, c), last]
 
 
 def output_line(s: Sums, m: Line) -> Line:
@@ -61,33 +70,40 @@ def output_line(s: Sums, m: Line) -> Line:
     p, q, r, t = s.add(m[1], m[2]), s.sub(m[1], m[2]), s.add(m[3], m[4]), s.sub(m[3], m[4])
     return [
         s.add(m[0], s.add(p, r)),
-        s.add(q, s.mul(2, t)),
-        s.add(p, s.mul(4, r)),
-        s.add(s.add(q, s.mul(8, t)), m[5]),
+        s.fma(2, t, q),
+        s.fma(4, r, p),
+        s.add(s.fma(8, t, q), m[5]),
     ]
 
 
 def weight_line(s: Sums, g: Line) -> Line:
     """Three weights -> six."""
-    a, b = s.mul(-1 / 6, s.add(g[0], g[2])), s.mul(1 / 6, g[1])
-    c, d = s.add(s.mul(1 / 24, g[0]), s.mul(1 / 6, g[2])), s.mul(1 / 12, g[1])
-    return [s.mul(0.25, g[0]), s.sub(a, b), s.add(a, b), s.add(c, d), s.sub(c, d), g[2]]
+    a, b = s.mul(-1 / 6, s.add(g[0], g[2])), g[1]
+    c = s.fma(1 / 24, g[0], s.mul(1 / 6, g[2]))
+    return [
+        s.mul(0.25, g[0]),
+        s.fma(-1 / 6, b, a),
+        s.fma(1 / 6, b, a),
+        s.fma(1 / 12, b, c),
+        s.fma(-1 / 12, b, c),
+        g[2],
+    ]
 
 
 def output_gradient_line(s: Sums, d: Line) -> Line:
     """Adjoint of output_line: four -> six."""
     even, odd = s.add(d[0], d[2]), s.add(d[1], d[3])
-    a, b = s.add(d[0], s.mul(4, d[2])), s.add(s.mul(2, d[1]), s.mul(8, d[3]))
-    return [d[0], s.add(even, odd), s.sub(even, odd), s.add(a, b), s.sub(a, b), d[3]]
+    a, b = s.fma(4, d[2], d[0]), s.fma(4, d[3], d[1])  # the odd part is 2 * b
+    return [d[0], s.add(even, odd), s.sub(even, odd), s.fma(2, b, a), s.fma(-2, b, a), d[3]]
 
 
 def weight_gradient_line(s: Sums, u: Line) -> Line:
     """Adjoint of weight_line: six -> three."""
     p, q, r, t = s.add(u[1], u[2]), s.sub(u[2], u[1]), s.add(u[3], u[4]), s.sub(u[3], u[4])
     return [
-        s.add(s.mul(0.25, u[0]), s.add(s.mul(-1 / 6, p), s.mul(1 / 24, r))),
-        s.add(s.mul(1 / 6, q), s.mul(1 / 12, t)),
-        s.add(u[5], s.mul(1 / 6, s.sub(r, p))),
+        s.fma(0.25, u[0], s.fma(-1 / 6, p, s.mul(1 / 24, r))),
+        s.fma(1 / 6, q, s.mul(1 / 12, t)),
+        s.fma(1 / 6, s.sub(r, p), u[5]),
     ]
 
 
