@@ -12,7 +12,7 @@ import threading
 import types
 from collections.abc import Callable
 from functools import cached_property, update_wrapper
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 import numba
 
@@ -41,30 +41,16 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
-@overload
-def kernel(function: F) -> F: ...
-@overload
-def kernel(*, fastmath: Any = False) -> Callable[[F], F]: ...
-def kernel(function: Any = None, *, fastmath: Any = False) -> Any:
+def kernel(function: F) -> F:
     """Compile `function` for the calling thread. It may be called from other kernels and from any thread."""
-    if function is None:
-        return lambda f: _kernel(f, fastmath)
-    return _kernel(function, fastmath)
+    compiled: Any = Kernel(function) if is_tested() else numba.njit(function, **PUBLIC_OPTIONS)
+    result: F = compiled
+    return result
 
 
-def _kernel(function: Callable[..., Any], fastmath: Any) -> Any:
-    return Kernel(function, fastmath) if is_tested() else numba.njit(function, **PUBLIC_OPTIONS, fastmath=fastmath)
-
-
-@overload
-def parallel_kernel(function: Callable[..., Any]) -> "ParallelKernel": ...
-@overload
-def parallel_kernel(*, fastmath: Any = False) -> Callable[[Callable[..., Any]], "ParallelKernel"]: ...
-def parallel_kernel(function: Callable[..., Any] | None = None, *, fastmath: Any = False) -> Any:
+def parallel_kernel(function: Callable[..., Any]) -> "ParallelKernel":
     """Compile `function(..., worker, workers)`, which does one worker's share of the work; see ParallelKernel."""
-    if function is None:
-        return lambda f: ParallelKernel(f, fastmath)
-    return ParallelKernel(function, fastmath)
+    return ParallelKernel(function)
 
 
 class Kernel(CalledByKernels):
@@ -74,22 +60,21 @@ class Kernel(CalledByKernels):
     is made when it is first needed.
     """
 
-    def __init__(self, function: Callable[..., Any], fastmath: Any) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function)
         remember_source(function)
         self._function = function
-        self._fastmath = set(fastmath) if isinstance(fastmath, frozenset) else fastmath
 
     @cached_property
     def inner(self) -> Any:
         """The form that kernels call."""
-        return _compile(self._function, self._function, fastmath=self._fastmath, no_cpython_wrapper=True)
+        return _compile(self._function, self._function, no_cpython_wrapper=True)
 
     @cached_property
     def outer(self) -> Any:
         """The form that Python calls."""
         twin = _renamed(self._function, "python")
-        return _compile(twin, twin, fastmath=self._fastmath)
+        return _compile(twin, twin)
 
     def __call__(self, *args: Any) -> Any:
         """Run on the calling thread."""
@@ -105,9 +90,9 @@ class ParallelKernel:
     Small work should take `serial`: a parallel launch costs 2 us with OpenMP and 22 us with numba's own threads.
     """
 
-    def __init__(self, function: Callable[..., Any], fastmath: Any) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function)
-        self.share = _kernel(function, fastmath)
+        self.share: Any = kernel(function)
         self._function = function
 
     def __call__(self, *args: Any) -> None:

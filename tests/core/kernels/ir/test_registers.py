@@ -15,7 +15,7 @@ from caffelite.core.kernels.jit import numba_compat
 def product(tmp_path, monkeypatch):
     """The dot product of gemm as a new kernel whose machine code is kept in tmp_path."""
     monkeypatch.setattr(numba_compat, "cache_folder", lambda: tmp_path)
-    return lambda: type(gemm._dot_product)(gemm._dot_product._function, False)
+    return lambda: type(gemm._dot_product)(gemm._dot_product._function)
 
 
 def run(product, registers):
