@@ -4,8 +4,12 @@ Names are loaded when first used, so that `import caffelite` and the command lin
 in the kernels, and these numba.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+if sys.platform == "win32":
+    raise ImportError("caffelite runs on Linux and macOS; on Windows install and run it inside WSL")
 
 from caffelite.core.data import included
 from caffelite.proto.caffe_pb2 import TEST, TRAIN

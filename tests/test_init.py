@@ -29,3 +29,12 @@ def test_the_phases_are_those_of_the_messages():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'Nett'"):
         caffelite.Nett  # noqa: B018
+
+
+def test_windows_is_told_what_to_do():
+    code = "import sys; sys.platform = 'win32'; import caffelite"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "ImportError: caffelite runs on Linux and macOS; on Windows install and run it inside WSL\n"
+    )

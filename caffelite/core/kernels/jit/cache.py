@@ -38,8 +38,6 @@ def cache_folder() -> Path | None:
 
 def _refuse_others_code(folder: Path) -> None:
     """Machine code is loaded from here: nobody but this user may be able to write it."""
-    if not hasattr(os, "getuid"):
-        return
     status = folder.stat()
     if status.st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user")
