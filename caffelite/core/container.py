@@ -109,7 +109,7 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
     for line in _text(root / "proc" / "self" / "cgroup").splitlines():
         _, _, rest = line.partition(":")
         names, _, path = rest.partition(":")
-        if names and controller not in names.split(","):
+        if (names and controller not in names.split(",")) or ".." in path.split("/"):
             continue
         for mount in (mounts / controller, mounts / names) if names else (mounts, mounts / "unified"):
             inner = mount / path.lstrip("/")

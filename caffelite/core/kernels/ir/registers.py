@@ -7,7 +7,7 @@ tile shapes up by the type of that argument. So both forms exist in one process 
 from functools import cache
 from typing import Any, NamedTuple
 
-from caffelite.core.kernels.jit.numba_compat import target_features
+from caffelite.core.kernels.jit.versions import target_features
 
 
 class Wide(NamedTuple):

@@ -4,35 +4,27 @@
 calling it runs the shares on all threads, `.serial(...)` does all the work on the calling thread alone.
 
 Compiled kernels are kept on disk; see cache.py. With a numba that
-numba_compat.py does not know, kernels are plain functions of numba's, and a pool of threads runs the parallel ones.
+versions.py does not know, kernels are plain functions of numba's, and a pool of threads runs the parallel ones.
 """
 
 import os
 import threading
-import types
 from collections.abc import Callable
 from functools import cached_property, update_wrapper
 from typing import Any, TypeVar
 
 import numba
 
-from caffelite.core.kernels.jit.cache import cache_folder
-from caffelite.core.kernels.jit.numba_compat import CalledByKernels, is_tested, keep_on_disk, launch
-from caffelite.core.kernels.jit.sources import has_source, remember_source
 from caffelite.core.kernels.jit.threads import run_in_pool, thread_count
+from caffelite.core.kernels.jit.versions import PUBLIC_OPTIONS, is_tested
+
+if is_tested():
+    from caffelite.core.kernels.jit.numba_compat import Kernel, launcher_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # numba's workqueue layer aborts the process when two threads launch parallel kernels at once, so only one ever does.
 LAUNCH_LOCK = threading.Lock()
-
-
-PUBLIC_OPTIONS = {
-    "nogil": True,  # prefetching threads go on while a kernel runs
-    "error_model": "numpy",  # x / 0 is inf or nan as in C; the check for it would keep loops from vectorising
-}
-# without a form for C code to call, which none does
-OPTIONS = {**PUBLIC_OPTIONS, "no_cfunc_wrapper": True}
 
 # GNU OpenMP lets idle workers spin for a good millisecond. Beside other busy programs that takes the time slices which
 # the next launch then waits for: LeNet ran at 6 to 20 iterations a second, and at 40 to 80 with a short spin. libgomp
@@ -51,34 +43,6 @@ def kernel(function: F) -> F:
 def parallel_kernel(function: Callable[..., Any]) -> "ParallelKernel":
     """Compile `function(..., worker, workers)`, which does one worker's share of the work; see ParallelKernel."""
     return ParallelKernel(function)
-
-
-class Kernel(CalledByKernels):
-    """A function compiled in two forms: one that kernels call, one that Python calls.
-
-    Most kernels are only called by kernels, and what takes Python's arguments apart takes long to compile. Either form
-    is made when it is first needed.
-    """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        update_wrapper(self, function)
-        remember_source(function)
-        self._function = function
-
-    @cached_property
-    def inner(self) -> Any:
-        """The form that kernels call."""
-        return _compile(self._function, self._function, no_cpython_wrapper=True)
-
-    @cached_property
-    def outer(self) -> Any:
-        """The form that Python calls."""
-        twin = _renamed(self._function, "python")
-        return _compile(twin, twin)
-
-    def __call__(self, *args: Any) -> Any:
-        """Run on the calling thread."""
-        return self.outer(*args)
 
 
 class ParallelKernel:
@@ -110,31 +74,8 @@ class ParallelKernel:
     @cached_property
     def launcher(self) -> Any:
         """The compiled function of the number of workers and the arguments that calls the threads."""
-        share, named = self.share, _renamed(self._function, "parallel")
-
-        def run(workers: int, *args: Any) -> None:
-            launch(share, workers, args)
-
-        run.__qualname__, run.__module__ = named.__qualname__, named.__module__
-        return _compile(run, named)
+        return launcher_of(self.share, self._function)
 
     def serial(self, *args: Any) -> None:
         """Run on the calling thread."""
         self.share(*args, 0, 1)
-
-
-def _compile(function: Callable[..., Any], named: Callable[..., Any], **options: Any) -> Any:
-    """Compile `function`, and keep it on disk under the name, and as long as the source, of `named`."""
-    compiled = numba.njit(function, **OPTIONS, **options)
-    if has_source(named) and cache_folder() is not None:
-        keep_on_disk(compiled, named)
-    return compiled
-
-
-def _renamed(function: Callable[..., Any], suffix: str) -> Callable[..., Any]:
-    """Copy `function` under another name: the cache tells its files apart by name."""
-    assert isinstance(function, types.FunctionType)
-    twin = types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
-    twin.__qualname__ = f"{function.__qualname__}.{suffix}"
-    twin.__module__ = function.__module__
-    return twin

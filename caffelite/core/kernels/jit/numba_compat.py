@@ -1,22 +1,19 @@
-"""All that caffelite uses of numba beyond what numba promises to keep, and how it does without that.
+"""All that caffelite uses of numba beyond what numba promises to keep.
 
 Compiled kernels on disk under names and stamps of our own, objects that kernels can call, a launch on the threads
-without `prange`, and the features of the CPU that code is made for. It was tested with the versions in TESTED. With any
-other numba there is one warning, and kernels go the public way (compile.py): compiled anew in every process, and run by
-a pool of Python threads. That is slower to start and the same otherwise.
+without `prange`, and the features of the CPU that code is made for. Imported only with a numba that it was tested with;
+see versions.py.
 """
 
 import hashlib
-import os
 import pickle
-import re
-import warnings
+import types as python_types
 from collections.abc import Callable
-from functools import cache
+from functools import cached_property, update_wrapper
 from typing import Any
 
 import numba
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import caching, cgutils
 from numba.core.registry import cpu_target
@@ -24,52 +21,80 @@ from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from caffelite.core.kernels.jit.cache import FileForEachKey, cache_folder
-from caffelite.core.kernels.jit.sources import source_stamp
+from caffelite.core.kernels.jit.sources import has_source, remember_source, source_stamp
+from caffelite.core.kernels.jit.versions import PUBLIC_OPTIONS
 
-TESTED = ((0, 59), (0, 68))  # the first and the last
-
-
-@cache
-def is_tested() -> bool:
-    """Whether this numba is one of those whose inner parts are known; says once if it is not."""
-    version = tuple(int(number) for number in re.findall(r"\d+", numba.__version__)[:2])
-    if TESTED[0] <= version <= TESTED[1]:
-        return True
-    first, last = (".".join(map(str, limit)) for limit in TESTED)
-    warnings.warn(
-        f"numba {numba.__version__} is none of those that caffelite was tested with ({first} to {last}): kernels are "
-        "compiled anew in every process; install one of these to keep them",
-        stacklevel=2,
-    )
-    return False
+# without a form for C code to call, which none does
+OPTIONS = {**PUBLIC_OPTIONS, "no_cfunc_wrapper": True}
 
 
-def target_features() -> frozenset[str]:
-    """Return the features of the CPU, in LLVM's names, that numba makes code for; NUMBA_CPU_FEATURES changes them."""
-    if is_tested():
-        written = str(cpu_target.target_context.codegen().magic_tuple()[2]).split(",")
-        return frozenset(name[1:] for name in written if name.startswith("+"))
-    if chosen := os.environ.get("NUMBA_CPU_FEATURES"):
-        return frozenset(name[1:] for name in chosen.split(",") if name.startswith("+"))
-    known = binding.get_host_cpu_features()
-    use_avx = os.environ.get("NUMBA_ENABLE_AVX", "1") != "0"
-    return frozenset(name for name, has in known.items() if has and (use_avx or not name.startswith("avx")))
+def written_features() -> str:
+    """Return the features of the CPU that numba makes code for, as `+avx,+avx2,-avx512f`."""
+    return str(cpu_target.target_context.codegen().magic_tuple()[2])
 
 
-class CalledByKernels:
-    """Base of objects with an `inner` compiled function, which kernels call when they call the object."""
+class Kernel:
+    """A function compiled in two forms: one that kernels call, one that Python calls.
 
-    inner: Any
+    Most kernels are only called by kernels, and what takes Python's arguments apart takes long to compile. Either form
+    is made when it is first needed.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        update_wrapper(self, function)
+        remember_source(function)
+        self._function = function
+
+    @cached_property
+    def inner(self) -> Any:
+        """The form that kernels call."""
+        return _compile(self._function, self._function, no_cpython_wrapper=True)
+
+    @cached_property
+    def outer(self) -> Any:
+        """The form that Python calls."""
+        twin = _renamed(self._function, "python")
+        return _compile(twin, twin)
 
     @property
     def _numba_type_(self) -> Any:
         """What numba takes this object for where a kernel names it."""
         return self.inner._numba_type_
 
+    def __call__(self, *args: Any) -> Any:
+        """Run on the calling thread."""
+        return self.outer(*args)
 
-def keep_on_disk(compiled: Any, named: Callable[..., Any]) -> None:
-    """Keep what numba compiles of a function on disk under the name, and as long as the sources, of `named`."""
-    compiled._cache = KernelCache(named)
+
+def launcher_of(share: Kernel, function: Callable[..., Any]) -> Any:
+    """Return the compiled function of the number of workers and the arguments that calls `share` on the threads."""
+    named = _renamed(function, "parallel")
+
+    def run(workers: int, *args: Any) -> None:
+        launch(share, workers, args)
+
+    run.__qualname__, run.__module__ = named.__qualname__, named.__module__
+    return _compile(run, named)
+
+
+def _compile(function: Callable[..., Any], named: Callable[..., Any], **options: Any) -> Any:
+    """Compile `function`, and keep it on disk under the name, and as long as the source, of `named`."""
+    compiled = numba.njit(function, **OPTIONS, **options)
+    if has_source(named) and cache_folder() is not None:
+        compiled._cache = KernelCache(named)
+    return compiled
+
+
+def _renamed(function: Callable[..., Any], suffix: str) -> Callable[..., Any]:
+    """Copy `function` under another name: the cache tells its files apart by name."""
+    assert isinstance(function, python_types.FunctionType)
+    twin = python_types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    twin.__qualname__ = f"{function.__qualname__}.{suffix}"
+    twin.__module__ = function.__module__
+    return twin
 
 
 class _MachineCode(FileForEachKey):

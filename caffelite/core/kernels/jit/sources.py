@@ -8,6 +8,7 @@ such a package: their versions are not ours to follow, but for numba's, which is
 """
 
 import ast
+import contextlib
 import hashlib
 import sys
 import sysconfig
@@ -22,8 +23,11 @@ from typing import Any
 PACKAGE = "caffelite.core.kernels"
 KERNEL_FOLDER = Path(__file__).parent.parent
 # These decide how every kernel is compiled, stored and run.
-_COMPILING = tuple(f"{PACKAGE}.jit.{name}" for name in ("compile", "cache", "numba_compat", "sources", "threads"))
-_FOREIGN = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib"))
+_COMPILING = tuple(
+    f"{PACKAGE}.jit.{name}" for name in ("compile", "cache", "numba_compat", "sources", "threads", "versions")
+)
+_FOREIGN = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib"))
+_IMPORTERS = ("import_module", "__import__")
 
 _texts: dict[Path, bytes] = {}
 
@@ -55,18 +59,21 @@ def reachable_files(function: Callable[..., Any]) -> set[Path]:
     If a module cannot tell what it imports, since it has no source, these are all files of kernels/.
     """
     found = {Path(function.__code__.co_filename)}
-    own = str(function.__globals__.get("__name__", "")).partition(".")[0]
+    own = _full_name(function.__globals__).partition(".")[0]
     waiting = [function.__globals__, *(vars(sys.modules[name]) for name in _COMPILING if name in sys.modules)]
     waiting += [vars(sys.modules[name]) for name in _modules_of_values(_closure(function)) if name in sys.modules]
     seen = {id(scope) for scope in waiting}
     while waiting:
         scope = waiting.pop()
         path = scope.get("__file__")
-        if path is None or not Path(path).is_file() or Path(path).suffix != ".py":
+        names = set(_modules_of_values(_own_values(scope)))
+        if path is not None and Path(path).is_file() and Path(path).suffix == ".py":
+            found.add(Path(path))
+            names.update(_imported_modules(scope))
+        elif path is not None or "__path__" not in scope:  # else a folder without a file of its own
             found.update(KERNEL_FOLDER.rglob("*.py"))
-            continue
-        found.add(Path(path))
-        for name in {*_imported_modules(scope), *_modules_of_values(_own_values(scope))}:
+            found.update(_archive_of(path))
+        for name in names:
             module = sys.modules.get(name)
             if module is not None and id(vars(module)) not in seen and _is_ours(module, own):
                 seen.add(id(vars(module)))
@@ -91,9 +98,10 @@ def _is_ours(module: types.ModuleType, own: str) -> bool:
     top = module.__name__.partition(".")[0]
     if top in ("caffelite", own):
         return True
-    if top in sys.builtin_module_names or getattr(module, "__file__", None) is None:
-        return False
-    return not str(Path(str(module.__file__)).resolve()).startswith(_FOREIGN)
+    if getattr(module, "__file__", None) is None and not list(getattr(module, "__path__", ())):
+        return False  # built in
+    place = Path(str(getattr(module, "__file__", None) or next(iter(module.__path__)))).resolve()
+    return not any(place.is_relative_to(folder) for folder in _FOREIGN)
 
 
 def _imported_modules(scope: dict[str, Any]) -> Iterator[str]:
@@ -117,17 +125,30 @@ def _imports_of(path: Path) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
             found.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
         elif isinstance(node, ast.Import):
             found += [(0, alias.name, ()) for alias in node.names]
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in _IMPORTERS and isinstance(node.args[0].value, str):
+                found.append((0, node.args[0].value.lstrip("."), ()))
     return tuple(found)
 
 
+def _full_name(scope: dict[str, Any]) -> str:
+    """Name of a module by which it is imported: of one that is run, `python -m a.b`, it is not __name__."""
+    spec = scope.get("__spec__")
+    return str(getattr(spec, "name", None) or scope.get("__package__") or scope.get("__name__", ""))
+
+
+def _archive_of(path: str | None) -> list[Path]:
+    """Return the file that a module's path leads into, as a zip file; [] if there is none."""
+    return [] if path is None else [parent for parent in Path(path).parents if parent.is_file()]
+
+
 def _own_values(scope: dict[str, Any]) -> list[Any]:
-    """Return what a module's globals hold; of a package without the sub-modules that others have imported."""
-    inside = f"{scope.get('__name__')}."
-    return [
-        value
-        for value in list(scope.values())
-        if not (isinstance(value, types.ModuleType) and "__path__" in scope and value.__name__.startswith(inside))
-    ]
+    """Return what a module's globals hold; of our own packages without the sub-modules that others have imported."""
+    values = list(scope.values())
+    if "__path__" in scope and f"{scope.get('__name__')}.".startswith("caffelite."):
+        return [value for value in values if not isinstance(value, types.ModuleType)]
+    return values
 
 
 def _modules_of_values(values: Iterable[Any]) -> Iterator[str]:
@@ -139,7 +160,11 @@ def _modules_of_values(values: Iterable[Any]) -> Iterator[str]:
 
 def _closure(function: Callable[..., Any]) -> list[Any]:
     """Return what an inner function took from the function around it."""
-    return [cell.cell_contents for cell in function.__closure__ or ()]
+    values = []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # not filled yet: the function around it has not come so far
+            values.append(cell.cell_contents)
+    return values
 
 
 def _home(value: Any) -> str | None:

@@ -48,6 +48,25 @@ CASES = {
         "mine_of_test/parts/helper.py",
         "mine_of_test.user",
     ),
+    "by import_module": (
+        {"user_outside.py": ("import importlib\nadd = importlib.import_module('helper_outside').add", "add(x)")},
+        "helper_outside.py",
+        "user_outside",
+    ),
+    "by the name of a package": (
+        {
+            "package_of_test/__init__.py": ("", "x"),
+            "other_of_test.py": ("import package_of_test.helper", "x"),
+            "user_outside.py": ("import package_of_test, other_of_test", "package_of_test.helper.add(x)"),
+        },
+        "package_of_test/helper.py",
+        "user_outside",
+    ),
+    "of a package without __init__": (
+        {"user_outside.py": ("import spaces_of_test.helper", "spaces_of_test.helper.add(x)")},
+        "spaces_of_test/helper.py",
+        "user_outside",
+    ),
     "handed on in a table": (
         {"user_outside.py": ("import registry_of_test\nADD = registry_of_test.TABLE[0]", "ADD(x)")},
         "helper_outside.py",
@@ -118,3 +137,37 @@ def test_what_is_typed_at_a_prompt_is_compiled_and_not_kept():
 def test_files_of_installed_packages_are_left_out():
     files = sources.reachable_files(_share())
     assert not [path for path in files if "numpy" in Path(path).parts or "numba" in Path(path).parts]
+
+
+CLOSURES = """
+from caffelite.core.kernels.jit.sources import reachable_files
+
+def make(n):
+    @kernel
+    def add(x):
+        return x + n
+    return add
+
+def late():
+    def add(x):
+        return x + n
+    found = reachable_files(add)
+    n = 1
+    return found
+
+print(make(2)(1), make(5)(1), len(late()) > 3)
+"""
+
+
+def test_inner_functions_are_compiled_and_cells_may_be_empty(tmp_path):
+    (tmp_path / "closure_of_test.py").write_text(DECORATOR + CLOSURES)
+    done = subprocess.run([sys.executable, str(tmp_path / "closure_of_test.py")], capture_output=True, text=True)
+    assert done.stdout.split() == ["3", "6", "True"], done.stderr
+
+
+def test_a_folder_beside_pythons_library_is_no_part_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_FOREIGN", (tmp_path / "lib",))
+    module = type(sys)("mine_of_test")
+    for folder, ours in (("lib", False), ("lib-mine", True)):
+        module.__file__ = str(tmp_path / folder / "mine_of_test.py")
+        assert sources._is_ours(module, "else") == ours
