@@ -1,16 +1,16 @@
 """Print the catalogue of layer types, docs/layers.md: `python tools/layer_table.py > docs/layers.md`.
 
-All of it comes from the layers themselves: their docstrings, and the messages that their modules read.
+All of it comes from the layers themselves: their docstrings, and what they say they read.
 """
 
 import inspect
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from caffelite.core.layer import LAYERS, Layer, layer_type_list
+from caffelite.core.net.wiring.unread import messages_read
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 INTRODUCTION = """# Layer types
@@ -20,7 +20,6 @@ blobs, where it differs from Caffe 1.0, what it refuses, and the fields that it 
 every layer has (`name`, `bottom`, `top`, `param`, `loss_weight`, `include`, ...) are in `proto/caffe.proto`.
 Made by `python tools/layer_table.py > docs/layers.md` from the layers' own words.
 """
-NOT_OF_THE_TYPE = {"layer_param"}
 
 
 def catalogue() -> Iterator[str]:
@@ -29,9 +28,9 @@ def catalogue() -> Iterator[str]:
     yield ", ".join(f"[{name}](#{name.lower()})" for name in layer_type_list()) + ".\n"
     for name in layer_type_list():
         yield f"## {name}\n"
-        for kind in LAYERS[name]:
-            yield described(kind.layer_class)
-        yield from filter(None, (fields(message) for message in messages_of(name)))
+        classes = [kind.layer_class for kind in LAYERS[name]]
+        yield from map(described, classes)
+        yield from filter(None, (fields(message, classes) for message in messages_of(classes)))
 
 
 def described(layer_class: type[Layer]) -> str:
@@ -42,23 +41,19 @@ def described(layer_class: type[Layer]) -> str:
     return f"```\n{text}\n```\n\n`{layer_class.__name__}` in `caffelite/core/layers/{file}`.\n"
 
 
-def messages_of(type_name: str) -> list[str]:
-    """Return the fields of LayerParameter (pooling_param, ...) that the modules of this type's classes read."""
-    sources = {
-        inspect.getsource(sys.modules[base.__module__])
-        for kind in LAYERS[type_name]
-        for base in kind.layer_class.__mro__
-        if issubclass(base, Layer) and base.__module__.startswith("caffelite.core.layers.")
-    }
-    named = {word for source in sources for word in re.findall(r"\b\w+_param\b", source)}
-    known = {field.name for field in LayerParameter.DESCRIPTOR.fields if field.message_type is not None}
-    return sorted((named & known) - NOT_OF_THE_TYPE)
+def messages_of(classes: list[type[Layer]]) -> list[str]:
+    """Return the fields of LayerParameter (pooling_param, ...) that the classes of a type read."""
+    return sorted({message for layer_class in classes for message in messages_read(layer_class) or ()})
 
 
-def fields(message: str) -> str:
-    """Return a table of the fields of one message, with types and defaults; "" if it has none."""
+def fields(message: str, classes: list[type[Layer]]) -> str:
+    """Return a table of the fields of one message that a class reads, with types and defaults; "" if it has none."""
     descriptor = LayerParameter.DESCRIPTOR.fields_by_name[message].message_type
-    rows = [f"| `{field.name}` | {kind_of(field)} | {default_of(field)} |" for field in descriptor.fields]
+    rows = [
+        f"| `{field.name}` | {kind_of(field)} | {default_of(field)} |"
+        for field in descriptor.fields
+        if any(f"{message}.{field.name}" not in layer_class.not_read for layer_class in classes)
+    ]
     if not rows:
         return ""
     return "\n".join([f"| `{message}` | type | default |", "|---|---|---|", *rows, ""])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -47,6 +47,7 @@ class Context:
     budget: container.Budget | None = None  # while the net is built; it counts what its blobs will take
     untrained: bool = False  # set by the solver while it tests parameters that have seen no data
     warned: set[str] = field(default_factory=set)  # what `warn_once` warned of
+    told: set[str] = field(default_factory=set)  # warnings of the file, by all nets that a solver makes of it
 
     def warn_once(self, about: str, text: str) -> None:
         """Log a warning, unless the net was warned `about` this before."""
@@ -99,6 +100,12 @@ class Layer:
     """
 
     type: ClassVar[str] = ""
+    # Messages of LayerParameter that the layer reads ("pooling_param", ...). A class has to say it itself, for itself
+    # alone: what a user writes in other messages is warned of. None: not known, so nothing is.
+    messages: ClassVar[tuple[str, ...] | None] = None
+    # Fields of these messages that it does not read ("lrn_param.k") -> what the user should know of them. `engine`
+    # counts as read, since the net says what it means.
+    not_read: ClassVar[Mapping[str, str]] = {}
     exact_num_bottom_blobs: ClassVar[int | None] = None
     min_bottom_blobs: ClassVar[int | None] = None
     max_bottom_blobs: ClassVar[int | None] = None

@@ -30,6 +30,14 @@ def test_names_the_fields_with_types_and_defaults(page):
     assert "| `kernel_size` | uint32, repeated |  |" in convolution
 
 
+def test_names_only_what_the_layer_reads(page):
+    data = page.split("## Data\n")[1].split("\n## ")[0]
+    fields = data.split("| `data_param`")[1].split("| `transform_param`")[0]
+    assert "`batch_size`" in fields
+    assert "`scale`" not in fields and "`rand_skip`" not in fields
+    assert "pooling_param" not in page.split("## SPP\n")[1].split("\n## ")[0]
+
+
 def test_the_committed_page_is_the_present_one(page):
     committed = (ROOT / "docs/layers.md").read_text()
     assert committed == page, "run: python tools/layer_table.py > docs/layers.md"

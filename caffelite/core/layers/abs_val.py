@@ -17,4 +17,5 @@ class AbsValLayer(NeuronLayer):
     The gradient at 0 is 0.
     """
 
+    messages = ()
     function = AbsVal()

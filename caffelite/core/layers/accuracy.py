@@ -24,6 +24,7 @@ class AccuracyLayer(Layer):
     when asked for a gradient.
     """
 
+    messages = ("accuracy_param",)
     exact_num_bottom_blobs = 2
     min_top_blobs = 1
     max_top_blobs = 2

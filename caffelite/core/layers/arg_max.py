@@ -22,6 +22,7 @@ class ArgMaxLayer(Layer):
     and when asked for a gradient.
     """
 
+    messages = ("argmax_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
     has_backward = False

@@ -29,6 +29,7 @@ class BatchNormLayer(Layer):
     Raises LayerError for another lr_mult, for a bottom without channels, and if their number changes.
     """
 
+    messages = ("batch_norm_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

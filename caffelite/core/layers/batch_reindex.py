@@ -23,6 +23,7 @@ class BatchReindexLayer(Layer):
     `force_backward` (Caffe stops there).
     """
 
+    messages = ()
     exact_num_bottom_blobs = 2
     exact_num_top_blobs = 1
 

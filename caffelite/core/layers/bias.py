@@ -20,6 +20,7 @@ class BiasLayer(Layer):
     Raises LayerError for axes or sizes that do not fit.
     """
 
+    messages = ("bias_param",)
     min_bottom_blobs = 1
     max_bottom_blobs = 2
     exact_num_top_blobs = 1

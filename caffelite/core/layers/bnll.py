@@ -15,4 +15,5 @@ class BNLLLayer(NeuronLayer):
     top[0]:    the same shape, or the bottom itself (in place, where Caffe's gradient is wrong).
     """
 
+    messages = ()
     function = BNLL()

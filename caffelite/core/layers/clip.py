@@ -18,6 +18,8 @@ class ClipLayer(NeuronLayer):
     become min if that is above max.
     """
 
+    messages = ("clip_param",)
+
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read the bounds."""
         param = self.layer_param.clip_param

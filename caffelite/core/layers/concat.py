@@ -21,6 +21,7 @@ class ConcatLayer(Layer):
     Raises LayerError for shapes that differ elsewhere, for both axis and concat_dim, and for in-place use.
     """
 
+    messages = ("concat_param",)
     min_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -23,6 +23,7 @@ class ContrastiveLossLayer(LossLayer):
     Raises LayerError for bottoms of other shapes.
     """
 
+    messages = ("contrastive_loss_param",)
     exact_num_bottom_blobs = 3
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:

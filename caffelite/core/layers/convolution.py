@@ -17,6 +17,8 @@ class ConvolutionLayer(BaseConvolutionLayer):
     Raises LayerError if the window does not fit, group does not divide the channels, or bottoms differ in shape.
     """
 
+    messages = ("convolution_param",)
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the tops' data."""
         bias = self.blobs[1].data if self.bias_term else None

@@ -19,6 +19,7 @@ class CropLayer(Layer):
     0, 1 or that of the cropped axes, and for in-place use.
     """
 
+    messages = ("crop_param",)
     exact_num_bottom_blobs = 2
     exact_num_top_blobs = 1
 

@@ -31,6 +31,15 @@ class DataLayer(PrefetchingLayer):
     images that do not fit together; DataError for a record that cannot be read, when its batch is due.
     """
 
+    messages = ("data_param", "transform_param")
+    not_read = {
+        "data_param.scale": "write transform_param.scale",
+        "data_param.mean_file": "write transform_param.mean_file",
+        "data_param.crop_size": "write transform_param.crop_size",
+        "data_param.mirror": "write transform_param.mirror",
+        "data_param.force_encoded_color": "write transform_param.force_color",
+        "data_param.rand_skip": "no record is skipped, as in Caffe",
+    }
     min_top_blobs = 1
     max_top_blobs = 2
 

@@ -18,6 +18,7 @@ class DeconvolutionLayer(BaseConvolutionLayer):
     Raises LayerError if nothing is left of the top, group does not divide the channels, or bottoms differ in shape.
     """
 
+    messages = ("convolution_param",)
     reverse_dimensions = True
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:

@@ -18,6 +18,7 @@ class DropoutLayer(Layer):
     Raises LayerError unless 0 <= dropout_ratio < 1.
     """
 
+    messages = ("dropout_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -26,6 +26,7 @@ class DummyDataLayer(Layer):
     height and width, and for a filler that refuses its values.
     """
 
+    messages = ("dummy_data_param",)
     exact_num_bottom_blobs = 0
     min_top_blobs = 1
     has_backward = False

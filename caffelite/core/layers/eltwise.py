@@ -62,6 +62,11 @@ class EltwiseSumLayer(_EltwiseLayer):
     Raises LayerError for different shapes, and unless coeff is given for no bottom or for each.
     """
 
+    messages = ("eltwise_param",)
+    not_read = {
+        "eltwise_param.stable_prod_grad": "it is for operation: PROD",
+    }
+
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read the coefficients."""
         self.coeff = list(self.layer_param.eltwise_param.coeff) or [1.0] * len(bottom)
@@ -93,6 +98,8 @@ class EltwiseProdLayer(_EltwiseLayer):
     With stable_prod_grad false the gradient is dy * y / x, NaN where x is 0.
     Raises LayerError for different shapes, and for a coeff.
     """
+
+    messages = ("eltwise_param",)
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Refuse coefficients."""
@@ -138,6 +145,12 @@ class EltwiseMaxLayer(_EltwiseLayer):
     Of equal values in bottoms 0 and 1 bottom 1 wins, a later bottom only if it is larger; coeff is ignored, as in
     Caffe. Raises LayerError for different shapes.
     """
+
+    messages = ("eltwise_param",)
+    not_read = {
+        "eltwise_param.coeff": "it is for operation: SUM",
+        "eltwise_param.stable_prod_grad": "it is for operation: PROD",
+    }
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Make room for the winners."""

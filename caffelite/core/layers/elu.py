@@ -15,6 +15,8 @@ class ELULayer(NeuronLayer):
     top[0]:    the same shape, or the bottom itself (in place, where Caffe's gradient is wrong for alpha < 0).
     """
 
+    messages = ("elu_param",)
+
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read alpha."""
         self.function = ELU(self.layer_param.elu_param.alpha)

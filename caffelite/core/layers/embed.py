@@ -23,6 +23,7 @@ class EmbedLayer(Layer):
     the indices.
     """
 
+    messages = ("embed_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -20,6 +20,8 @@ class EuclideanLossLayer(LossLayer):
     Raises LayerError if the batch sizes or the counts of an item differ.
     """
 
+    messages = ()
+
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check that the bottoms have equal counts; keep room for their difference."""
         super().reshape(bottom, top)

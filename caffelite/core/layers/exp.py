@@ -19,6 +19,8 @@ class ExpLayer(NeuronLayer):
     Raises LayerError for another base that is not positive.
     """
 
+    messages = ("exp_param",)
+
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read base, scale and shift."""
         param = self.layer_param.exp_param

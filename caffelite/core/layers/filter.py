@@ -22,6 +22,7 @@ class FilterLayer(Layer):
     gradient of the selector, which gets none from `force_backward` (Caffe stops there).
     """
 
+    messages = ()
     min_bottom_blobs = 2
     min_top_blobs = 1
     reshape_every_pass = True

@@ -18,6 +18,7 @@ class FlattenLayer(Layer):
     Raises LayerError for axes that the bottom lacks, for end_axis < axis - 1, and for in-place use.
     """
 
+    messages = ("flatten_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
     gradient_reads_bottoms = False

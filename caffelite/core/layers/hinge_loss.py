@@ -24,6 +24,8 @@ class HingeLossLayer(LossLayer):
     the gradient of the labels.
     """
 
+    messages = ("hinge_loss_param",)
+
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check the number of labels; make room for the margins."""
         super().reshape(bottom, top)

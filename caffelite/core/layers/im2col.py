@@ -22,6 +22,14 @@ class Im2colLayer(Layer):
     does not fit or there is no spatial axis.
     """
 
+    messages = ("convolution_param",)
+    not_read = {
+        "convolution_param.num_output": "it is for layers with weights",
+        "convolution_param.bias_term": "it is for layers with weights",
+        "convolution_param.group": "it is for layers with weights",
+        "convolution_param.weight_filler": "it is for layers with weights",
+        "convolution_param.bias_filler": "it is for layers with weights",
+    }
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

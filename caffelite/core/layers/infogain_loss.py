@@ -36,6 +36,7 @@ class InfogainLossLayer(LossLayer):
     and when asked for the gradient of labels or H.
     """
 
+    messages = ("infogain_loss_param", "loss_param")
     exact_num_bottom_blobs = None  # type: ignore[assignment]
     min_bottom_blobs = 2
     max_bottom_blobs = 3

@@ -19,6 +19,7 @@ class InnerProductLayer(Layer):
     Raises LayerError if num_output is 0, or if K is another than at set-up.
     """
 
+    messages = ("inner_product_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -15,6 +15,7 @@ class InputLayer(Layer):
     Raises LayerError for another number of shapes.
     """
 
+    messages = ("input_param",)
     exact_num_bottom_blobs = 0
     min_top_blobs = 1
     is_input = True

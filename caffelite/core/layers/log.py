@@ -19,6 +19,8 @@ class LogLayer(NeuronLayer):
     not positive.
     """
 
+    messages = ("log_param",)
+
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read base, scale and shift."""
         param = self.layer_param.log_param

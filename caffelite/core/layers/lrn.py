@@ -24,7 +24,7 @@ class _LRNLayer(Layer):
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read the fields."""
         param = self.layer_param.lrn_param
-        self.local_size, self.alpha, self.beta, self.k = param.local_size, param.alpha, param.beta, param.k
+        self.local_size, self.alpha, self.beta = param.local_size, param.alpha, param.beta
         if self.local_size % 2 == 0:
             raise LayerError(
                 "lrn_param.local_size",
@@ -64,11 +64,13 @@ class LRNAcrossLayer(_LRNLayer):
     Channels outside count as 0. Raises LayerError for an even local_size and for other than 4 axes.
     """
 
+    messages = ("lrn_param",)
+
     def normalize(self, values: Array, out: Array) -> None:
         """Fill scale and `out`."""
         lines = (*values.shape[:2], values.shape[2] * values.shape[3])
-        scale, top = self.scale.reshape(lines), out.reshape(lines)
-        kernels.across_forward(values.reshape(lines), self.local_size, self.alpha, self.beta, self.k, scale, top)
+        scale, top, k = self.scale.reshape(lines), out.reshape(lines), self.layer_param.lrn_param.k
+        kernels.across_forward(values.reshape(lines), self.local_size, self.alpha, self.beta, k, scale, top)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the bottom's gradient."""
@@ -89,6 +91,11 @@ class LRNWithinLayer(_LRNLayer):
     The square has local_size x local_size pixels of the same channel; those outside count as 0. lrn_param.k is not
     used, as in Caffe. Raises LayerError for an even local_size and for other than 4 axes.
     """
+
+    messages = ("lrn_param",)
+    not_read = {
+        "lrn_param.k": "it is for norm_region: ACROSS_CHANNELS; WITHIN_CHANNEL takes 1, as in Caffe",
+    }
 
     def normalize(self, values: Array, out: Array) -> None:
         """Fill scale and `out`."""

@@ -32,6 +32,7 @@ class LSTMLayer(RecurrentLayer):
     Raises LayerError for other shapes, a num_output of 0, and when asked for the gradient of cont.
     """
 
+    messages = ("recurrent_param",)
     num_gates = 4
     names = InnerNames(
         states=("h", "c"),
@@ -105,6 +106,7 @@ class ExposedLSTMLayer(LSTMLayer):
     what made the initial states is not trained by it.
     """
 
+    messages = ("recurrent_param",)
     min_bottom_blobs = 4
     max_bottom_blobs = 5
     exact_num_top_blobs = 3

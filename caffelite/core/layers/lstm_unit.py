@@ -22,6 +22,7 @@ class LSTMUnitLayer(Layer):
     Raises LayerError for other shapes, and when asked for the gradient of cont.
     """
 
+    messages = ()
     exact_num_bottom_blobs = 3
     exact_num_top_blobs = 2
 

@@ -35,6 +35,11 @@ class MemoryDataLayer(Layer):
     Raises LayerError for a size of 0, for arrays that do not fit, and for forward before there is data.
     """
 
+    messages = ("memory_data_param", "transform_param")
+    not_read = {
+        "transform_param.force_color": "it is for encoded images, of Data layers",
+        "transform_param.force_gray": "it is for encoded images, of Data layers",
+    }
     exact_num_bottom_blobs = 0
     exact_num_top_blobs = 2
     has_backward = False

@@ -28,6 +28,8 @@ class MultinomialLogisticLossLayer(LossLayer):
     label out of range, and when asked for the gradient of the labels.
     """
 
+    messages = ()
+
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check that there is one label an item."""
         super().reshape(bottom, top)

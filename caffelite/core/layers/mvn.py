@@ -24,6 +24,7 @@ class MVNLayer(Layer):
     what it is; Caffe's takes it for 0. Raises LayerError for more than 4 axes.
     """
 
+    messages = ("mvn_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -16,6 +16,7 @@ class ParameterLayer(Layer):
         (iter_size) Caffe keeps the last one only.
     """
 
+    messages = ("parameter_param",)
     exact_num_bottom_blobs = 0
     exact_num_top_blobs = 1
 

@@ -26,6 +26,7 @@ class MaxPoolingLayer(Layer):
     Raises LayerError for a bottom of other than 4 axes, and for windows that do not fit.
     """
 
+    messages = ("pooling_param",)
     exact_num_bottom_blobs = 1
     min_top_blobs = 1
     max_top_blobs = 2
@@ -69,6 +70,7 @@ class AvePoolingLayer(Layer):
     Raises LayerError for a bottom of other than 4 axes, and for windows that do not fit.
     """
 
+    messages = ("pooling_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

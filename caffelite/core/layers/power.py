@@ -25,6 +25,8 @@ class PowerLayer(NeuronLayer):
     is NaN; here it is what the formula says, 0 for a power above 1.
     """
 
+    messages = ("power_param",)
+
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read power, scale and shift."""
         param = self.layer_param.power_param

@@ -21,6 +21,7 @@ class PReLULayer(Layer):
     Raises LayerError for a bottom without channels, and if their number changes.
     """
 
+    messages = ("prelu_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -48,6 +48,10 @@ class PythonLayer(Layer):
     that is no layer.
     """
 
+    messages = ("python_param",)
+    not_read = {
+        "python_param.share_in_parallel": "solvers of one net share no layers",
+    }
     reshape_every_pass = True
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:

@@ -28,6 +28,7 @@ class ReductionLayer(Layer):
     With loss_weight it makes a loss of any blob.
     """
 
+    messages = ("reduction_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -17,6 +17,7 @@ class ReLULayer(Layer):
     is kept; Caffe's gradient is wrong there.
     """
 
+    messages = ("relu_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -22,6 +22,7 @@ class ReshapeLayer(Layer):
     Raises LayerError for axes that the bottom lacks, a shape of another count, and for in-place use.
     """
 
+    messages = ("reshape_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
     gradient_reads_bottoms = False

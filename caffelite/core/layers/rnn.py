@@ -34,6 +34,7 @@ class RNNLayer(RecurrentLayer):
     Raises LayerError for other shapes, a num_output of 0, and when asked for the gradient of cont.
     """
 
+    messages = ("recurrent_param",)
     num_gates = 1
     names = InnerNames(
         states=("h",),
@@ -125,6 +126,7 @@ class ExposedRNNLayer(RNNLayer):
     initial state is not trained by it.
     """
 
+    messages = ("recurrent_param",)
     min_bottom_blobs = 3
     max_bottom_blobs = 4
     exact_num_top_blobs = 2

@@ -24,6 +24,7 @@ class ScaleLayer(Layer):
     place, each backward after a forward is right. Raises LayerError for axes or sizes that do not fit.
     """
 
+    messages = ("scale_param",)
     min_bottom_blobs = 1
     max_bottom_blobs = 2
     exact_num_top_blobs = 1

@@ -14,5 +14,6 @@ class SigmoidLayer(NeuronLayer):
     bottom[0]: any shape. top[0]: the same shape, or the bottom itself (in place).
     """
 
+    messages = ("sigmoid_param",)
     function = Sigmoid()
     slope_from_top = True

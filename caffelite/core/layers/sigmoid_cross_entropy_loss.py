@@ -28,6 +28,8 @@ class SigmoidCrossEntropyLossLayer(LossLayer):
     LayerError if the counts differ, and when asked for the gradient of the targets.
     """
 
+    messages = ("loss_param",)
+
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read loss_param."""
         param = self.layer_param.loss_param

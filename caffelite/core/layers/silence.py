@@ -12,6 +12,7 @@ class SilenceLayer(Layer):
     bottom[i]: any shape; its gradient is zero. top: none.
     """
 
+    messages = ()
     min_bottom_blobs = 1
     exact_num_top_blobs = 0
 

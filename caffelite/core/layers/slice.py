@@ -21,6 +21,7 @@ class SliceLayer(Layer):
     axis that cannot be divided equally, for both axis and slice_dim, and for in-place use.
     """
 
+    messages = ("slice_param",)
     exact_num_bottom_blobs = 1
     min_top_blobs = 1
 

@@ -15,6 +15,7 @@ class SoftmaxLayer(Layer):
     bottom[0]: any shape with axis `axis`. top[0]: the same shape, or the bottom itself (in place).
     """
 
+    messages = ("softmax_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -29,6 +29,7 @@ class SoftmaxWithLossLayer(LossLayer):
     and when asked for the gradient of the labels.
     """
 
+    messages = ("loss_param", "softmax_param")
     exact_num_top_blobs: ClassVar[int | None] = None
     min_top_blobs = 1
     max_top_blobs = 2

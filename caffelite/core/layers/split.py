@@ -16,6 +16,7 @@ class SplitLayer(Layer):
     Raises LayerError if a top is the bottom itself.
     """
 
+    messages = ()
     exact_num_bottom_blobs = 1
     min_top_blobs = 1
     gradient_reads_bottoms = False

@@ -22,6 +22,7 @@ class SPPLayer(Layer):
     Raises LayerError for a pyramid_height of 0, a bottom of other than 4 axes, and images too small for that.
     """
 
+    messages = ("spp_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

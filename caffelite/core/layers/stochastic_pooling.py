@@ -22,6 +22,7 @@ class StochasticPoolingLayer(Layer):
     windows that do not fit.
     """
 
+    messages = ("pooling_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -15,6 +15,8 @@ class SwishLayer(NeuronLayer):
     top[0]:    the same shape, or the bottom itself (in place).
     """
 
+    messages = ("swish_param",)
+
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read beta."""
         self.function = Swish(self.layer_param.swish_param.beta)

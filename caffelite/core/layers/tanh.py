@@ -14,5 +14,6 @@ class TanHLayer(NeuronLayer):
     bottom[0]: any shape. top[0]: the same shape, or the bottom itself (in place).
     """
 
+    messages = ("tanh_param",)
     function = TanH()
     slope_from_top = True

@@ -18,6 +18,7 @@ class ThresholdLayer(NeuronLayer):
     There is no gradient: backward raises LayerError if one is asked for, Caffe's whenever it runs.
     """
 
+    messages = ("threshold_param",)
     has_backward = False
     keeps_bottom = False
 

@@ -20,6 +20,7 @@ class TileLayer(Layer):
     Raises LayerError if `tiles` is missing or below 1, and for in-place use.
     """
 
+    messages = ("tile_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

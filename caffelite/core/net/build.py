@@ -25,6 +25,7 @@ from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.sharing import LayerParams, Sharing, lr_mults_of, share_params
 from caffelite.core.net.wiring.splits import insert_splits
 from caffelite.core.net.wiring.state import with_phase
+from caffelite.core.net.wiring.unread import unread
 from caffelite.core.net.wiring.wire import Wiring, wire
 from caffelite.proto import caffe_pb2
 
@@ -53,6 +54,7 @@ def build(draft: Draft, context: Context) -> Built:
     check_types(draft, layer_type_list())
     _check_fields_known(draft)
     _note_engines(draft)
+    _tell_unread(draft, context)
     written = {layer.name for layer in draft.layers}
     draft = insert_splits(draft, _default_loss_weights)
     inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
@@ -99,6 +101,13 @@ def _note_engines(draft: Draft) -> None:
             log.warning(
                 "engine: %s (layer %s, ...) is computed by caffelite's own kernels, on the CPU.", name, layer_name
             )
+
+
+def _tell_unread(draft: Draft, context: Context) -> None:
+    for text in unread(draft):
+        if text not in context.told:
+            context.told.add(text)
+            log.warning("%s", text)
 
 
 def _default_loss_weights(layer_param: caffe_pb2.LayerParameter) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class NetMaker:
     solver_count: int
     python_layers: bool = True
     net_class: type[Net] = Net
+    told: set[str] = field(default_factory=set)  # warnings of the file; nets of one file share most of its layers
 
     def train_net(self) -> Net:
         """Return the net to train: the one of net, net_param, train_net, train_net_param that is given."""
@@ -54,10 +55,10 @@ class NetMaker:
         fields += [self._train_field()] * copies
         sources = {field: self._source(field) for field in fields}
         nets = []
-        for index, field in enumerate(fields):
-            log.info("Creating test net (#%d) specified by %s", index, self._described(field))
+        for index, name in enumerate(fields):
+            log.info("Creating test net (#%d) specified by %s", index, self._described(name))
             state = param.test_state[index] if param.test_state else NetState()
-            nets.append(self._net(sources[field], TEST, state))
+            nets.append(self._net(sources[name], TEST, state))
             nets[-1].debug_info = param.debug_info
         return nets
 
@@ -108,5 +109,6 @@ class NetMaker:
             solver_count=self.solver_count,
             folder=folder,
             python_layers=self.python_layers,
+            told=self.told,
         )
         return self.net_class.from_draft(draft.with_param(with_state(draft.param, merged)), context)

@@ -1,5 +1,6 @@
 """What holds of every layer type: it says its shapes and source, is tested, and takes a second shape."""
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ from google.protobuf import text_format
 
 import caffelite
 from caffelite.core.layer import LAYERS, Context, layer_class_for, layer_type_list, make_layer
-from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetParameter
+from caffelite.core.net.wiring.unread import OWN_MESSAGES, messages_read
+from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 from caffelite.testing import blob_of, layer_from, set_up, spread_values
 
 TESTS = Path(__file__).resolve().parent
@@ -121,6 +123,76 @@ def test_takes_another_shape_and_the_first_one_again(type_name):
 def test_golden_cases_are_of_known_types():
     unknown = set(golden_types()) - set(layer_type_list())
     assert not unknown
+
+
+# What layers say they read, against what their code reads.
+
+
+def bodies_of(layer_class):
+    """The class and its bases of caffelite/core/layers, each as a syntax tree with its decorators."""
+    for base in layer_class.__mro__:
+        if base.__module__.startswith("caffelite.core.layers."):
+            tree = ast.parse(Path(sys.modules[base.__module__].__file__).read_text())
+            yield next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == base.__name__)
+
+
+def modules_of(layer_class):
+    """Trees of the files of these classes, and of the files for layers and data that they import."""
+    names = [base.__module__ for base in layer_class.__mro__]
+    seen = {}
+    while names:
+        name = names.pop()
+        if name in seen or not name.startswith(("caffelite.core.layers.", "caffelite.core.data.")):
+            continue
+        seen[name] = ast.parse(Path(sys.modules[name].__file__).read_text())
+        names += [node.module for node in ast.walk(seen[name]) if isinstance(node, ast.ImportFrom)]
+    return list(seen.values())
+
+
+def messages_in(trees):
+    """What is read of a `layer_param`, and in a register_layer(when=...) of `layer`."""
+    found = set()
+    for node in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)):
+        of = node.value
+        own = (
+            isinstance(of, ast.Attribute) and of.attr == "layer_param" or isinstance(of, ast.Name) and of.id == "layer"
+        )
+        if own and node.attr in OWN_MESSAGES:
+            found.add(node.attr)
+    return found
+
+
+def words_in(trees):
+    """Names of attributes, and texts that are no docstring."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    found = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return found | {
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
+    }
+
+
+def fields_of(message):
+    return [field.name for field in LayerParameter.DESCRIPTOR.fields_by_name[message].message_type.fields]
+
+
+@pytest.mark.parametrize("layer_class", every_class())
+def test_the_messages_that_a_layer_declares_are_those_that_its_code_reads(layer_class):
+    declared = messages_read(layer_class)
+    assert declared is not None, f"{layer_class.__name__} does not say which messages it reads"
+    engine_alone = {message for message in declared if fields_of(message) == ["engine"]}
+    assert set(declared) - engine_alone == messages_in(modules_of(layer_class))
+    assert {path.partition(".")[0] for path in layer_class.not_read} <= set(declared)
+
+
+@pytest.mark.parametrize("layer_class", every_class())
+def test_a_layer_reads_all_fields_but_those_that_it_declares(layer_class):
+    for message in messages_read(layer_class):
+        unread = {path.partition(".")[2] for path in layer_class.not_read if path.startswith(f"{message}.")}
+        assert set(fields_of(message)) - words_in(modules_of(layer_class)) - {"engine"} <= unread
+        assert unread.isdisjoint(words_in(bodies_of(layer_class))), "it reads what it says it does not"
 
 
 # In-place neighbours: below the layer on its first bottom (unless those are numbers of classes or items), and above it.
