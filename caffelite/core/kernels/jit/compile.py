@@ -61,7 +61,8 @@ class ParallelKernel:
 
     def __call__(self, *args: Any) -> None:
         """Run on all threads."""
-        workers = thread_count()  # starts the threads, too, before any code that refers to them is loaded
+        # starts the threads, too, before any code that refers to them is loaded; more than there are cannot be launched
+        workers = min(thread_count(), numba.config.NUMBA_NUM_THREADS)
         if workers == 1:
             self.share(*args, 0, 1)
             return
