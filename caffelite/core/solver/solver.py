@@ -21,6 +21,7 @@ from caffelite.core.registry import Registry
 from caffelite.core.solver.checks import check_solver, require_lr_policy, require_max_iter
 from caffelite.core.solver.display import Display, outputs_of
 from caffelite.core.solver.file import SolverFile, solver_file
+from caffelite.core.solver.findings import tell_findings
 from caffelite.core.solver.log import SolverLog
 from caffelite.core.solver.nan_watch import bad_loss, bad_params, diverged
 from caffelite.core.solver.nets import NetMaker
@@ -82,6 +83,7 @@ class Solver(ABC):
         self.events.add(self.log)
         self.action_source: events.ActionSource = _no_action
         self.stopped = False
+        self._started = False  # whether it has been looked at what would keep it from learning
         self.on_nan = "stop"
         self.last_snapshot = ""  # the solverstate that was written or restored last
         self._iter = 0
@@ -193,6 +195,9 @@ class Solver(ABC):
     def step(self, iterations: int) -> None:
         """Train for so many iterations, or until the action source says stop."""
         require_lr_policy(self.file)
+        if iterations > 0 and not self._started:
+            tell_findings(self.file, self.net)
+            self._started = True
         self.stopped = False
         self._display.restart(self.param.average_loss)
         stop_iter = self._iter + iterations
