@@ -25,7 +25,7 @@ from caffelite.core.solver.findings import tell_findings
 from caffelite.core.solver.log import SolverLog
 from caffelite.core.solver.nan_watch import bad_loss, bad_params, diverged
 from caffelite.core.solver.nets import NetMaker
-from caffelite.core.solver.restore import read_snapshot
+from caffelite.core.solver.restore import read_snapshot, tell_other_step
 from caffelite.core.solver.snapshot import Progress, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
 from caffelite.core.solver.testing import NetTest, run_test
@@ -309,6 +309,7 @@ class Solver(ABC):
         """
         take_seed = self.param.random_seed < 0
         state = read_snapshot(state_file, strict, self.type, self.nets, self.histories, self.events, take_seed)
+        tell_other_step(self.file, state, os.fspath(state_file))
         self._iter, self.current_step = state.iter, state.current_step
         self.last_snapshot = os.fspath(state_file)
 
