@@ -156,3 +156,12 @@ def test_a_log_that_nobody_reads_costs_no_snapshot(started_program, solver_with,
 def test_batch_size(shape, size):
     assert batch_size(SimpleNamespace(tops=lambda index: [("data", np.empty(shape))])) == size
     assert batch_size(SimpleNamespace(tops=lambda index: [])) == 0
+
+
+def test_a_solver_that_cannot_learn_is_refused_with_its_line(caffelite, solver_with):
+    solver_with(lr_policy='"exp"', base_lr=None, gamma=None)
+    result = caffelite("train", "--solver=solver.prototxt")
+    assert result.status == 1
+    assert "solver.prototxt: base_lr is missing; without it nothing is learned" in result.err
+    assert "solver.prototxt: gamma is missing" in result.err
+    assert not any(text.startswith("Iteration") for text in result.texts)

@@ -77,6 +77,17 @@ def multistep(param: SolverParameter, iteration: int, step: int) -> Rate:
     return Rate(param.base_lr * _power(param.gamma, step), step)
 
 
+def multistep_after(param: SolverParameter, iterations: int) -> int:
+    """Return the step that `multistep` has reached when so many iterations are done, from the first one on."""
+    step, reached = 0, -1
+    for value in param.stepvalue:
+        reached = max(value, reached + 1)  # one step an iteration
+        if reached >= iterations:
+            break
+        step += 1
+    return step
+
+
 @register_lr_policy("poly", positive=("max_iter",))
 def polynomial(param: SolverParameter, iteration: int, step: int) -> Rate:
     """base_lr * (1 - iteration / max_iter) ^ power; 0 beyond max_iter where Caffe's is not a number."""

@@ -19,6 +19,8 @@ from caffelite.core.files import NoSuchFileError, first_existing
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Layer, State
 from caffelite.core.net.net import Net
+from caffelite.core.solver.file import SolverFile
+from caffelite.core.solver.lr_policies import multistep_after
 from caffelite.core.solver.snapshot import history_blobs, machine, state_crc32
 from caffelite.core.solver.snapshot_files import Snapshot
 from caffelite.core.weights.checksum import crc32_of
@@ -84,6 +86,25 @@ def read_snapshot(
     for net, states in zip(nets, layer_states, strict=False):  # test nets may have been added or removed
         _set_states(net, states, path)
     return state
+
+
+def tell_other_step(file: SolverFile, state: StoredState, state_file: str) -> None:
+    """Warn if lr_policy "multistep" would be at another step had it run with these stepvalues from the start."""
+    param = file.param
+    step, wanted = state.current_step, multistep_after(param, state.iter)
+    if param.lr_policy != "multistep" or step == wanted:
+        return
+    then = "takes one step in each iteration until it is there" if step < wanted else "goes on from that step"
+    log.warning(
+        '%s%s was written at iteration %d with step %d of lr_policy "multistep"; the stepvalues now say %d. '
+        "Training %s, as in Caffe: the learning rate is base_lr * gamma ^ step",
+        file.where("stepvalue"),
+        state_file,
+        state.iter,
+        step,
+        wanted,
+        then,
+    )
 
 
 def _check_history(pairs: list[tuple[LearnableParam, Array]], state: StoredState, path: Path, solver_type: str) -> None:

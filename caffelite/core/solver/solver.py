@@ -21,10 +21,11 @@ from caffelite.core.registry import Registry
 from caffelite.core.solver.checks import check_solver, require_lr_policy, require_max_iter
 from caffelite.core.solver.display import Display, outputs_of
 from caffelite.core.solver.file import SolverFile, solver_file
+from caffelite.core.solver.findings import tell_findings
 from caffelite.core.solver.log import SolverLog
 from caffelite.core.solver.nan_watch import bad_loss, bad_params, diverged
 from caffelite.core.solver.nets import NetMaker
-from caffelite.core.solver.restore import read_snapshot
+from caffelite.core.solver.restore import read_snapshot, tell_other_step
 from caffelite.core.solver.snapshot import Progress, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
 from caffelite.core.solver.testing import NetTest, run_test
@@ -82,6 +83,7 @@ class Solver(ABC):
         self.events.add(self.log)
         self.action_source: events.ActionSource = _no_action
         self.stopped = False
+        self._started = False  # whether it has been looked at what would keep it from learning
         self.on_nan = "stop"
         self.last_snapshot = ""  # the solverstate that was written or restored last
         self._iter = 0
@@ -193,6 +195,9 @@ class Solver(ABC):
     def step(self, iterations: int) -> None:
         """Train for so many iterations, or until the action source says stop."""
         require_lr_policy(self.file)
+        if iterations > 0 and not self._started:
+            tell_findings(self.file, self.net)
+            self._started = True
         self.stopped = False
         self._display.restart(self.param.average_loss)
         stop_iter = self._iter + iterations
@@ -304,6 +309,7 @@ class Solver(ABC):
         """
         take_seed = self.param.random_seed < 0
         state = read_snapshot(state_file, strict, self.type, self.nets, self.histories, self.events, take_seed)
+        tell_other_step(self.file, state, os.fspath(state_file))
         self._iter, self.current_step = state.iter, state.current_step
         self.last_snapshot = os.fspath(state_file)
 

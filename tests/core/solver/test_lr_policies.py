@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from caffelite.core.prototxt.parse import parse_text
-from caffelite.core.solver.lr_policies import LR_POLICIES
+from caffelite.core.solver.lr_policies import LR_POLICIES, multistep, multistep_after
 from caffelite.proto.caffe_pb2 import SolverParameter
 
 
@@ -44,6 +44,15 @@ def rates(text, count):
 )
 def test_rates_of_the_first_iterations(text, expected):
     np.testing.assert_allclose(rates(text, len(expected)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("stepvalues", [[], [0], [2, 3, 6], [2, 2, 2, 7], [4, 1, 5], [1, 100]])
+def test_the_step_after_so_many_iterations_is_that_of_a_run(stepvalues):
+    param = SolverParameter(base_lr=1, gamma=0.5, stepvalue=stepvalues)
+    step = 0
+    for iteration in range(12):
+        assert multistep_after(param, iteration) == step
+        step = multistep(param, iteration, step).step
 
 
 def test_extreme_fields_give_infinity_or_zero_not_an_exception():

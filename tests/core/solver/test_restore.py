@@ -257,3 +257,45 @@ def test_a_solver_with_a_seed_of_its_own_keeps_it_and_others_take_the_stored_one
     other = solvers.of(f"{text} random_seed: 4", solvers.RANDOM_NET)
     other.step(3)
     np.testing.assert_array_equal(theirs, other.net.blobs["x"].data)
+
+
+def multistep(stepvalues):
+    return 'base_lr: 0.05 lr_policy: "multistep" gamma: 0.5\n' + " ".join(f"stepvalue: {value}" for value in stepvalues)
+
+
+@pytest.mark.parametrize(
+    ("stepvalues", "told"),
+    [
+        ([1, 3, 9], None),
+        ([1, 3], None),
+        ([1, 3, 4], None),  # iteration 4 is still to come
+        ([1], 'step 2 of lr_policy "multistep"; the stepvalues now say 1. Training goes on from that step'),
+        ([0, 1, 3], "the stepvalues now say 3. Training takes one step in each iteration until it is there"),
+    ],
+)
+def test_other_stepvalues_than_those_of_the_snapshot_are_told(solvers, tmp_path, caplog, stepvalues, told):
+    prefix = f'\nsnapshot_prefix: "{tmp_path}/a"'
+    first = solvers.of(multistep([1, 3]) + prefix)
+    first.step(4)
+    assert first.current_step == 2
+    state_file = first.snapshot()[1]
+    solver = get_solver(solvers.write(tmp_path, multistep(stepvalues) + prefix))
+    caplog.clear()
+    solver.restore(state_file)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    if told is None:
+        assert not warnings
+    else:
+        [text] = warnings
+        assert text.startswith(f"{tmp_path}/solver.prototxt:3: {state_file} was written at iteration 4 with step 2")
+        assert told in text
+    assert solver.current_step == 2
+
+
+def test_steps_of_other_policies_are_not_told(solvers, tmp_path, caplog):
+    first = solvers.of(multistep([1, 3]) + f'\nsnapshot_prefix: "{tmp_path}/a"')
+    first.step(4)
+    state_file = first.snapshot()[1]
+    caplog.clear()
+    solvers.of(FIXED).restore(state_file)
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]

@@ -76,7 +76,7 @@ def test_the_newest_snapshot_is_the_one_written_last(tmp_path):
 
 @pytest.mark.parametrize("format", ["BINARYPROTO", "HDF5"])
 def test_copies_are_as_old_as_what_they_are_copies_of(solvers, tmp_path, format):
-    solver = solvers.of(f'lr_policy: "fixed" snapshot_format: {format} snapshot_prefix: "{tmp_path}/a"')
+    solver = solvers.of(f'base_lr: 1 lr_policy: "fixed" snapshot_format: {format} snapshot_prefix: "{tmp_path}/a"')
     names = []
     for _ in range(3):
         solver.step(1)

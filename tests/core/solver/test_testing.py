@@ -139,7 +139,8 @@ layer { name: "data" type: "DummyData" top: "x" top: "t" dummy_data_param {
     shape { dim: 4 dim: 3 } shape { dim: 4 dim: 3 } data_filler { type: "gaussian" std: 1 } } }
 layer { name: "bn" type: "BatchNorm" bottom: "x" top: "y" include { phase: TRAIN } }
 layer { name: "NAME" type: "BatchNorm" bottom: "x" top: "y" include { phase: TEST } }
-layer { name: "ip" type: "InnerProduct" bottom: "y" top: "z" inner_product_param { num_output: 3 } }
+layer { name: "ip" type: "InnerProduct" bottom: "y" top: "z"
+  inner_product_param { num_output: 3 weight_filler { type: "constant" value: 0 } } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "z" bottom: "t" top: "loss" }
 """
 

@@ -161,8 +161,8 @@ def known_nets():
             yield load_net(path)[:2]
     for path in sorted(GOLDEN.rglob("*.npz")):
         with np.load(path) as case:
-            if "prototxt" in case.files:
-                yield upgrade_net(*parse_net(str(case["prototxt"]), path.name))[:2]
+            for key in {"prototxt", "net"}.intersection(case.files):
+                yield upgrade_net(*parse_net(str(case[key]), path.name))[:2]
 
 
 def test_no_known_net_is_warned_of():
