@@ -12,6 +12,7 @@ import caffelite
 from caffelite.core.kernels.jit import versions
 
 PACKAGE = Path(caffelite.__file__).parent
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def run(code, **variables):
@@ -84,7 +85,7 @@ print(hashlib.sha256(net.arena.diff.tobytes()).hexdigest())
 
 @pytest.mark.slow
 def test_a_net_computes_the_same_the_public_way(tmp_path):
-    text = (PACKAGE.parent / "models" / "lenet" / "train_val_mnist.prototxt").read_text()
+    text = (ROOT / "models" / "lenet" / "train_val_mnist.prototxt").read_text()
     layers = text.split("layer {")
     inputs = """
     layer { name: "d" type: "Input" top: "data" top: "label"
