@@ -19,7 +19,9 @@ def device_query(arguments: Arguments) -> None:
 
 
 def _facts() -> list[tuple[str, str]]:
-    unit = hardware.vector_unit(_cpu_features())
+    from caffelite.core.kernels.jit.versions import target_features  # brings numba in
+
+    unit = hardware.vector_unit(target_features())
     threads, layer = _threading()
     return [
         ("Name", hardware.cpu_model()),
@@ -30,14 +32,6 @@ def _facts() -> list[tuple[str, str]]:
         ("Threads of a kernel", str(threads)),
         ("Threading layer", layer),
     ]
-
-
-def _cpu_features() -> list[str]:
-    """Return LLVM's names of what this processor can do and numba compiles for."""
-    from llvmlite import binding
-
-    features = binding.get_host_cpu_features()
-    return [name for name in features if features[name]]
 
 
 def _threading() -> tuple[int, str]:

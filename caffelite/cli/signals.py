@@ -8,8 +8,6 @@ from typing import Any
 from caffelite.core.events import Action
 
 ACTIONS = {"stop": Action.STOP, "snapshot": Action.SNAPSHOT, "none": Action.NONE}
-# Windows has no hangup signal.
-SIGHUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 
 
 class SignalSource:
@@ -20,9 +18,7 @@ class SignalSource:
     """
 
     def __init__(self, sigint_effect: str, sighup_effect: str) -> None:
-        self._effects = {signal.SIGINT: ACTIONS[sigint_effect]}
-        if SIGHUP is not None:
-            self._effects = {SIGHUP: ACTIONS[sighup_effect], **self._effects}
+        self._effects = {signal.SIGHUP: ACTIONS[sighup_effect], signal.SIGINT: ACTIONS[sigint_effect]}
         self._came: set[signal.Signals] = set()
         self._stopping = False
         self._before: dict[signal.Signals, Any] = {}

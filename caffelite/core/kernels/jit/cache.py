@@ -65,8 +65,18 @@ class FileForEachKey:
         return data if stamp == self._stamp else None
 
     def save(self, key: Any, data: bytes) -> None:
-        """Keep `data`; a file that another process reads or writes at the same time stays whole."""
-        path = self._path(key)
-        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
-            file.write(pickle.dumps((self._stamp, data)))
-        os.replace(file.name, path)
+        """Keep `data`; a file that another process reads or writes at the same time stays whole.
+
+        Warns if it cannot be written, as on a full disk: the kernel is compiled and runs all the same.
+        """
+        try:
+            file = tempfile.NamedTemporaryFile(dir=self._folder, delete=False)
+            try:
+                with file:
+                    file.write(pickle.dumps((self._stamp, data)))
+                os.replace(file.name, self._path(key))
+            except OSError:
+                os.unlink(file.name)
+                raise
+        except OSError as err:
+            warnings.warn(f"a kernel will be compiled anew: {self._folder} cannot keep it ({err})", stacklevel=2)

@@ -21,7 +21,7 @@ from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from caffelite.core.kernels.jit.cache import FileForEachKey, cache_folder
-from caffelite.core.kernels.jit.sources import has_source, remember_source, source_stamp
+from caffelite.core.kernels.jit.sources import has_source, source_stamp
 from caffelite.core.kernels.jit.versions import PUBLIC_OPTIONS
 
 # without a form for C code to call, which none does
@@ -42,7 +42,6 @@ class Kernel:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         update_wrapper(self, function)
-        remember_source(function)
         self._function = function
 
     @cached_property
@@ -81,7 +80,9 @@ def _compile(function: Callable[..., Any], named: Callable[..., Any], **options:
     """Compile `function`, and keep it on disk under the name, and as long as the source, of `named`."""
     compiled = numba.njit(function, **OPTIONS, **options)
     if has_source(named) and cache_folder() is not None:
-        compiled._cache = KernelCache(named)
+        stored = KernelCache(named)
+        if stored.stamp is not None:
+            compiled._cache = stored
     return compiled
 
 
@@ -120,7 +121,7 @@ class _KernelLocator(caching._CacheLocator):  # type: ignore[misc]
     def get_cache_path(self) -> str:
         return str(cache_folder())
 
-    def get_source_stamp(self) -> str:
+    def get_source_stamp(self) -> str | None:
         return self._stamp
 
     def get_disambiguator(self) -> str:
@@ -143,9 +144,8 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         impl = self._impl
-        self._cache_file = _MachineCode(
-            impl.locator.get_cache_path(), impl.filename_base, impl.locator.get_source_stamp()
-        )
+        self.stamp: str | None = impl.locator.get_source_stamp()  # None: nothing may be kept under its name
+        self._cache_file = _MachineCode(impl.locator.get_cache_path(), impl.filename_base, str(self.stamp))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled code for a signature; None if there is none, or the file holds another's."""

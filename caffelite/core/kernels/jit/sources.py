@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import sys
 import sysconfig
+import time
 import types
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -29,7 +30,8 @@ _COMPILING = tuple(
 _FOREIGN = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib"))
 _IMPORTERS = ("import_module", "__import__")
 
-_texts: dict[Path, bytes] = {}
+# What changes later may differ from what was imported. The clock of files is some milliseconds behind.
+_STARTED = time.time_ns() - 50_000_000
 
 
 def has_source(function: Callable[..., Any]) -> bool:
@@ -37,17 +39,15 @@ def has_source(function: Callable[..., Any]) -> bool:
     return Path(function.__code__.co_filename).is_file()
 
 
-def remember_source(function: Callable[..., Any]) -> None:
-    """Read the file of a kernel while it is imported: compiled later, it must not be taken for a newer text's."""
-    _read_package()
-    if has_source(function):
-        _text(Path(function.__code__.co_filename))
+def source_stamp(function: Callable[..., Any]) -> str | None:
+    """Return a hash of the package version and of the text of every file that the kernel `function` can reach.
 
-
-def source_stamp(function: Callable[..., Any]) -> str:
-    """Return a hash of the package version and of the text of every file that the kernel `function` can reach."""
+    None if one of them was written after this module was imported: what is in memory may be of the text before.
+    """
     digest = hashlib.sha256(version("caffelite").encode())
     for path in sorted(reachable_files(function)):
+        if path.stat().st_ctime_ns > _STARTED:  # not st_mtime, which copying may keep
+            return None
         digest.update(path.name.encode())
         digest.update(hashlib.sha256(_text(path)).digest())
     return digest.hexdigest()
@@ -82,15 +82,8 @@ def reachable_files(function: Callable[..., Any]) -> set[Path]:
 
 
 @cache
-def _read_package() -> None:
-    for path in KERNEL_FOLDER.rglob("*.py"):
-        _text(path)
-
-
 def _text(path: Path) -> bytes:
-    if path not in _texts:
-        _texts[path] = path.read_bytes()
-    return _texts[path]
+    return path.read_bytes()
 
 
 def _is_ours(module: types.ModuleType, own: str) -> bool:
@@ -100,8 +93,13 @@ def _is_ours(module: types.ModuleType, own: str) -> bool:
         return True
     if getattr(module, "__file__", None) is None and not list(getattr(module, "__path__", ())):
         return False  # built in
-    place = Path(str(getattr(module, "__file__", None) or next(iter(module.__path__)))).resolve()
-    return not any(place.is_relative_to(folder) for folder in _FOREIGN)
+    return not _is_installed(str(getattr(module, "__file__", None) or next(iter(module.__path__))))
+
+
+@cache  # links are followed, of each module that any kernel's module names: most of the time of a stamp
+def _is_installed(path: str) -> bool:
+    place = Path(path).resolve()
+    return any(place.is_relative_to(folder) for folder in _FOREIGN)
 
 
 def _imported_modules(scope: dict[str, Any]) -> Iterator[str]:

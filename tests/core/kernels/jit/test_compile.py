@@ -173,6 +173,16 @@ def test_each_signature_has_a_file_of_its_own_that_is_used_while_the_source_is_t
     assert files.load(("float32",)) is None
 
 
+def test_a_full_disk_costs_a_warning_and_leaves_no_file(tmp_path, monkeypatch):
+    def fail(old, new):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache.os, "replace", fail)
+    with pytest.warns(UserWarning, match="cannot keep it .*No space left on device"):
+        cache.FileForEachKey(str(tmp_path), "f", "text").save(("float32",), b"1")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_function_among_the_arguments_is_not_known_by_its_address(tmp_path):
     files = cache.FileForEachKey(str(tmp_path), "f", "text")
     assert files._path("<function g at 0x7f001>") == files._path("<function g at 0x7f002>")

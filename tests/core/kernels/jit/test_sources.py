@@ -1,5 +1,6 @@
 """A changed file must never run old machine code, whatever the folder it lies in and the form of import."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,43 @@ def test_inner_functions_are_compiled_and_cells_may_be_empty(tmp_path):
     (tmp_path / "closure_of_test.py").write_text(DECORATOR + CLOSURES)
     done = subprocess.run([sys.executable, str(tmp_path / "closure_of_test.py")], capture_output=True, text=True)
     assert done.stdout.split() == ["3", "6", "True"], done.stderr
+
+
+CHANGES = """
+import importlib, os, sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+import constant_of_test, user_outside
+if sys.argv[1] == "early":
+    print(user_outside.use(1))
+if sys.argv[1] != "none":
+    path = Path({folder!r}) / "constant_of_test.py"
+    status = path.stat()
+    path.write_text("STEP = 50\\n")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns - 10**9))
+if sys.argv[1] == "early":
+    importlib.reload(constant_of_test)
+    importlib.reload(user_outside)
+print(user_outside.use(1))
+"""
+
+
+@pytest.mark.parametrize(("when", "outputs"), [("early", ["2", "51"]), ("late", ["2"])])
+def test_a_file_changed_while_the_process_runs(tmp_path, when, outputs):
+    """Early: after the kernel was compiled, and loaded again. Late: after it was imported, before it is compiled."""
+    (tmp_path / "constant_of_test.py").write_text("STEP = 1\n")
+    imports = "from constant_of_test import STEP"
+    (tmp_path / "user_outside.py").write_text(USE.format(imports=imports, call="x + STEP"))
+
+    def run(when):
+        code = CHANGES.format(folder=str(tmp_path))
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        done = subprocess.run([sys.executable, "-B", "-c", code, when], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert run(when) == outputs
+    assert run("none") == ["51"]
 
 
 def test_a_folder_beside_pythons_library_is_no_part_of_it(tmp_path, monkeypatch):
