@@ -30,6 +30,11 @@ class ReLULayer(Layer):
         """Shape the top."""
         top[0].reshape_like(bottom[0])
         self._kept = KeptBottom(self, bottom, top, wanted=self.negative_slope < 0)
+        self._reads_top = top[0] is bottom[0] and self.negative_slope >= 0
+
+    def gradient_reads_tops(self) -> tuple[int, ...]:
+        """Tell whether the signs are those of the top: in place they are, unless the slope is negative."""
+        return (0,) if self._reads_top else ()
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""

@@ -131,7 +131,9 @@ def _in_memory_of(values: _Values, root: Top, writer: int) -> Iterator[Top]:
 
 
 def _is_read_later(layers: Sequence[LayerMemory], values: _Values, value: Top, writer: int) -> bool:
-    """Whether a layer behind `writer` reads the value, or a gradient does that has no copy of its own."""
+    """Whether the value is an output, or a layer behind `writer` reads it, or a gradient without a copy of its own."""
+    if not values.readers[value]:
+        return True
     for reader, bottom_index in values.readers[value]:
         if reader > writer:
             return True

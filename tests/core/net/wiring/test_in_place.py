@@ -84,3 +84,9 @@ def test_a_copy_for_the_view_and_one_for_the_layer_behind_it():
 def test_in_place_on_the_second_bottom():
     # top 1 is bottom 1; bottom 0 is read by the gradient and stays
     assert copies(INPUT, layer([], [1], KEPT), layer([0, 1], [2, 1], reads_bottoms=[0])) == ([(1, 0)], [])
+
+
+def test_an_output_is_not_written_over_through_another_view():
+    made, split = layer([0], [1]), layer([1], [2, 3], BOTTOM)
+    output, view, in_place = layer([2], [4], BOTTOM), layer([3], [5], BOTTOM), layer([5], [5])
+    assert copies(INPUT, made, split, output, view, in_place) == ([(4, 0)], [])
