@@ -6,6 +6,7 @@ A finding is an error where the file can only be a mistake, a warning where some
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -35,7 +36,8 @@ class Finding(NamedTuple):
 
 def findings(file: SolverFile, net: Net) -> list[Finding]:
     """Return all problems of a solver and its training net, whose parameters have the values to begin with."""
-    return [*_of_rate(file), *_of_momentum(file), *_of_loss(net), *_of_lr_mults(net), *_of_zero_weights(net)]
+    of_file = [*_of_numbers(file), *_of_rate(file), *_of_momentum(file), *_of_decay(file), *_of_clipping(file)]
+    return [*of_file, *_of_loss(net), *_of_lr_mults(net), *_of_zero_weights(net)]
 
 
 def tell_findings(file: SolverFile, net: Net) -> None:
@@ -51,6 +53,12 @@ def tell_findings(file: SolverFile, net: Net) -> None:
 
 def _finding(file: SolverFile, severity: str, field: str, value: object, text: str) -> Finding:
     return Finding(severity, file.where(field), f"{field} is {value}; {text}")
+
+
+def _of_numbers(file: SolverFile) -> Iterator[Finding]:
+    for field, value in file.param.ListFields():
+        if isinstance(value, float) and not math.isfinite(value):
+            yield _finding(file, ERROR, field.name, f"{value:g}", "write a number")
 
 
 def _of_rate(file: SolverFile) -> Iterator[Finding]:
@@ -112,28 +120,59 @@ def _of_momentum(file: SolverFile) -> Iterator[Finding]:
     if momentum >= 1:
         text = "the updates never fade, they grow; use a share from 0 to less than 1, such as 0.9"
         yield _finding(file, ERROR if momentum > 1 else WARNING, "momentum", f"{momentum:g}", text)
+    elif momentum < 0:
+        text = "each update is turned against the one before; use a share from 0 to less than 1, such as 0.9"
+        yield _finding(file, WARNING, "momentum", f"{momentum:g}", text)
+
+
+def _of_decay(file: SolverFile) -> Iterator[Finding]:
+    decay = file.param.weight_decay
+    if decay < 0:
+        yield _finding(file, WARNING, "weight_decay", f"{decay:g}", "weights are made larger; remove the -")
+
+
+def _of_clipping(file: SolverFile) -> Iterator[Finding]:
+    if file.param.clip_gradients == 0:
+        yield _finding(
+            file, WARNING, "clip_gradients", 0, "all gradients are clipped to 0; write the largest norm, or remove it"
+        )
 
 
 def _of_loss(net: Net) -> Iterator[Finding]:
-    if not any(any(step.loss_weights) for step in net.plan.layer_steps):
-        place = next((layer.place for layer in net.core_layers if layer.place is not None), None)
-        file = "" if place is None else f"{place.lines.file}: "
+    steps = net.plan.layer_steps
+    if not any(any(step.loss_weights) for step in steps):
         text = "no layer of the training net is a loss, so there are no gradients"
-        yield Finding(WARNING, file, f"{text}; add one, such as SoftmaxWithLoss, or write loss_weight: 1 in a layer")
+        yield Finding(
+            WARNING, _file_of(net), f"{text}; add one, such as SoftmaxWithLoss, or write loss_weight: 1 in a layer"
+        )
+    elif not net.learnable_params:
+        yield Finding(WARNING, _file_of(net), "the training net has no parameters: there is nothing to learn")
+    elif _learns(net) and not any(step.need_backward and step.layer.blobs for step in steps):
+        text = "no loss of the training net depends on a parameter, so none gets a gradient"
+        yield Finding(WARNING, _file_of(net), f"{text}; look at the bottoms of the losses and at propagate_down")
+
+
+def _file_of(net: Net) -> str:
+    place = next((layer.place for layer in net.core_layers if layer.place is not None), None)
+    return "" if place is None else f"{place.lines.file}: "
+
+
+def _learns(net: Net) -> bool:
+    return any(param.lr_mult for param in net.learnable_params)
 
 
 def _of_lr_mults(net: Net) -> Iterator[Finding]:
-    params = net.learnable_params
-    if params and not any(param.lr_mult for param in params):
-        place = next(layer for layer in net.core_layers if layer.name == params[0].layer_name).place
+    if net.learnable_params and not _learns(net):
+        first = net.learnable_params[0].layer_name
+        place = next(layer for layer in net.core_layers if layer.name == first).place
         yield Finding(WARNING, where(place, "param"), "every lr_mult of the training net is 0: nothing is learned")
 
 
 def _of_zero_weights(net: Net) -> Iterator[Finding]:
-    learned = {id(param.blob) for param in net.learnable_params if param.lr_mult}
+    owned = {id(param.blob) for param in net.learnable_params}
     for layer in net.core_layers:
         message = _message_without_filler(layer)
-        weights = [blob for blob in layer.blobs if blob.num_axes > 1 and id(blob) in learned] if message else []
+        weights = [blob for blob in layer.blobs if blob.num_axes > 1 and id(blob) in owned] if message else []
         if any(_is_zero(blob) for blob in weights):
             yield Finding(
                 WARNING,

@@ -40,6 +40,8 @@ def warnings_in(caplog):
             r"stepvalue\[1\] is 3; .* the values must rise, and the one before it is 6",
         ),
         ('base_lr: 1 lr_policy: "fixed" momentum: 9', "momentum is 9; the updates never fade"),
+        ('base_lr: 1 lr_policy: "fixed" momentum: nan', "momentum is nan; write a number"),
+        ('base_lr: inf lr_policy: "fixed"', "base_lr is inf; write a number"),
     ],
 )
 def test_what_can_only_be_a_mistake_is_refused_before_the_first_iteration(solvers, tmp_path, fields, text):
@@ -78,6 +80,12 @@ def test_all_mistakes_are_named_at_once_with_their_lines(solvers, tmp_path):
             " stepvalue is missing; .* stays at base_lr; write iterations",
         ),
         ('base_lr: 0.1 lr_policy: "fixed"\nmomentum: 1', "3: momentum is 1; the updates never fade"),
+        ('base_lr: 0.1 lr_policy: "fixed"\nmomentum: -0.5', "3: momentum is -0.5; each update is turned against"),
+        ('base_lr: 0.1 lr_policy: "fixed"\nweight_decay: -0.5', "3: weight_decay is -0.5; weights are made larger"),
+        (
+            'base_lr: 0.1 lr_policy: "fixed"\nclip_gradients: 0',
+            "3: clip_gradients is 0; all gradients are clipped to 0",
+        ),
     ],
 )
 def test_what_somebody_may_mean_is_warned_of_once(solvers, tmp_path, caplog, fields, text):
@@ -99,6 +107,7 @@ def test_what_somebody_may_mean_is_warned_of_once(solvers, tmp_path, caplog, fie
         'lr_policy: "multistep" stepvalue: 10',
         'lr_policy: "multistep" gamma: 0.5 stepvalue: 3 stepvalue: 3 stepvalue: 20',
         'lr_policy: "poly" power: 2',
+        "clip_gradients: -1",
         "momentum: 0.99 stepvalue: 5 stepvalue: 3 gamma: 0 power: 0",  # left over, of another policy
     ],
 )
@@ -180,12 +189,18 @@ def test_weights_without_a_filler_are_told_with_their_line(solvers, tmp_path, ca
     [
         ('weight_filler { type: "constant" value: 0 }', ""),  # meant, as of a logistic regression
         ("weight_filler { value: 0.5 }", ""),
-        ("", "param { lr_mult: 0 }"),
+        ('weight_filler { type: "xavier" }', "param { lr_mult: 0 }"),
     ],
 )
 def test_weights_that_are_meant_to_be_0_or_stay_as_they_are_are_not_told(solvers, caplog, filler, param):
     solvers.of(FIXED, net_with(filler, param)).step(1)
     assert not warnings_in(caplog)
+
+
+def test_frozen_weights_that_come_from_nowhere_are_told(solvers, tmp_path, caplog):
+    get_solver(solvers.write(tmp_path, FIXED, net_with("", "param { lr_mult: 0 }"))).step(1)
+    [told] = warnings_in(caplog)
+    assert told.startswith(f"{tmp_path}/net.prototxt:6: {ZERO}")
 
 
 def test_weights_from_a_file_an_array_or_a_snapshot_are_not_told(solvers, tmp_path, caplog):
@@ -238,6 +253,28 @@ def test_a_net_whose_lr_mults_are_all_0_is_told(solvers, tmp_path, caplog):
     assert warnings_in(caplog) == [
         f"{tmp_path}/net.prototxt:5: every lr_mult of the training net is 0: nothing is learned"
     ]
+
+
+CUT = "propagate_down: false propagate_down: false"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (
+            'bottom: "y" bottom: "t"',
+            f'bottom: "y" bottom: "t" {CUT}',
+            "no loss of the training net depends on a parameter",
+        ),
+        ('bottom: "y" bottom: "t"', 'bottom: "t" bottom: "t"', "no loss of the training net depends on a parameter"),
+        ("InnerProduct", "ReLU", "the training net has no parameters: there is nothing to learn"),
+    ],
+)
+def test_a_net_whose_losses_reach_no_parameter_is_told(solvers, tmp_path, caplog, old, new, text):
+    net = net_with('weight_filler { type: "xavier" }').replace(old, new).replace("dim: 4", "dim: 3")
+    get_solver(solvers.write(tmp_path, FIXED, net.replace("num_output: 4", "num_output: 3"))).step(1)
+    told = [warning for warning in warnings_in(caplog) if "has no effect" not in warning]
+    assert [warning.startswith(f"{tmp_path}/net.prototxt: {text}") for warning in told] == [True]
 
 
 def test_findings_of_a_solver_from_memory_have_no_place(solvers):
