@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -25,13 +24,12 @@ from caffelite.core.net.pinning import PinningBlobs
 from caffelite.core.net.plan import Observer, with_location
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
+from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.prototxt.upgrade import load_net
 from caffelite.core.weights import caffemodel
 from caffelite.core.weights.formats import BINARY, HDF5, copy_trained_layers
 from caffelite.proto import caffe_pb2
-
-log = logging.getLogger("caffelite")
 
 Callback = Callable[[int], object]
 EVENTS = ("before_forward", "after_forward", "before_backward", "after_backward")
@@ -318,8 +316,7 @@ def _read(network: str | os.PathLike[str] | bytes | caffe_pb2.NetParameter) -> t
         return Draft.of(network), None
     path = Path(os.fsdecode(network))
     param, lines, notes = load_net(path, layer_type_list())
-    for note in notes:
-        log.log(logging.getLevelName(note.severity), note.text)
+    log_notes(notes)
     return Draft.of(param, lines), path.parent
 
 

@@ -96,7 +96,7 @@ class Layer:
     Subclasses give `setup` (once), `reshape` (shapes of the tops; may allocate), `forward` and `backward`, all called
     with lists of blobs. `reshape` runs when a bottom's shape changed, or before every pass if `reshape_every_pass`.
     `backward` overwrites the diff of each bottom whose `propagate_down` is true and adds to the diffs of `self.blobs`
-    whose `param_propagate_down` is true. An in-place layer gets the same blob as bottom and top.
+    whose `param_propagate_down` is true. In place it gets the same blob twice, if it `handles_in_place`.
     """
 
     type: ClassVar[str] = ""
@@ -117,6 +117,9 @@ class Layer:
     is_input: ClassVar[bool] = False  # its tops are the inputs of the net
     has_backward: ClassVar[bool] = True
     reshape_every_pass: ClassVar[bool] = False
+    # Whether it takes one blob as bottom and top: it works in place, keeping what its gradient needs, or refuses. Where
+    # it does not, the net hands it a copy of the bottom.
+    handles_in_place: ClassVar[bool] = False
     gradient_reads_bottoms: ClassVar[bool] = True  # whether `backward` reads the data of bottoms
     place: Place | None = None  # in the user's file; the net sets it
     need_backward: bool = True  # whether a backward pass of the net runs this layer; set by the net after set-up

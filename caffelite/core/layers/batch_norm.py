@@ -30,6 +30,7 @@ class BatchNormLayer(Layer):
     """
 
     messages = ("batch_norm_param",)
+    handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -21,6 +21,7 @@ class BiasLayer(Layer):
     """
 
     messages = ("bias_param",)
+    handles_in_place = True
     min_bottom_blobs = 1
     max_bottom_blobs = 2
     exact_num_top_blobs = 1

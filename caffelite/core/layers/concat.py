@@ -22,6 +22,7 @@ class ConcatLayer(Layer):
     """
 
     messages = ("concat_param",)
+    handles_in_place = True
     min_bottom_blobs = 1
     exact_num_top_blobs = 1
 

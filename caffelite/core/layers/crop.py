@@ -20,6 +20,7 @@ class CropLayer(Layer):
     """
 
     messages = ("crop_param",)
+    handles_in_place = True
     exact_num_bottom_blobs = 2
     exact_num_top_blobs = 1
 

@@ -19,6 +19,7 @@ class DropoutLayer(Layer):
     """
 
     messages = ("dropout_param",)
+    handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

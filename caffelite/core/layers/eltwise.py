@@ -17,6 +17,7 @@ Param = caffe_pb2.EltwiseParameter
 class _EltwiseLayer(Layer):
     """What the operations have in common: equal shapes, and a copy of the bottom that the top overwrites."""
 
+    handles_in_place = True
     min_bottom_blobs = 2
     exact_num_top_blobs = 1
 

@@ -18,6 +18,7 @@ Param = caffe_pb2.LRNParameter
 class _LRNLayer(Layer):
     """What both forms have in common: the fields, scale (kept for backward), and a copy of the bottom if in place."""
 
+    handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

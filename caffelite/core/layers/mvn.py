@@ -25,6 +25,7 @@ class MVNLayer(Layer):
     """
 
     messages = ("mvn_param",)
+    handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -22,6 +22,7 @@ class PReLULayer(Layer):
     """
 
     messages = ("prelu_param",)
+    handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -52,6 +52,7 @@ class PythonLayer(Layer):
     not_read = {
         "python_param.share_in_parallel": "solvers of one net share no layers",
     }
+    handles_in_place = True
     reshape_every_pass = True
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:

@@ -25,6 +25,7 @@ class ScaleLayer(Layer):
     """
 
     messages = ("scale_param",)
+    handles_in_place = True
     min_bottom_blobs = 1
     max_bottom_blobs = 2
     exact_num_top_blobs = 1

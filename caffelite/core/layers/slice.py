@@ -22,6 +22,7 @@ class SliceLayer(Layer):
     """
 
     messages = ("slice_param",)
+    handles_in_place = True
     exact_num_bottom_blobs = 1
     min_top_blobs = 1
 

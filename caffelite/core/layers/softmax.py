@@ -16,6 +16,7 @@ class SoftmaxLayer(Layer):
     """
 
     messages = ("softmax_param",)
+    handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

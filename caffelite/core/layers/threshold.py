@@ -13,12 +13,13 @@ class ThresholdLayer(NeuronLayer):
     """Make 1 where x > threshold and 0 elsewhere.
 
     bottom[0]: any shape.
-    top[0]:    the same shape, or the bottom itself (in place).
+    top[0]:    the same shape.
 
     There is no gradient: backward raises LayerError if one is asked for, Caffe's whenever it runs.
     """
 
     messages = ("threshold_param",)
+    handles_in_place = False  # in place it would hand on the gradient that it does not have
     has_backward = False
     keeps_bottom = False
 

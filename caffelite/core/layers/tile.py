@@ -21,6 +21,7 @@ class TileLayer(Layer):
     """
 
     messages = ("tile_param",)
+    handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

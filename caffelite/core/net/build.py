@@ -16,7 +16,7 @@ from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.format import message_text, number, shape_string
 from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
 from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
-from caffelite.core.net.top_memory import KeptTop, OwnMemory
+from caffelite.core.net.top_memory import BottomCopy, KeptTop, OwnMemory
 from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
@@ -170,9 +170,14 @@ def _set_up(
     bottom = [blobs[i] for i in wiring.bottom_ids[index]]
     top = [blobs[i] for i in wiring.top_ids[index]]
     step = LayerStep(layer, bottom, top)
+    if not layer.handles_in_place:
+        step.bottom_copies = {i: BottomCopy(blob) for i, blob in enumerate(bottom) if blob in top}
+        step.bottom = [step.bottom_copies[i].blob if i in step.bottom_copies else blob for i, blob in enumerate(bottom)]
     try:
         log.info("Setting up %s", own.name)
-        setup_layer(layer, bottom, top)
+        setup_layer(layer, step.bottom, top)
+        for copy in step.bottom_copies.values():
+            copy.check()
         step.loss_weights = _loss_weights(own, layer.default_loss_weights(own), len(top))
     except CaffeliteError as err:
         raise with_location(err, own, place) from err.__cause__
@@ -207,7 +212,9 @@ def _find_backward(draft: Draft, wiring: Wiring, steps: list[LayerStep]) -> None
     ]
     needs = backward_needs(flows, draft.param.force_backward)
     for index, step in enumerate(steps):
-        step.need_backward = needs.layers[index] and (step.layer.has_backward or any(needs.bottoms[index]))
+        runs = step.layer.has_backward or any(needs.bottoms[index])
+        # in place, a layer without a gradient has to say that it is 0: else that of its top is taken for it
+        step.need_backward = needs.layers[index] and (runs or bool(step.bottom_copies))
         step.layer.need_backward = step.need_backward
         step.propagate_down = list(needs.bottoms[index])
         step.layer.param_propagate_down = list(needs.params[index])

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Layer
-from caffelite.core.net.top_memory import KeptTop, OwnMemory
+from caffelite.core.net.top_memory import BottomCopy, KeptTop, OwnMemory
 from caffelite.core.prototxt.lines import Place, where
 from caffelite.proto.caffe_pb2 import LayerParameter
 
@@ -142,7 +142,7 @@ class LayerStep:
     """One layer with its blobs.
 
     `loss_weights` has one entry a top. `need_backward` says whether a backward pass runs it, `propagate_down` which
-    bottoms then get a gradient.
+    bottoms then get a gradient. `bottom_copies` are, by index, the bottoms that the layer gets as copies.
     """
 
     layer: Layer
@@ -151,6 +151,7 @@ class LayerStep:
     loss_weights: list[float] = field(default_factory=list)
     need_backward: bool = False
     propagate_down: list[bool] = field(default_factory=list)
+    bottom_copies: dict[int, BottomCopy] = field(default_factory=dict)
     own_memory: list[OwnMemory] = field(default_factory=list)  # of tops that an in-place layer works on
     kept_tops: list[KeptTop] = field(default_factory=list)
     _shapes: list[Shape] = field(default_factory=list)
@@ -165,11 +166,15 @@ class LayerStep:
 
     def reshape(self) -> None:
         """Let the layer shape its tops, if a bottom's shape changed since the last time or it asks for it always."""
+        for copy in self.bottom_copies.values():
+            copy.reshape()
         shapes = [blob.shape for blob in self.bottom]
         if shapes == self._shapes and not self.layer.reshape_every_pass:
             return
         try:
             self.layer.reshape(self.bottom, self.top)
+            for copy in self.bottom_copies.values():
+                copy.check()
         except CaffeliteError as err:
             raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
         self._shapes = shapes
@@ -180,6 +185,8 @@ class LayerStep:
         for top in self.own_memory:
             top.give_back()
         self.reshape()
+        for copy in self.bottom_copies.values():
+            copy.take()
         try:
             self.layer.forward(self.bottom, self.top)
         except CaffeliteError as err:
@@ -199,9 +206,13 @@ class LayerStep:
             with ExitStack() as shown:
                 for kept in self.kept_tops:
                     shown.enter_context(kept.shown())
-                self.layer.backward(self.top, self.propagate_down, self.bottom)
+                if self.layer.has_backward or any(self.propagate_down):
+                    self.layer.backward(self.top, self.propagate_down, self.bottom)
         except CaffeliteError as err:
             raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
+        for index, copy in self.bottom_copies.items():
+            if self.propagate_down[index] or not self.layer.has_backward:
+                copy.give_gradient()
 
     def _fill_loss_diffs(self) -> None:
         """Fill the diff of each weighted top with its weight where the storage is not the one filled before.

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from caffelite.core.aligned import aligned_zeros
 from caffelite.core.blob import Array, Blob
+from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_string
 
 
 class OwnMemory:
@@ -34,6 +36,39 @@ class OwnMemory:
             self._own = aligned_zeros(count, self._blob.dtype)
         self._own[:count] = self._source[:count]
         self._blob.set_data_storage(self._own)
+
+
+class BottomCopy:
+    """The bottom of a layer that cannot work in place where the net asks for that: the layer reads `blob`, a copy.
+
+    Its top stays the blob that both names mean, so it has to be of the same shape.
+    """
+
+    def __init__(self, of: Blob) -> None:
+        self._of = of
+        self.blob = Blob(dtype=of.dtype)
+        self.reshape()
+
+    def reshape(self) -> None:
+        """Take the shape of the bottom, before the layer shapes its top."""
+        self.blob.reshape_like(self._of)
+
+    def check(self) -> None:
+        """Raise LayerError if the layer gave its top another shape: who makes the bottom would find it changed."""
+        if self._of.shape != self.blob.shape:
+            wanted, got = shape_string(self.blob.shape), shape_string(self._of.shape)
+            self._of.reshape_like(self.blob)
+            raise LayerError(
+                "top", "the bottom itself", f"a bottom of {wanted} would become {got}; give the top another name"
+            )
+
+    def take(self) -> None:
+        """Copy the values, before the layer overwrites them."""
+        self.blob.data[...] = self._of.data
+
+    def give_gradient(self) -> None:
+        """Let the gradient of the copy be that of the bottom."""
+        self._of.diff[...] = self.blob.diff
 
 
 class KeptTop:

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf import text_format
 
 import caffelite
+from caffelite.core.errors import LayerError
 from caffelite.core.layer import LAYERS, Context, layer_class_for, layer_type_list, make_layer
 from caffelite.core.net.wiring.unread import OWN_MESSAGES, messages_read
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
@@ -284,5 +285,69 @@ def test_in_place_neighbours_change_neither_values_nor_gradients(type_name, view
         for in_place in (False, True)
     )
     assert len(apart) == len(within)
+    for one, other in zip(apart, within, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-9)
+
+
+# Layers whose top has the shape of the bottom: the text, and the bottoms' shapes.
+FILLER = 'weight_filler { type: "gaussian" std: 1 }'
+OF_THE_BOTTOMS_SHAPE = {
+    "Convolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
+    "Deconvolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
+    "Filter": ("", [(3, 4), (3,)]),
+    "Im2col": ("convolution_param { kernel_size: 1 }", [IMAGE]),
+    "InnerProduct": (f"inner_product_param {{ num_output: 144 {FILLER} }}", [(70, 144)]),
+    "LSTM": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+    "Pooling": ("pooling_param { kernel_size: 3 pad: 1 }", [IMAGE]),
+    "RNN": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+}
+
+
+def in_place_net(layer_param, shapes, in_place):
+    net = NetParameter(force_backward=True)
+    for index, shape in enumerate(shapes):
+        net.layer.add(name=f"x{index}", type="Input", top=[f"x{index}"]).input_param.shape.add().dim.extend(shape)
+    net.layer.add(name="below", type="Power", bottom=["x0"], top=["y"]).power_param.scale = 2
+    layer = net.layer.add()
+    layer.CopyFrom(layer_param)
+    layer.name = "layer"
+    del layer.bottom[:], layer.top[:], layer.include[:], layer.exclude[:]
+    layer.bottom.extend(["y", *(f"x{index}" for index in range(1, len(shapes)))])
+    layer.top.append("y" if in_place else "z")
+    net.layer.add(name="above", type="Power", bottom=[layer.top[0]], top=["out"]).power_param.scale = 3
+    return caffelite.Net(net, caffelite.TRAIN, dtype=np.float64, seed=3)
+
+
+def passed(net, values, axis):
+    """Output and gradients of inputs and parameters after two passes with other values and sizes between."""
+    for arrays in (values, twice_as_large(values, axis), values):
+        for index, array in enumerate(arrays):
+            net.blobs[f"x{index}"].reshape(*array.shape)
+            net.blobs[f"x{index}"].data[...] = array
+        net.clear_param_diffs()
+        net.forward()
+        net.blobs["out"].diff[...] = np.random.default_rng(1).normal(size=net.blobs["out"].shape)
+        net.backward()
+    inputs = [net.blobs[f"x{index}"].diff.copy() for index in range(len(values))]
+    return [net.blobs["out"].data.copy(), *inputs, *(blob.diff.copy() for of in net.params.values() for blob in of)]
+
+
+@pytest.mark.parametrize("type_name", sorted(set(bottom_types()) - {"LSTMUnit", "Silence"}))  # of one top
+def test_in_place_is_as_with_a_top_of_its_own_or_refused(type_name):
+    if type_name in OF_THE_BOTTOMS_SHAPE:
+        text, shapes = OF_THE_BOTTOMS_SHAPE[type_name]
+        layer_param = layer_from(f'type: "{type_name}" {text}').layer_param
+        values = [np.random.default_rng(index).normal(size=shape) for index, shape in enumerate(shapes)]
+    else:
+        layer, values = example(type_name)
+        layer_param, values = layer.layer_param, [np.asarray(array, np.float64) for array in values]
+    shapes = [array.shape for array in values]
+    axis = BATCH_AXIS.get(type_name)
+    try:
+        within = passed(in_place_net(layer_param, shapes, in_place=True), values, axis)
+    except LayerError as err:
+        assert err.field == "top" and "the bottom" in err.value, err
+        return
+    apart = passed(in_place_net(layer_param, shapes, in_place=False), values, axis)
     for one, other in zip(apart, within, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-9)

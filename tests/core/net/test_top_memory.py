@@ -5,6 +5,7 @@ import pytest
 from google.protobuf import text_format
 
 import caffelite
+from caffelite.core.errors import LayerError
 from caffelite.proto.caffe_pb2 import BlobProto, NetParameter
 
 INPUT = 'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 dim: 3 dim: 2 dim: 2 } } }\n'
@@ -152,3 +153,38 @@ def test_the_gradient_below_an_in_place_layer_is_the_numeric_derivative(name, vi
         moved[0][index] += step
         moved[1][index] -= step
         assert found[index] == pytest.approx((loss(moved[0]) - loss(moved[1])) / (2 * step), rel=1e-5, abs=1e-8)
+
+
+def test_a_layer_that_cannot_work_in_place_gets_a_copy_of_its_bottom():
+    text = """force_backward: true
+        layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 } } }
+        layer { name: "p" type: "Power" bottom: "x" top: "y" power_param { scale: 2 } }
+        layer { name: "ip" type: "InnerProduct" bottom: "y" top: "y" inner_product_param { num_output: 2 } }"""
+    net = net_of(text)
+    net.blobs["x"].data[...] = [[1, 2], [3, 4], [5, 6]]
+    net.params["ip"][0].data[...] = weights = np.array([[1, 10], [100, 1000]])
+    for _ in range(2):
+        np.testing.assert_array_equal(net.forward(end="p")["y"], 2 * net.blobs["x"].data)
+        np.testing.assert_array_equal(net.forward()["y"], 2 * net.blobs["x"].data @ weights.T)
+    net.blobs["y"].diff[...] = [[1, 0], [0, 1], [0, 0]]
+    net.clear_param_diffs()
+    net.backward()
+    np.testing.assert_array_equal(net.params["ip"][0].diff, [[2, 4], [6, 8]])
+    np.testing.assert_array_equal(net.blobs["x"].diff, [[2, 20], [200, 2000], [0, 0]])
+
+
+def test_a_top_of_another_shape_cannot_be_the_bottom():
+    text = INPUT + 'layer { name: "r" type: "Reduction" bottom: "a" top: "a" reduction_param { axis: 1 } }'
+    with pytest.raises(LayerError, match=r"a bottom of 2 3 2 2 \(24\) would become 2 \(2\); give the top another name"):
+        net_of(text)
+
+
+def test_without_a_gradient_a_layer_in_place_hands_on_none():
+    net = net_of(
+        "force_backward: true " + INPUT + 'layer { name: "p" type: "Power" bottom: "a" top: "b" }'
+        'layer { name: "t" type: "Threshold" bottom: "b" top: "b" }'
+    )
+    net.forward()
+    net.blobs["b"].diff[...] = 1
+    net.backward()
+    assert not net.blobs["a"].diff.any()

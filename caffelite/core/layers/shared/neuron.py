@@ -20,6 +20,7 @@ class NeuronLayer(Layer):
     the top instead, as Caffe makes them: that is much less work, and needs no copy.
     """
 
+    handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
     function: Any
