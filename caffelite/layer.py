@@ -28,12 +28,17 @@ loops are kernels: plain functions on arrays that numba compiles. `kernel` runs 
 A LayerError names the field, its value, and what to write instead; the net adds file, line and layer. Layers of
 `type: "Python"`, which need no registering and are given by module and class in the prototxt, derive from
 `caffelite.Layer` instead.
+
+Where a layer works in place on the top of such a layer, the net copies the top: the backward pass may read it, or it
+may be memory that is not filled in each pass. A class saves these copies by saying that it does neither:
+`gradient_reads_tops` returns `()` and `top_memory` returns `TopMemory.OWN`. A class that takes one blob as bottom and
+top sets `handles_in_place`; others get a copy of the bottom.
 """
 
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
-from caffelite.core.layer import Blobs, BlobSpec, Cost, Layer, LossLayer, State, register_layer
+from caffelite.core.layer import Blobs, BlobSpec, Cost, Layer, LossLayer, State, TopMemory, register_layer
 
 __all__ = [
     "Array",
@@ -46,6 +51,7 @@ __all__ = [
     "LossLayer",
     "Shape",
     "State",
+    "TopMemory",
     "kernel",
     "parallel_kernel",
     "register_layer",

@@ -21,6 +21,8 @@ OF_MORE_THAN_ONE_FILE = {
     "core/kernels/convolution/test_random_geometries.py": "the choice of kernels for any geometry",
     "core/kernels/test_equal_bits.py": "all kernels, compiled and loaded",
     "core/layers/test_every_layer.py": "the register of layer types",
+    "core/net/test_random_in_place.py": "wiring, layers and top_memory.py together",
+    "core/net/test_random_in_place_passes.py": "the same, with more kinds of passes and tops",
     "core/solver/rules/test_every_solver.py": "the register of update rules",
     "core/test_loss_weights.py": "layer, net and solver together",
     "core/weights/test_fuzz.py": "all readers, with damaged files",

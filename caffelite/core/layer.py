@@ -177,12 +177,21 @@ class Layer:
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def top_memory(self, top_index: int) -> TopMemory:
-        """Return whose memory the data of a top is; asked for after set-up."""
-        return TopMemory.USER if self.is_input else TopMemory.OWN
+        """Return whose memory the data of a top is; asked for after set-up.
+
+        A class of another package that does not say so is taken to fill it as it likes: that costs a copy where a layer
+        works in place on the top, and is never wrong.
+        """
+        if self.is_input:
+            return TopMemory.USER
+        return TopMemory.OWN if _is_ours(type(self)) else TopMemory.KEPT
 
     def gradient_reads_tops(self) -> tuple[int, ...]:
-        """Return the tops whose data `backward` reads, by index; asked for after set-up."""
-        return ()
+        """Return the tops whose data `backward` reads, by index; asked for after set-up.
+
+        A class of another package that does not say so is taken to read all of them.
+        """
+        return () if _is_ours(type(self)) else tuple(range(len(self.layer_param.top)))
 
     def describe(self, bottom: Blobs, top: Blobs) -> Cost:
         """Return what the layer costs for these shapes; call it after set-up."""
@@ -296,6 +305,11 @@ class LossLayer(Layer):
                 f"{self.type} cannot backpropagate to labels; write propagate_down: false for bottom 1, "
                 "or feed labels from a layer without parameters",
             )
+
+
+def _is_ours(layer_class: type[Layer]) -> bool:
+    """Whether the class is of this package, whose layers all say what they do where it is not the usual."""
+    return layer_class.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 L = TypeVar("L", bound=type[Layer])

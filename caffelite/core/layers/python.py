@@ -16,7 +16,7 @@ import numpy as np
 from caffelite import python_layer
 from caffelite.as_caffe import install_unless_real
 from caffelite.core.errors import CaffeliteError, LayerError
-from caffelite.core.layer import Blobs, Layer, State, register_layer
+from caffelite.core.layer import Blobs, Layer, State, TopMemory, register_layer
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.proto import caffe_pb2
 
@@ -160,6 +160,10 @@ class PythonLayer(Layer):
                     "without a shape",
                     f"call top[{index}].reshape(...) in setup or reshape of {self._described()}",
                 )
+
+    def top_memory(self, top_index: int) -> TopMemory:
+        """Say that the user's code may leave a top as it was in the last pass."""
+        return TopMemory.KEPT
 
     def gradient_reads_tops(self) -> tuple[int, ...]:
         """Say that the user's code may read any top."""

@@ -16,7 +16,7 @@ from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.format import message_text, number, shape_string
 from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
 from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
-from caffelite.core.net.top_memory import BottomCopy, KeptTop, OwnMemory
+from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
 from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
@@ -75,7 +75,8 @@ def build(draft: Draft, context: Context) -> Built:
     log.info("Network initialization done.")
     owners = [sharing.positions[number_][0] for number_ in sharing.learnable]
     final = final_after(owners, [param.offset for param in params], arena.diff.size, len(steps))
-    return Built(draft, wiring, blobs, Plan(steps, final), inserted, sharing, params, arena)
+    plan = Plan(steps, final, [diff for step in steps for diff in step.loss_diffs])
+    return Built(draft, wiring, blobs, plan, inserted, sharing, params, arena)
 
 
 def _check_fields_known(draft: Draft) -> None:
@@ -181,6 +182,8 @@ def _set_up(
         step.loss_weights = _loss_weights(own, layer.default_loss_weights(own), len(top))
     except CaffeliteError as err:
         raise with_location(err, own, place) from err.__cause__
+    weighted = [blob for blob, weight in zip(top, step.loss_weights, strict=True) if weight]
+    step.loss_diffs = [LossDiff(blob) for blob in weighted if blob in bottom]
     step.note_shapes()
     return step
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Layer
-from caffelite.core.net.top_memory import BottomCopy, KeptTop, OwnMemory
+from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
 from caffelite.core.prototxt.lines import Place, where
 from caffelite.proto.caffe_pb2 import LayerParameter
 
@@ -61,11 +61,18 @@ class Plan:
     `layer_steps` stay one a layer, for passes that begin or end inside a fused run, have observers, or must fill a
     pinned blob inside it. `final_after[i]` is the number of elements at the arena's beginning whose gradients are final
     once layer i had its turn backward: those of the parameters that layer i and the layers behind it own.
+    `loss_diffs` are those of all steps.
     """
 
-    def __init__(self, layer_steps: Sequence[LayerStep], final_after: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        layer_steps: Sequence[LayerStep],
+        final_after: Sequence[int] = (),
+        loss_diffs: Sequence[LossDiff] = (),
+    ) -> None:
         self.layer_steps = tuple(layer_steps)
         self.final_after = tuple(final_after)
+        self._loss_diffs = tuple(loss_diffs)
         self.observers: list[Observer] = []
         self._run_of = [Run(i, i, step) for i, step in enumerate(self.layer_steps)]  # by layer
 
@@ -100,10 +107,12 @@ class Plan:
         """Run backward layers `last` down to `first`, both included, those that need it."""
         if self.observers:
             self._observed_backward(first, last)
-            return
-        for run in reversed(self._runs_in(first, last)):
-            if run.step.need_backward:
-                run.step.backward()
+        else:
+            for run in reversed(self._runs_in(first, last)):
+                if run.step.need_backward:
+                    run.step.backward()
+        for diff in self._loss_diffs:
+            diff.note_left()
 
     def _runs_in(self, first: int, last: int) -> list[Run]:
         """Return what runs layers `first` to `last`: the plan's runs, or layer by layer where one cannot be used."""
@@ -154,6 +163,7 @@ class LayerStep:
     bottom_copies: dict[int, BottomCopy] = field(default_factory=dict)
     own_memory: list[OwnMemory] = field(default_factory=list)  # of tops that an in-place layer works on
     kept_tops: list[KeptTop] = field(default_factory=list)
+    loss_diffs: list[LossDiff] = field(default_factory=list)  # of weighted tops that the layer works on in place
     _shapes: list[Shape] = field(default_factory=list)
     _weighted: list[tuple[Blob, float]] = field(default_factory=list)
     _loss_diffs: list[Array] = field(default_factory=list)
@@ -184,6 +194,8 @@ class LayerStep:
         """Shape and fill the tops; return the sum of loss weight x value over the weighted ones."""
         for top in self.own_memory:
             top.give_back()
+        for diff in self.loss_diffs:
+            diff.put_back()
         self.reshape()
         for copy in self.bottom_copies.values():
             copy.take()
@@ -202,6 +214,9 @@ class LayerStep:
 
     def backward(self) -> None:
         """Compute the gradients of the bottoms in `propagate_down` and add those of the parameters."""
+        for diff in self.loss_diffs:
+            diff.put_back()
+            diff.put_aside()
         try:
             with ExitStack() as shown:
                 for kept in self.kept_tops:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from caffelite.core.aligned import aligned_zeros
 from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import LayerError
@@ -95,3 +97,34 @@ class KeptTop:
             yield
         finally:
             self._blob.set_data_storage(present)
+
+
+class LossDiff:
+    """The diff of a weighted top that its layer works on in place: backward writes the bottom's gradient over it.
+
+    What the net or the user put there is put back for the next pass, unless the user wrote something else meanwhile.
+    """
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
+        self._given: Array | None = None  # what was there before the last pass back, and the storage it was in
+        self._left: Array | None = None  # what that pass left there
+        self._storage: Array | None = None
+
+    def put_aside(self) -> None:
+        """Copy the diff, before the layer runs backward."""
+        self._storage, self._left = self._blob.diff_storage(), None
+        self._given = self._storage.copy()
+
+    def note_left(self) -> None:
+        """Look at what a pass back left in the diff."""
+        if self._storage is not None:
+            self._left = self._storage.copy()
+
+    def put_back(self) -> None:
+        """Let the diff be what it was before the last pass back."""
+        storage, given = self._blob.diff_storage(), self._given
+        unchanged = self._left is not None and np.array_equal(storage, self._left, equal_nan=True)
+        if given is not None and storage is self._storage and unchanged:
+            storage[:] = given
+            self._left = None

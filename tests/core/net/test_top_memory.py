@@ -5,7 +5,9 @@ import pytest
 from google.protobuf import text_format
 
 import caffelite
+from caffelite import layer as plugins
 from caffelite.core.errors import LayerError
+from caffelite.core.layer import LAYERS
 from caffelite.proto.caffe_pb2 import BlobProto, NetParameter
 
 INPUT = 'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 dim: 3 dim: 2 dim: 2 } } }\n'
@@ -188,3 +190,126 @@ def test_without_a_gradient_a_layer_in_place_hands_on_none():
     net.blobs["b"].diff[...] = 1
     net.backward()
     assert not net.blobs["a"].diff.any()
+
+
+def test_a_sum_in_place_of_several_views_of_one_memory_counts_each_once():
+    net = net_of(
+        INPUT + 'layer { name: "c" type: "Power" bottom: "a" top: "c" }'
+        'layer { name: "s" type: "Split" bottom: "c" top: "x" top: "y" top: "z" }'
+        'layer { name: "e" type: "Eltwise" bottom: "x" bottom: "y" bottom: "z" top: "x" }'
+    )
+    net.blobs["a"].data[...] = 1
+    np.testing.assert_array_equal(net.forward()["x"], 3)
+
+
+WEIGHTED = (
+    "force_backward: true " + INPUT + 'layer { name: "p" type: "Power" bottom: "a" top: "c" }'
+    'layer { name: "q" type: "Power" bottom: "c" top: "c" power_param { scale: 2 } }'
+    'layer { name: "r" type: "Power" bottom: "c" top: "c" power_param { scale: 3 } loss_weight: 5 }'
+)
+
+
+def test_the_loss_weight_of_an_in_place_top_is_the_same_in_each_pass():
+    net = net_of(WEIGHTED)
+    for run in (net.forward, None, net.forward, net.reshape):  # None: the gradients of the same pass once more
+        if run:
+            run()
+        net.backward()
+        np.testing.assert_array_equal(net.blobs["a"].diff, 30)
+    net.blobs["a"].reshape(5, 3, 2, 2)
+    for _ in range(2):
+        net.forward()
+        net.backward()
+        np.testing.assert_array_equal(net.blobs["a"].diff, 30)
+
+
+def test_what_the_user_writes_in_the_diff_of_a_weighted_in_place_top_stays():
+    net = net_of(WEIGHTED)
+    net.forward()
+    net.backward()
+    net.blobs["c"].diff[...] = 7
+    for _ in range(2):
+        net.backward()
+        np.testing.assert_array_equal(net.blobs["a"].diff, 42)
+
+
+def test_a_loss_weight_survives_a_pass_back_in_parts():
+    net = net_of(WEIGHTED)
+    for _ in range(2):
+        net.forward()
+        net.backward(end="r")
+        net.backward(start="q")
+        np.testing.assert_array_equal(net.blobs["a"].diff, 30)
+
+
+PUPILS = """
+import caffe
+
+class Constant(caffe.Layer):
+    def setup(self, bottom, top):
+        top[0].reshape(2)
+        top[0].data[...] = 1
+
+    def reshape(self, bottom, top):
+        pass
+
+    def forward(self, bottom, top):
+        pass
+
+    def backward(self, top, propagate_down, bottom):
+        pass
+"""
+
+
+def test_a_python_layer_need_not_fill_its_top_in_each_pass(tmp_path, monkeypatch):
+    (tmp_path / "constant_pupil.py").write_text(PUPILS)
+    monkeypatch.syspath_prepend(tmp_path)
+    net = net_of(
+        'layer { name: "c" type: "Python" top: "x" python_param { module: "constant_pupil" layer: "Constant" } }'
+        'layer { name: "p" type: "Power" bottom: "x" top: "x" power_param { scale: 2 } }'
+    )
+    for _ in range(3):
+        np.testing.assert_array_equal(net.forward()["x"], 2)
+
+
+class Plugin(plugins.Layer):
+    exact_num_bottom_blobs = exact_num_top_blobs = 1
+
+    def reshape(self, bottom, top):
+        top[0].reshape_like(bottom[0])
+
+
+class View(Plugin):
+    def forward(self, bottom, top):
+        top[0].share_data(bottom[0])
+
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = top[0].diff
+
+
+class TanHFromTop(Plugin):
+    def forward(self, bottom, top):
+        np.tanh(bottom[0].data, out=top[0].data)
+
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = (1 - top[0].data ** 2) * top[0].diff
+
+
+def test_plugin_layers_that_say_nothing_are_protected(monkeypatch):
+    monkeypatch.setattr(LAYERS, "_members", dict(LAYERS._members))
+    plugins.register_layer("OwnView")(View)
+    plugins.register_layer("OwnTanH")(TanHFromTop)
+    net = net_of(
+        "force_backward: true " + INPUT + 'layer { name: "v" type: "OwnView" bottom: "a" top: "v" }'
+        'layer { name: "t" type: "OwnTanH" bottom: "v" top: "v" }'
+        'layer { name: "w" type: "OwnView" bottom: "v" top: "w" }'
+        'layer { name: "p" type: "Power" bottom: "w" top: "w" power_param { scale: 3 } }'
+    )
+    given = values_of((2, 3, 2, 2))
+    net.blobs["a"].data[...] = given
+    for _ in range(2):
+        np.testing.assert_allclose(net.forward()["w"], 3 * np.tanh(given), rtol=1e-12)
+        net.blobs["w"].diff[...] = 1
+        net.backward()
+        np.testing.assert_allclose(net.blobs["a"].diff, 3 * (1 - np.tanh(given) ** 2), rtol=1e-12)
+        np.testing.assert_array_equal(net.blobs["a"].data, given)

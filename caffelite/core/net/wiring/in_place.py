@@ -120,7 +120,7 @@ def _conflicts(layers: Sequence[LayerMemory], own: set[Top]) -> tuple[set[Top], 
                     found_kept.add(value)
                 elif view is not None:
                     found_own.add(view)
-            if view is not None and _is_read_later(layers, values, value, writer):
+            if view is not None and value != target and _is_read_later(layers, values, value, writer):
                 found_own.add(view)
     return found_own, found_kept
 
@@ -131,11 +131,11 @@ def _in_memory_of(values: _Values, root: Top, writer: int) -> Iterator[Top]:
 
 
 def _is_read_later(layers: Sequence[LayerMemory], values: _Values, value: Top, writer: int) -> bool:
-    """Whether the value is an output, or a layer behind `writer` reads it, or a gradient without a copy of its own."""
+    """Whether the value is an output, or `writer` or a layer behind it reads it, or a gradient without a copy does."""
     if not values.readers[value]:
         return True
     for reader, bottom_index in values.readers[value]:
-        if reader > writer:
+        if reader >= writer:
             return True
         in_place = layers[reader].works_in_place_on(bottom_index)
         if bottom_index in layers[reader].gradient_reads_bottoms and not in_place:

@@ -90,3 +90,9 @@ def test_an_output_is_not_written_over_through_another_view():
     made, split = layer([0], [1]), layer([1], [2, 3], BOTTOM)
     output, view, in_place = layer([2], [4], BOTTOM), layer([3], [5], BOTTOM), layer([5], [5])
     assert copies(INPUT, made, split, output, view, in_place) == ([(4, 0)], [])
+
+
+@pytest.mark.parametrize("reads_bottoms", [(), (0, 1)])
+def test_another_bottom_of_the_in_place_layer_is_not_written_over_through_a_view(reads_bottoms):
+    made, split = layer([0], [1]), layer([1], [2, 3], BOTTOM)
+    assert copies(INPUT, made, split, layer([2, 3], [2], reads_bottoms=reads_bottoms)) == ([(2, 0)], [])
