@@ -17,6 +17,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 GOLDEN = Path(__file__).parent / "golden"
 
 
+TINY_NET = """
+name: "TinyTestNetwork"
+layer { name: "data" type: "DummyData" top: "data" top: "label"
+  dummy_data_param { shape { dim: 5 dim: 2 dim: 3 dim: 4 } shape { dim: 5 }
+    data_filler { type: "gaussian" std: 0.01 } data_filler { type: "constant" value: 0 } } }
+layer { name: "innerproduct" type: "InnerProduct" bottom: "data" top: "innerproduct"
+  param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
+  inner_product_param { num_output: 10 weight_filler { type: "gaussian" std: 0.01 } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "innerproduct" bottom: "label" top: "top_loss" }
+"""
+
 RESUMABLE_NET = """
 layer {{ name: "data" type: "Data" top: "x" top: "label" transform_param {{ mirror: true crop_size: 9 scale: 0.004 }}
     data_param {{ source: "{source}" backend: LMDB batch_size: 4 }} }}
@@ -50,6 +61,12 @@ def golden_folder():
 def golden():
     """Run a case of golden/layers by its name: golden("conv_basic")."""
     return lambda name, dtype=np.float32: run_golden(GOLDEN / "layers" / f"{name}.npz", dtype)
+
+
+@pytest.fixture(scope="session")
+def tiny_net():
+    """Return the text of a net of Caffe's own tests: random data, one InnerProduct, a loss."""
+    return TINY_NET
 
 
 @pytest.fixture(scope="session")

@@ -9,17 +9,6 @@ from caffelite.core.errors import UsageError
 from caffelite.proto import caffe_pb2
 from caffelite.pycaffe import Net
 
-TINY = """
-name: "TinyTestNetwork"
-layer { name: "data" type: "DummyData" top: "data" top: "label"
-  dummy_data_param { shape { dim: 5 dim: 2 dim: 3 dim: 4 } shape { dim: 5 }
-    data_filler { type: "gaussian" std: 0.01 } data_filler { type: "constant" value: 0 } } }
-layer { name: "innerproduct" type: "InnerProduct" bottom: "data" top: "innerproduct"
-  param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
-  inner_product_param { num_output: 10 weight_filler { type: "gaussian" std: 0.01 } } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "innerproduct" bottom: "label" top: "top_loss" }
-"""
-
 RESHAPED = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 100 dim: 100 } } }
 layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param { num_output: 5 kernel_size: 3
@@ -35,8 +24,8 @@ def net_of(text, phase=caffelite.TEST):
     return Net(text_format.Parse(text, caffe_pb2.NetParameter()), phase, seed=1701)
 
 
-def test_names_and_order():
-    net = net_of(TINY)
+def test_names_and_order(tiny_net):
+    net = net_of(tiny_net)
     assert list(net.blobs) == ["data", "label", "innerproduct", "top_loss"]
     assert net.layer_names == ["data", "innerproduct", "loss"]
     assert net.outputs == ["top_loss"]
@@ -96,8 +85,8 @@ def test_forward_takes_inputs_and_names_of_layers_and_blobs():
         net.forward(blobs="pool1")
 
 
-def test_callbacks_see_every_layer_also_those_that_do_not_run_backward():
-    net = net_of(TINY, caffelite.TRAIN)
+def test_callbacks_see_every_layer_also_those_that_do_not_run_backward(tiny_net):
+    net = net_of(tiny_net, caffelite.TRAIN)
     seen = []
     for event in ("before_forward", "after_forward", "before_backward", "after_backward"):
         net.add_callback(event, lambda index, event=event: seen.append((event, index)))
@@ -114,8 +103,8 @@ def test_phase_and_file_are_checked(tmp_path):
         Net(tmp_path / "net.prototxt", caffelite.TEST)
 
 
-def test_nobody_observes_a_plan_until_there_is_a_callback():
-    net = net_of(TINY)
+def test_nobody_observes_a_plan_until_there_is_a_callback(tiny_net):
+    net = net_of(tiny_net)
     assert net.plan.observers == []
     net.after_forward(print)
     assert len(net.plan.observers) == 1
@@ -217,8 +206,8 @@ def test_an_array_that_lacks_axes_of_size_1_is_refused_with_the_reshape_that_it_
         net.forward(data=np.zeros((2, 3, 12)))
 
 
-def test_diffs_of_another_shape_are_refused():
-    net = net_of(TINY)
+def test_diffs_of_another_shape_are_refused(tiny_net):
+    net = net_of(tiny_net)
     with pytest.raises(UsageError, match=r'"top_loss" has the shape \(1,\), the blob \(\): give .*values\.reshape\(\)'):
         net.backward(top_loss=np.ones(1))
     with pytest.raises(UsageError, match=r'"top_loss" has the shape \(2,\), the blob \(\): give one of that shape'):

@@ -23,6 +23,7 @@ from caffelite.cli.options import (
 from caffelite.core.format import number
 
 if TYPE_CHECKING:
+    from caffelite.core.net.layer_times import LayerTimes
     from caffelite.pycaffe import Net
 
 LOGGER = logging.getLogger("caffelite")
@@ -34,6 +35,7 @@ def time(arguments: Arguments) -> None:
     model = required(arguments, MODEL, "Need a model definition to time")
     iterations = at_least(arguments, ITERATIONS, 1)
     use_cpu(arguments)
+    from caffelite.core.net.layer_times import LayerTimes
     from caffelite.proto import caffe_pb2
     from caffelite.pycaffe import Net
 
@@ -42,7 +44,7 @@ def time(arguments: Arguments) -> None:
         model, phase, level=arguments[LEVEL], stages=stages(arguments), python_layers=not arguments[NO_PYTHON_LAYERS]
     )
     try:
-        benchmark = Benchmark(net)
+        benchmark = Benchmark(net, LayerTimes(len(net.core_layers)))
         benchmark.warm_up()
         benchmark.run(iterations)
     finally:
@@ -50,25 +52,25 @@ def time(arguments: Arguments) -> None:
 
 
 class Benchmark:
-    """Nanoseconds that each layer of a net took, forward and backward, in all iterations so far."""
+    """Passes of a net that is used for nothing else; `times` looks on, and so the layers run one by one."""
 
-    def __init__(self, net: Net) -> None:
-        self.net = net
-        self.forward = [0] * len(net.core_layers)
-        self.backward = [0] * len(net.core_layers)
+    def __init__(self, net: Net, times: LayerTimes) -> None:
+        self.net, self.times = net, times
+        net.plan.observers.append(times)
+        for step in net.plan.layer_steps:
+            step.need_backward = step.layer.has_backward  # as in Caffe, where a net without a loss can be timed, too
 
     def warm_up(self) -> None:
         """Run everything once: kernels are compiled and memory is taken before the clock starts."""
         LOGGER.info("Performing Forward")
-        self._forward_layers()
         LOGGER.info("Initial loss: %s", number(self.net.forward_pass()))
         LOGGER.info("Performing Backward")
-        self._backward_layers()
-        self.forward = [0] * len(self.forward)
-        self.backward = [0] * len(self.backward)
+        self.net.backward_pass()
 
     def run(self, iterations: int) -> None:
         """Time the layers and log the averages."""
+        self.net.debug_info = False  # its lines would be timed
+        self.times.clear()
         LOGGER.info("*** Benchmark begins ***")
         LOGGER.info("Testing for %d iterations.", iterations)
         start = perf_counter_ns()
@@ -76,9 +78,9 @@ class Benchmark:
         for iteration in range(iterations):
             self.net.context.passes = iteration + 1  # new random numbers, as in training
             began = perf_counter_ns()
-            self._forward_layers()
+            self.net.forward_pass()
             between = perf_counter_ns()
-            self._backward_layers()
+            self.net.backward_pass()
             ended = perf_counter_ns()
             forward += between - began
             backward += ended - between
@@ -92,24 +94,12 @@ class Benchmark:
         LOGGER.info("Total Time: %s ms.", number(total))
         LOGGER.info("*** Benchmark ends ***")
 
-    def _forward_layers(self) -> None:
-        for index in range(len(self.forward)):
-            start = perf_counter_ns()
-            self.net.forward_from_to(index, index)
-            self.forward[index] += perf_counter_ns() - start
-
-    def _backward_layers(self) -> None:
-        for index in reversed(range(len(self.backward))):
-            start = perf_counter_ns()
-            self.net.run_backward(index)
-            self.backward[index] += perf_counter_ns() - start
-
     def _log_layers(self, iterations: int) -> None:
         LOGGER.info("Average time per layer: ")
         for index, name in enumerate(self.net.layer_names):
-            LOGGER.info("%10s\tforward: %s ms.", name, _milliseconds(self.forward[index], iterations))
+            LOGGER.info("%10s\tforward: %s ms.", name, _milliseconds(self.times.forward[index], iterations))
             if self.net.core_layers[index].has_backward or not self.net.bottoms(index):  # a data layer's is empty
-                LOGGER.info("%10s\tbackward: %s ms.", name, _milliseconds(self.backward[index], iterations))
+                LOGGER.info("%10s\tbackward: %s ms.", name, _milliseconds(self.times.backward[index], iterations))
 
 
 def _milliseconds(nanoseconds: int, iterations: int) -> str:

@@ -84,18 +84,14 @@ def on_terminal(started_program, *words, term):
     return b"".join(pieces).decode()
 
 
-@pytest.fixture
-def long_solver(solver_with):
-    solver_with(max_iter="6000", display="2000", test_interval="2000", iter_size="2")
-
-
 TRAIN = ("train", "--solver=solver.prototxt")
 
 
-def test_the_live_line_stands_under_whole_log_lines(started_program, program, long_solver, texts):
+def test_the_live_line_stands_under_whole_log_lines(started_program, program, solver_with, texts):
+    solver_with(max_iter="2000", display="500", test_interval="500", iter_size="2")
     shown = on_terminal(started_program, *TRAIN, term="xterm-256color")
     drawn = re.findall(
-        r"(\d+)/6000  loss [\d.e-]+  test accuracy [\d.]+  \d+ images/s  \d:\d\d:\d\d left", CONTROLS.sub("", shown)
+        r"(\d+)/2000  loss [\d.e-]+  test accuracy [\d.]+  \d+ images/s  \d:\d\d:\d\d left", CONTROLS.sub("", shown)
     )
     assert drawn
     assert [int(iteration) for iteration in drawn] == sorted(map(int, drawn))
@@ -104,7 +100,7 @@ def test_the_live_line_stands_under_whole_log_lines(started_program, program, lo
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor is shown again
 
 
-def test_no_live_line_on_a_dumb_terminal_or_without_log_lines(started_program, long_solver, texts):
+def test_no_live_line_on_a_dumb_terminal_or_without_log_lines(started_program, folder):
     assert "\x1b" not in on_terminal(started_program, *TRAIN, term="dumb")
     assert on_terminal(started_program, *TRAIN, "--minloglevel=1", term="xterm") == ""
 

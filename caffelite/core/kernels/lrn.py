@@ -11,7 +11,7 @@ import numpy as np
 
 from caffelite.core.kernels.ir.math import exp, log
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
-from caffelite.core.kernels.sharing import form, share_of
+from caffelite.core.kernels.sharing import form, signed_share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -76,7 +76,7 @@ def _across_forward(
     bottom: Array, half: int, factor: float, beta: float, k: float, scale: Array, top: Array, worker: int, workers: int
 ) -> None:
     tasks = bottom.shape[0] * ((bottom.shape[2] + PIXELS - 1) // PIXELS)
-    begin, end = share_of(tasks, worker, workers)
+    begin, end = signed_share_of(tasks, worker, workers)
     _across_part(bottom, half, factor, beta, k, scale, top, begin, end)
 
 
@@ -89,7 +89,7 @@ def _across_part(
     values, scales, out = bottom.reshape(bottom.size), scale.reshape(scale.size), top.reshape(top.size)
     number, pieces = values.dtype.type, (pixels + PIXELS - 1) // PIXELS
     total, power = np.empty(PIXELS, values.dtype), np.empty(PIXELS, values.dtype)
-    for task in range(np.intp(begin), np.intp(end)):
+    for task in range(begin, end):
         first = task % pieces * PIXELS
         base, count = task // pieces * channels * pixels + first, np.uintp(min(PIXELS, pixels - first))
         total[:] = 0
@@ -121,7 +121,7 @@ def _across_backward(
     workers: int,
 ) -> None:
     tasks = bottom.shape[0] * ((bottom.shape[2] + PIXELS - 1) // PIXELS)
-    begin, end = share_of(tasks, worker, workers)
+    begin, end = signed_share_of(tasks, worker, workers)
     _across_diff_part(bottom, scale, top_diff, half, factor, beta, bottom_diff, begin, end)
 
 
@@ -144,7 +144,7 @@ def _across_diff_part(
     pieces, ring = (pixels + PIXELS - 1) // PIXELS, 2 * half + 2
     total = np.empty(PIXELS, values.dtype)
     terms, powers = np.empty((ring, PIXELS), values.dtype), np.empty((ring, PIXELS), values.dtype)
-    for task in range(np.intp(begin), np.intp(end)):
+    for task in range(begin, end):
         first = task % pieces * PIXELS
         base, count = task // pieces * channels * pixels + first, np.uintp(min(PIXELS, pixels - first))
         total[:] = 0
@@ -193,7 +193,7 @@ def _within_forward(
     bottom: Array, half: int, factor: float, beta: float, scale: Array, top: Array, worker: int, workers: int
 ) -> None:
     planes = bottom.shape[0] * bottom.shape[1]
-    begin, end = share_of(planes, worker, workers)
+    begin, end = signed_share_of(planes, worker, workers)
     _within_part(bottom, half, factor, beta, scale, top, begin, end)
 
 
@@ -206,7 +206,7 @@ def _within_part(
     pitch, area = width + 2 * half, np.uintp(height * width)
     slab, rows, sums = _slabs(values, height, half, pitch)
     power = np.empty(height * width, values.dtype)
-    for plane in range(np.intp(begin), np.intp(end)):
+    for plane in range(begin, end):
         base = np.uintp(plane) * area
         for h in range(height):
             at, to = base + np.uintp(h * width), np.uintp((h + half) * pitch + half)
@@ -242,7 +242,7 @@ def _within_backward(
     workers: int,
 ) -> None:
     planes = bottom.shape[0] * bottom.shape[1]
-    begin, end = share_of(planes, worker, workers)
+    begin, end = signed_share_of(planes, worker, workers)
     _within_diff_part(bottom, scale, top_diff, half, factor, beta, bottom_diff, begin, end)
 
 
@@ -264,7 +264,7 @@ def _within_diff_part(
     pitch, area = width + 2 * half, np.uintp(height * width)
     slab, rows, sums = _slabs(values, height, half, pitch)
     power = np.empty(height * width, values.dtype)
-    for plane in range(np.intp(begin), np.intp(end)):
+    for plane in range(begin, end):
         base = np.uintp(plane) * area
         _powers(scales, base, area, beta, power)
         for h in range(height):

@@ -9,7 +9,7 @@ from caffelite.core.kernels.ir.pointers import pointer
 from caffelite.core.kernels.ir.sums import sum_values
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.pooling_windows import LOWEST, WINDOWS, fetch, max_windows, mean_windows
-from caffelite.core.kernels.sharing import form, share_of
+from caffelite.core.kernels.sharing import form, share_of, signed_share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -54,7 +54,7 @@ def ave_pool_backward(top_diff: Array, window: Window, bottom_diff: Array) -> No
 def _max_pool_forward(bottom: Array, window: Window, top: Array, argmax: Array, worker: int, workers: int) -> None:
     planes = bottom.shape[0] * bottom.shape[1]
     # planes share no cell, so threads cannot collide
-    begin, end = share_of(planes, worker, workers)
+    begin, end = signed_share_of(planes, worker, workers)
     if window.kernel_w >= WINDOWS and top.shape[3] < WINDOWS // 2:
         _max_pool_large_windows(bottom, window, top, argmax, begin, end)
     else:
@@ -64,7 +64,7 @@ def _max_pool_forward(bottom: Array, window: Window, top: Array, argmax: Array, 
 @kernel
 def _max_pool_planes(bottom: Array, window: Window, top: Array, argmax: Array, begin: int, end: int) -> None:
     height, width = bottom.shape[2], bottom.shape[3]
-    for plane in range(np.intp(begin), np.intp(end)):
+    for plane in range(begin, end):
         for ph in range(top.shape[2]):
             first_h = ph * window.stride_h - window.pad_h
             h_start, h_end = max(first_h, 0), min(first_h + window.kernel_h, height)
@@ -89,7 +89,7 @@ def _max_pool_large_windows(bottom: Array, window: Window, top: Array, argmax: A
     """Do windows one after the other: too few stand side by side in a row to be done together, and each is wide."""
     height, width = bottom.shape[2], bottom.shape[3]
     planes = bottom.reshape(-1, height, width)
-    for plane in range(np.intp(begin), np.intp(end)):
+    for plane in range(begin, end):
         for ph in range(top.shape[2]):
             first_h = ph * window.stride_h - window.pad_h
             h_start, h_end = max(first_h, 0), min(first_h + window.kernel_h, height)
@@ -161,7 +161,7 @@ def _scatter_planes(top_diff: Array, argmax: Array, bottom_diff: Array, begin: i
 @parallel_kernel
 def _ave_pool_forward(bottom: Array, window: Window, top: Array, worker: int, workers: int) -> None:
     planes = bottom.shape[0] * bottom.shape[1]
-    begin, end = share_of(planes, worker, workers)
+    begin, end = signed_share_of(planes, worker, workers)
     if _is_global(window, bottom.shape[2], bottom.shape[3], top.shape[2] * top.shape[3]):
         _mean_planes(bottom, top, begin, end)
     else:
@@ -194,7 +194,7 @@ def _ave_pool_planes(bottom: Array, window: Window, top: Array, begin: int, end:
     height, width = bottom.shape[2], bottom.shape[3]
     limit_h, limit_w = height + window.pad_h, np.int32(width + window.pad_w)
     sizes = np.int32(window.stride_w), np.int32(width), np.int32(window.kernel_w)
-    for plane in range(np.intp(begin), np.intp(end)):
+    for plane in range(begin, end):
         for ph in range(top.shape[2]):
             first_h = ph * window.stride_h - window.pad_h
             h_start, h_end = max(first_h, 0), min(first_h + window.kernel_h, height)
@@ -216,7 +216,7 @@ def _ave_pool_planes(bottom: Array, window: Window, top: Array, begin: int, end:
 @parallel_kernel
 def _ave_pool_backward(top_diff: Array, window: Window, bottom_diff: Array, worker: int, workers: int) -> None:
     planes = bottom_diff.shape[0] * bottom_diff.shape[1]
-    begin, end = share_of(planes, worker, workers)
+    begin, end = signed_share_of(planes, worker, workers)
     if _is_global(window, bottom_diff.shape[2], bottom_diff.shape[3], top_diff.shape[2] * top_diff.shape[3]):
         _spread_means(top_diff, bottom_diff, begin, end)
     else:
@@ -240,7 +240,7 @@ def _spread_planes(top_diff: Array, window: Window, bottom_diff: Array, begin: i
     pooled_h, pooled_w = top_diff.shape[2], top_diff.shape[3]
     line = np.empty(width, bottom_diff.dtype)
     diff, values = bottom_diff.reshape(bottom_diff.size), top_diff.reshape(top_diff.size)
-    for plane in range(np.intp(begin), np.intp(end)):
+    for plane in range(begin, end):
         for i in range(np.uintp(plane * height * width), np.uintp((plane + 1) * height * width)):
             diff[i] = 0
         for ph in range(pooled_h):

@@ -202,14 +202,6 @@ class Net:
         if first < 0 or last >= count:
             raise UsageError(f'layers {first} to {last}: net "{self.name}" has layers 0 to {count - 1}')
 
-    def run_backward(self, index: int) -> bool:
-        """Run one layer backward whether the net needs it or not, for timing; False if it has no backward."""
-        step = self.plan.layer_steps[index]
-        if not step.layer.has_backward:
-            return False
-        step.backward()
-        return True
-
     def reshape(self) -> None:
         """Let every layer shape its tops, without computing."""
         for step in self.plan.layer_steps:

@@ -3,6 +3,8 @@
 import ast
 import re
 import sys
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,7 @@ def every_class():
     ]
 
 
+@cache  # there are some hundred files
 def golden_types():
     """Type -> the first golden case of it, and the layer's parameters there."""
     found = {}
@@ -63,7 +66,7 @@ def example(type_name):
         path, layer_param = golden[type_name]
         with np.load(path) as case:
             count = sum(re.fullmatch(r"bottom_\d+", key) is not None for key in case.files)
-            return make_layer(layer_param, Context()), [case[f"bottom_{i}"] for i in range(count)]
+            return make_layer(deepcopy(layer_param), Context()), [case[f"bottom_{i}"] for i in range(count)]
     text, shapes = EXAMPLES.get(type_name, ("", None))
     layer = layer_from(f'type: "{type_name}" {text}', np.float32)
     if shapes is None:
@@ -129,11 +132,16 @@ def test_golden_cases_are_of_known_types():
 # What layers say they read, against what their code reads.
 
 
+@cache
+def tree_of(module):
+    return ast.parse(Path(sys.modules[module].__file__).read_text())
+
+
 def bodies_of(layer_class):
     """The class and its bases of caffelite/core/layers, each as a syntax tree with its decorators."""
     for base in layer_class.__mro__:
         if base.__module__.startswith("caffelite.core.layers."):
-            tree = ast.parse(Path(sys.modules[base.__module__].__file__).read_text())
+            tree = tree_of(base.__module__)
             yield next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == base.__name__)
 
 
@@ -145,7 +153,7 @@ def modules_of(layer_class):
         name = names.pop()
         if name in seen or not name.startswith(("caffelite.core.layers.", "caffelite.core.data.")):
             continue
-        seen[name] = ast.parse(Path(sys.modules[name].__file__).read_text())
+        seen[name] = tree_of(name)
         names += [node.module for node in ast.walk(seen[name]) if isinstance(node, ast.ImportFrom)]
     return list(seen.values())
 

@@ -14,17 +14,6 @@ from caffelite.core.net.wiring.draft import Draft
 from caffelite.proto import caffe_pb2
 from caffelite.pycaffe import Net
 
-TINY = """
-name: "TinyTestNetwork"
-layer { name: "data" type: "DummyData" top: "data" top: "label"
-  dummy_data_param { shape { dim: 5 dim: 2 dim: 3 dim: 4 } shape { dim: 5 }
-    data_filler { type: "gaussian" std: 0.01 } data_filler { type: "constant" value: 0 } } }
-layer { name: "innerproduct" type: "InnerProduct" bottom: "data" top: "innerproduct"
-  param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
-  inner_product_param { num_output: 10 weight_filler { type: "gaussian" std: 0.01 } } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "innerproduct" bottom: "label" top: "top_loss" }
-"""
-
 TWO_BRANCHES = """
 layer { name: "data" type: "DummyData" top: "data"
   dummy_data_param { shape { dim: 5 dim: 2 dim: 3 dim: 4 } data_filler { type: "gaussian" std: 0.01 } } }
@@ -60,12 +49,12 @@ def passed(net):
 @pytest.mark.parametrize(
     ("force", "flags"), [("", [[], [False], [True, False]]), ("force_backward: true", [[], [True], [True, False]])]
 )
-def test_which_bottoms_get_a_gradient(force, flags):
-    assert net_of(TINY + force).bottom_need_backward == flags
+def test_which_bottoms_get_a_gradient(tiny_net, force, flags):
+    assert net_of(tiny_net + force).bottom_need_backward == flags
 
 
-def test_parts_of_a_pass_equal_the_whole():
-    net = net_of(TINY + "force_backward: true")
+def test_parts_of_a_pass_equal_the_whole(tiny_net):
+    net = net_of(tiny_net + "force_backward: true")
     loss, diffs, _ = passed(net)
     kept = net.blobs["data"].data.copy()
     assert net.forward_from_to(1, 1) + net.forward_from_to(2, 2) == loss
@@ -168,29 +157,8 @@ def test_the_total_is_each_weight_times_its_value_once(loss_weight, reader, tota
         assert net.outputs == outputs
 
 
-RESHAPED = """
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 100 dim: 100 } } }
-layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param { num_output: 5 kernel_size: 3
-  stride: 2 weight_filler { type: "gaussian" std: 0.01 } bias_filler { type: "constant" value: 0.2 } } }
-layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
-layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { kernel_size: 2 stride: 2 } }
-layer { name: "norm1" type: "LRN" bottom: "pool1" top: "norm1" lrn_param { local_size: 3 } }
-layer { name: "softmax" type: "Softmax" bottom: "norm1" top: "softmax" }
-"""
-
-
-def test_a_layer_can_be_run_backward_though_no_loss_needs_it():
-    net = net_of(RESHAPED)
-    net.forward_pass()
-    assert not any(net.layer_need_backward)
-    net.blobs["conv1"].diff[...] = 1
-    ran = [net.run_backward(index) for index in (2, 1, 0)]
-    assert ran == [True, True, False]
-    assert (net.params["conv1"][1].diff != 0).all()
-
-
-def test_what_the_user_writes_into_a_loss_diff_stays():
-    net = net_of(TINY, caffelite.TRAIN)
+def test_what_the_user_writes_into_a_loss_diff_stays(tiny_net):
+    net = net_of(tiny_net, caffelite.TRAIN)
     net.forward_pass()
     net.backward_pass()
     whole = net.params["innerproduct"][1].diff.copy()
@@ -243,9 +211,9 @@ def test_what_the_user_writes_into_a_loss_diff_stays():
         ),
     ],
 )
-def test_nets_that_cannot_work(text, error, message):
+def test_nets_that_cannot_work(tiny_net, text, error, message):
     with pytest.raises(error, match=message):
-        net_of(TINY + text)
+        net_of(tiny_net + text)
 
 
 def test_an_error_names_file_line_layer_and_field(tmp_path):
@@ -260,9 +228,9 @@ def test_an_error_names_file_line_layer_and_field(tmp_path):
     assert str(caught.value).startswith(f'{file}:5: layer "pool1" (Pooling): pooling_param.stride is 0; use')
 
 
-def test_the_log_of_the_construction_is_caffes(caplog):
+def test_the_log_of_the_construction_is_caffes(tiny_net, caplog):
     caplog.set_level(logging.INFO, "caffelite")
-    net_of(TINY, caffelite.TRAIN)
+    net_of(tiny_net, caffelite.TRAIN)
     lines = caplog.messages
     assert lines[0].startswith("Initializing net from parameters: \nname:")
     for line in ("Creating Layer data", "data -> label", "innerproduct <- data", "Top shape: 5 2 3 4 (120)"):
@@ -286,8 +254,8 @@ def test_another_engine_is_said_once(caplog):
     assert warnings == ["engine: CUDNN (layer relu1, ...) is computed by caffelite's own kernels, on the CPU."]
 
 
-def test_debug_info_logs_mean_absolute_values(caplog):
-    net = net_of(TINY + "debug_info: true", caffelite.TRAIN)
+def test_debug_info_logs_mean_absolute_values(tiny_net, caplog):
+    net = net_of(tiny_net + "debug_info: true", caffelite.TRAIN)
     caplog.set_level(logging.INFO, "caffelite")
     caplog.clear()
     net.forward_pass()
@@ -299,15 +267,16 @@ def test_debug_info_logs_mean_absolute_values(caplog):
     assert "    [Backward] All net params (data, diff): L1 norm = (" in text
 
 
-def test_the_same_seed_gives_the_same_net():
-    first, second, other = net_of(TINY), net_of(TINY), Net(text_format.Parse(TINY, caffe_pb2.NetParameter()), 1, seed=3)
+def test_the_same_seed_gives_the_same_net(tiny_net):
+    first, second = net_of(tiny_net), net_of(tiny_net)
+    other = Net(text_format.Parse(tiny_net, caffe_pb2.NetParameter()), caffelite.TEST, seed=3)
     np.testing.assert_array_equal(first.arena.data, second.arena.data)
     assert (first.arena.data != other.arena.data).any()
     assert first.forward_pass() == second.forward_pass()
 
 
-def test_the_engine_makes_a_net_of_a_draft_alone():
-    param = text_format.Parse(TINY + "state { phase: TRAIN }", caffe_pb2.NetParameter())
+def test_the_engine_makes_a_net_of_a_draft_alone(tiny_net):
+    param = text_format.Parse(tiny_net + "state { phase: TRAIN }", caffe_pb2.NetParameter())
     net = Engine(Draft.of(param), Context(seed=1701))
     assert (net.name, net.phase, net.outputs) == ("TinyTestNetwork", caffelite.TRAIN, ["top_loss"])
-    assert net.forward_pass() == net_of(TINY, caffelite.TRAIN).forward_pass()
+    assert net.forward_pass() == net_of(tiny_net, caffelite.TRAIN).forward_pass()

@@ -12,10 +12,10 @@ from caffelite.core.kernels.gemm.tiles import TILES, Tiles, outer_tile, row_tile
 from caffelite.core.kernels.ir.pointers import pointer
 from caffelite.core.kernels.ir.registers import registers_of_cpu
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
+from caffelite.core.kernels.sharing import form, signed_share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-SERIAL_BELOW = 200_000  # multiply-adds that one core does in about the time of a parallel launch
 DOT_BLOCK = 1024  # floats of each row that a pass of dot tiles takes, so that the rows of `a` stay in L2
 WIDEST = max(tiles.outer_cols for tiles in TILES.values())
 NOTHING = np.zeros((1, WIDEST), np.float32)  # what an overwritten product starts from
@@ -83,14 +83,14 @@ def tiles_of_cpu() -> Tiles:
 
 def _choose(product: Any, rows: int, cols: int, depth: int) -> Any:
     """Return the form of `product` that pays for this amount of work."""
-    return product.serial if rows * cols * depth < SERIAL_BELOW else product
+    return form(product, rows * cols * depth / 2)
 
 
 @kernel
 def _share(count: int, unit: int, worker: int, workers: int) -> tuple[int, int]:
-    """First and last + 1 of the part of range(count) that is this worker's, in whole units of `unit`."""
-    units = (count + unit - 1) // unit
-    return min(count, units * worker // workers * unit), min(count, units * (worker + 1) // workers * unit)
+    """Return the share of range(count) that is this worker's, in whole units of `unit`."""
+    first, last = signed_share_of((count + unit - 1) // unit, worker, workers)
+    return min(count, first * unit), min(count, last * unit)
 
 
 @parallel_kernel

@@ -12,13 +12,14 @@ from caffelite.core.aligned import aligned_zeros
 from caffelite.core.blob import Array
 from caffelite.core.events import GradientsClipped, LearningRateDisplayed, StepTaken
 from caffelite.core.kernels.jit.compile import ParallelKernel
+from caffelite.core.kernels.sharing import form
 from caffelite.core.kernels.updates.loop import cut, sums_of_squares
 from caffelite.core.kernels.updates.sgd import Momentum, sgd_update
 from caffelite.core.solver.checks import require_lr_policy
 from caffelite.core.solver.lr_policies import LR_POLICIES, Rate
 from caffelite.core.solver.solver import Solver, Update, register_solver
 
-SMALL = 30_000  # elements of an arena below which sharing the update out costs more than it saves
+UPDATE = 3  # times adding an element: values, gradients and a history pass through
 
 
 @register_solver("SGD")
@@ -95,7 +96,7 @@ class SGDSolver(Solver):
         `settings` is a NamedTuple of the rule's own numbers, made by `as_numbers`.
         """
         arena = self.net.arena
-        run = kernel if arena.data.size > SMALL else kernel.serial
+        run = form(kernel, UPDATE * arena.data.size)
         histories, tables = tuple(self.histories), (self._pieces, self._piece_sums, rates, decays)
         run(arena.data, arena.diff, histories, *tables, self.l1, scale, settings)
 
@@ -109,8 +110,7 @@ class SGDSolver(Solver):
         if limit < 0:
             return 1.0
         diff = self.net.arena.diff
-        run = sums_of_squares if diff.size > SMALL else sums_of_squares.serial
-        run(diff, self._pieces, self._piece_sums)
+        form(sums_of_squares, UPDATE * diff.size)(diff, self._pieces, self._piece_sums)
         norm = math.sqrt(self._piece_sums.sum())
         if not norm > limit:
             return 1.0

@@ -58,68 +58,83 @@ def test_no_insertion(name):
     assert_becomes(UNCHANGED[name], UNCHANGED[name])
 
 
-def test_insertion():
-    assert_becomes(
-        'state { level: 3 } name: "n"'
-        + layer("data", "Data", "", "data label")
-        + layer("innerprod1", "InnerProduct", "data", "innerprod1")
-        + layer("innerprod2", "InnerProduct", "data", "innerprod2")
-        + layer("innerprod3", "InnerProduct", "data", "innerprod3")
-        + layer("loss1", "EuclideanLoss", "innerprod1 innerprod2")
-        + layer("loss2", "EuclideanLoss", "innerprod2 innerprod3"),
-        'state { level: 3 } name: "n"'
-        + layer("data", "Data", "", "data label")
-        + layer("data_data_0_split", "Split", "data", "data_data_0_split_0 data_data_0_split_1 data_data_0_split_2")
-        + layer("innerprod1", "InnerProduct", "data_data_0_split_0", "innerprod1")
-        + layer("innerprod2", "InnerProduct", "data_data_0_split_1", "innerprod2")
-        + layer(
-            "innerprod2_innerprod2_0_split",
-            "Split",
-            "innerprod2",
-            "innerprod2_innerprod2_0_split_0 innerprod2_innerprod2_0_split_1",
-        )
-        + layer("innerprod3", "InnerProduct", "data_data_0_split_2", "innerprod3")
-        + layer("loss1", "EuclideanLoss", "innerprod1 innerprod2_innerprod2_0_split_0")
-        + layer("loss2", "EuclideanLoss", "innerprod2_innerprod2_0_split_1 innerprod3"),
-    )
+INSERTED = {
+    "three readers": (
+        """
+        data Data -> data label
+        ip1 InnerProduct data -> ip1
+        ip2 InnerProduct data -> ip2
+        ip3 InnerProduct data -> ip3
+        loss1 EuclideanLoss ip1 ip2 ->
+        loss2 EuclideanLoss ip2 ip3 ->
+        """,
+        """
+        data Data -> data label
+        data_data_0_split Split data -> data_data_0_split_0 data_data_0_split_1 data_data_0_split_2
+        ip1 InnerProduct data_data_0_split_0 -> ip1
+        ip2 InnerProduct data_data_0_split_1 -> ip2
+        ip2_ip2_0_split Split ip2 -> ip2_ip2_0_split_0 ip2_ip2_0_split_1
+        ip3 InnerProduct data_data_0_split_2 -> ip3
+        loss1 EuclideanLoss ip1 ip2_ip2_0_split_0 ->
+        loss2 EuclideanLoss ip2_ip2_0_split_1 ip3 ->
+        """,
+    ),
+    "two tops": (
+        """
+        data Data -> data label
+        ip1 InnerProduct data -> ip1
+        ip2 InnerProduct data -> ip2
+        loss1 EuclideanLoss ip1 label ->
+        loss2 EuclideanLoss ip2 label ->
+        """,
+        """
+        data Data -> data label
+        data_data_0_split Split data -> data_data_0_split_0 data_data_0_split_1
+        label_data_1_split Split label -> label_data_1_split_0 label_data_1_split_1
+        ip1 InnerProduct data_data_0_split_0 -> ip1
+        ip2 InnerProduct data_data_0_split_1 -> ip2
+        loss1 EuclideanLoss ip1 label_data_1_split_0 ->
+        loss2 EuclideanLoss ip2 label_data_1_split_1 ->
+        """,
+    ),
+    "in place": (
+        """
+        data Data -> data label
+        ip1 InnerProduct data -> ip1
+        relu1 ReLU ip1 -> ip1
+        ip2 InnerProduct ip1 -> ip2
+        loss1 EuclideanLoss ip1 label ->
+        loss2 EuclideanLoss ip2 data ->
+        """,
+        """
+        data Data -> data label
+        data_data_0_split Split data -> data_data_0_split_0 data_data_0_split_1
+        ip1 InnerProduct data_data_0_split_0 -> ip1
+        relu1 ReLU ip1 -> ip1
+        ip1_relu1_0_split Split ip1 -> ip1_relu1_0_split_0 ip1_relu1_0_split_1
+        ip2 InnerProduct ip1_relu1_0_split_0 -> ip2
+        loss1 EuclideanLoss ip1_relu1_0_split_1 label ->
+        loss2 EuclideanLoss ip2 data_data_0_split_1 ->
+        """,
+    ),
+}
 
 
-def test_two_tops():
-    assert_becomes(
-        layer("data", "Data", "", "data label")
-        + layer("innerprod1", "InnerProduct", "data", "innerprod1")
-        + layer("innerprod2", "InnerProduct", "data", "innerprod2")
-        + layer("loss1", "EuclideanLoss", "innerprod1 label")
-        + layer("loss2", "EuclideanLoss", "innerprod2 label"),
-        layer("data", "Data", "", "data label")
-        + layer("data_data_0_split", "Split", "data", "data_data_0_split_0 data_data_0_split_1")
-        + layer("label_data_1_split", "Split", "label", "label_data_1_split_0 label_data_1_split_1")
-        + layer("innerprod1", "InnerProduct", "data_data_0_split_0", "innerprod1")
-        + layer("innerprod2", "InnerProduct", "data_data_0_split_1", "innerprod2")
-        + layer("loss1", "EuclideanLoss", "innerprod1 label_data_1_split_0")
-        + layer("loss2", "EuclideanLoss", "innerprod2 label_data_1_split_1"),
-    )
+def layers(lines):
+    """Layers of lines `name type bottoms -> tops`."""
+    text = ""
+    for line in lines.strip().splitlines():
+        read, tops = line.split("->")
+        name, kind, *bottoms = read.split()
+        text += layer(name, kind, " ".join(bottoms), tops)
+    return text
 
 
-def test_in_place():
-    assert_becomes(
-        layer("data", "Data", "", "data label")
-        + layer("innerprod1", "InnerProduct", "data", "innerprod1")
-        + layer("relu1", "ReLU", "innerprod1", "innerprod1")
-        + layer("innerprod2", "InnerProduct", "innerprod1", "innerprod2")
-        + layer("loss1", "EuclideanLoss", "innerprod1 label")
-        + layer("loss2", "EuclideanLoss", "innerprod2 data"),
-        layer("data", "Data", "", "data label")
-        + layer("data_data_0_split", "Split", "data", "data_data_0_split_0 data_data_0_split_1")
-        + layer("innerprod1", "InnerProduct", "data_data_0_split_0", "innerprod1")
-        + layer("relu1", "ReLU", "innerprod1", "innerprod1")
-        + layer(
-            "innerprod1_relu1_0_split", "Split", "innerprod1", "innerprod1_relu1_0_split_0 innerprod1_relu1_0_split_1"
-        )
-        + layer("innerprod2", "InnerProduct", "innerprod1_relu1_0_split_0", "innerprod2")
-        + layer("loss1", "EuclideanLoss", "innerprod1_relu1_0_split_1 label")
-        + layer("loss2", "EuclideanLoss", "innerprod2 data_data_0_split_1"),
-    )
+@pytest.mark.parametrize("case", INSERTED)
+def test_insertion(case):
+    before, after = INSERTED[case]
+    state = 'state { level: 3 } name: "n"'
+    assert_becomes(state + layers(before), state + layers(after))
 
 
 def test_loss_weight_of_an_inner_layer():

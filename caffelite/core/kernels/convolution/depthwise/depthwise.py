@@ -14,8 +14,8 @@ from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.ir.pointers import own_code, pointer
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.jit.threads import thread_count
+from caffelite.core.kernels.sharing import form, signed_share_of
 
-SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
 FETCH = 4096  # floats that are fetched ahead at least, planes at most: to the next plane where planes are that large
 
 
@@ -100,7 +100,7 @@ def forward(
 ) -> None:
     """Fill top; a worker takes a run of planes."""
     planes = plan.num * plan.channels
-    first, last = planes * worker // workers, planes * (worker + 1) // workers
+    first, last = signed_share_of(planes, worker, workers)
     forward_planes(first, last, bottom, weight, flipped, bias, top, plan)
 
 
@@ -110,7 +110,7 @@ class DepthwiseForward:
     def __init__(self, geometry: Geometry) -> None:
         self.plan = plan_depthwise(geometry)
         self.no_bias = np.zeros(geometry.channels, np.float32)
-        self.run = forward.serial if geometry.multiply_adds < SMALL else forward
+        self.run = form(forward, 2 * geometry.multiply_adds)
 
     def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
         """Overwrite top (N, C, OH, OW); weight is (C, 1, 3, 3), bias (C,) or None, bottom (N, C, H, W)."""
@@ -170,7 +170,7 @@ class DepthwiseWeightGradient:
     def __init__(self, geometry: Geometry) -> None:
         self.plan = plan_depthwise(geometry)
         self.sums = aligned_zeros((self.plan.workers, 144))
-        self.run = weight_gradient.serial if geometry.multiply_adds < SMALL else weight_gradient
+        self.run = form(weight_gradient, 2 * geometry.multiply_adds)
 
     def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:
         """Add to weight_diff (C, 1, 3, 3); top_diff is (N, C, OH, OW), bottom (N, C, H, W)."""
@@ -200,7 +200,7 @@ def spread(
 ) -> None:
     """Fill bottom_diff, for stride 2; a worker takes a run of planes."""
     planes = plan.num * plan.channels
-    first, last = planes * worker // workers, planes * (worker + 1) // workers
+    first, last = signed_share_of(planes, worker, workers)
     spread_planes(first, last, weight, top_diff, bottom_diff, plan)
 
 
@@ -210,7 +210,7 @@ class DepthwiseBottomGradient:
     def __init__(self, geometry: Geometry) -> None:
         self.plan = plan_depthwise(geometry)
         self.zeros = np.zeros(geometry.channels, np.float32)
-        self.small = geometry.multiply_adds < SMALL
+        self.forward, self.spread = (form(pair, 2 * geometry.multiply_adds) for pair in (forward, spread))
         if self.plan.stride == 1:
             plan = self.plan
             self.plan = plan._replace(
@@ -227,8 +227,6 @@ class DepthwiseBottomGradient:
         if top_diff.size == 0:
             bottom_diff[...] = 0
         elif self.plan.stride == 1:
-            run = forward.serial if self.small else forward
-            run(top_diff, weight, 1, self.zeros, bottom_diff, self.plan)
+            self.forward(top_diff, weight, 1, self.zeros, bottom_diff, self.plan)
         else:
-            run = spread.serial if self.small else spread
-            run(weight, top_diff, bottom_diff, self.plan)
+            self.spread(weight, top_diff, bottom_diff, self.plan)

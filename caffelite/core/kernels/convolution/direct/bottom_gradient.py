@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
-from caffelite.core.kernels.convolution.direct.forward import SMALL, DirectForward, best_tile, run_tile
+from caffelite.core.kernels.convolution.direct.forward import DirectForward, best_tile, run_tile
 from caffelite.core.kernels.convolution.direct.slab import Slab, clear, fold_slab, slab_layout, slab_phases
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.ir.pointers import copy_rows, own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.jit.threads import thread_count
+from caffelite.core.kernels.sharing import form, signed_share_of
 
 SLAB_FLOATS = 64_000  # of one worker
 
@@ -84,7 +85,8 @@ def pack_columns(
     """packed[group, block of channels, kernel row, panel of planes, output, rows of a tile] from weight."""
     blocks = (plan.channels + plan.block - 1) // plan.block
     tasks = plan.group * blocks
-    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+    first, last = signed_share_of(tasks, worker, workers)
+    for task in range(first, last):
         target = pointer(packed, task * block_weights(plan, slab))
         pack_block(weight, plan, slab, task // blocks, task % blocks, target)
 
@@ -209,17 +211,15 @@ class FoldedBottomGradient:
         self.packed = aligned_zeros(geometry.group * blocks * floats)
         self.scratches = aligned_zeros((workers, self.plan.block * geometry.kernel_w * self.slab.plane + 16))
         self.lines = aligned_zeros((workers, self.plan.outputs * width))
-        self.small = geometry.multiply_adds < SMALL
+        self.pack, self.run = (form(pair, 2 * geometry.multiply_adds) for pair in (pack_columns, bottom_gradient))
 
     def __call__(self, weight: np.ndarray, top_diff: np.ndarray, bottom_diff: np.ndarray) -> None:
         """Overwrite bottom_diff (N, C, H, W); weight is (O, C / group, KH, KW), top_diff (N, O, OH, OW)."""
         if top_diff.size == 0 or bottom_diff.size == 0:
             bottom_diff[...] = 0
             return
-        run_pack = pack_columns.serial if self.small else pack_columns
-        run_gradient = bottom_gradient.serial if self.small else bottom_gradient
-        run_pack(weight, self.plan, self.slab, self.packed)
-        run_gradient(
+        self.pack(weight, self.plan, self.slab, self.packed)
+        self.run(
             self.packed,
             top_diff,
             bottom_diff,

@@ -25,10 +25,10 @@ from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import to_some_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.jit.threads import thread_count
+from caffelite.core.kernels.sharing import form, signed_share_of
 
 BLOCK_TAPS = 290  # weights of one output in one pass over a tile
 SLAB_FLOATS = 100_000  # of one worker: with the top and the weights this leaves room in 1 MiB of L2
-SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
 
 
 class Forward(NamedTuple):
@@ -124,7 +124,8 @@ def pack_weights(
     """
     panels = (plan.outputs + plan.rows - 1) // plan.rows
     tasks = plan.group * panels
-    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+    first, last = signed_share_of(tasks, worker, workers)
+    for task in range(first, last):
         pack_panel(weight, plan, flipped, task // panels, task % panels, places, packed)
 
 
@@ -274,7 +275,7 @@ class DirectForward:
         self.bias = aligned_zeros((geometry.group, panels * self.plan.rows))
         overhang = 16 * self.plan.vectors
         self.scratches = aligned_zeros((workers, self.plan.block * self.slab.kernel_w * self.slab.plane + overhang))
-        self.small = geometry.multiply_adds < SMALL
+        self.pack, self.forward = (form(pair, 2 * geometry.multiply_adds) for pair in (pack_weights, forward))
 
     def __call__(self, weight: np.ndarray, bias: np.ndarray | None, bottom: np.ndarray, top: np.ndarray) -> None:
         """Overwrite top (N, O, OH, OW); weight is (O, C / group, KH, KW), bias (O,) or None, bottom (N, C, H, W)."""
@@ -286,10 +287,8 @@ class DirectForward:
         """Overwrite top from the weights, flipped or not, and the bias that is set."""
         if top.size == 0:
             return
-        run_pack = pack_weights.serial if self.small else pack_weights
-        run_forward = forward.serial if self.small else forward
-        run_pack(weight, self.plan, flipped, self.places[flipped], self.packed)
-        run_forward(
+        self.pack(weight, self.plan, flipped, self.places[flipped], self.packed)
+        self.forward(
             bottom, self.packed, self.bias, top, self.plan, self.slab, self.offsets, self.phases, self.scratches
         )
 

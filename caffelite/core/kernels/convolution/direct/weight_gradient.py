@@ -23,11 +23,11 @@ from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.jit.threads import thread_count
+from caffelite.core.kernels.sharing import form
 
 SUM_PIXELS = 640  # pixels summed up in registers at once, so that adding the lanes up at the end costs little
 SLAB_FLOATS = 32_000  # of one worker: with the part of top_diff half of 1 MiB of L2
 TOP_FLOATS = 100_000  # of top_diff that all channels meet before the next outputs do
-SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
 
 
 class WeightGradient(NamedTuple):
@@ -221,14 +221,13 @@ class DirectWeightGradient:
         self.sums = aligned_zeros((self.plan.sample_splits - 1, -(-count // 16) * 16))
         floats = self.plan.samples * self.plan.block * self.slab.kernel_w * self.slab.plane + 16
         self.scratches = aligned_zeros((workers, floats))
-        self.small = geometry.multiply_adds < SMALL
+        self.run = form(weight_gradient, 2 * geometry.multiply_adds)
 
     def __call__(self, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray) -> None:
         """Add to weight_diff (O, C / group, KH, KW); top_diff is (N, O, OH, OW), bottom (N, C, H, W)."""
         if top_diff.size == 0:
             return
-        run = weight_gradient.serial if self.small else weight_gradient
-        run(
+        self.run(
             top_diff,
             bottom,
             weight_diff,

@@ -19,9 +19,9 @@ from caffelite.core.kernels.ir.transposes import to_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.scratch import scratch
+from caffelite.core.kernels.sharing import form, signed_share_of
 
 BLOCK = 256  # channels in one pass, about
-SMALL = 50_000  # multiply-adds below which starting threads costs more than it gives
 LEAST_PIXELS = 48  # of an image, so that a tile meets at most two
 
 
@@ -89,7 +89,8 @@ def pack_pointwise(
     weight is (group * outputs, channels), or with `transposed` (group * channels, outputs).
     """
     tasks = plan.group * ((plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows))
-    for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+    first, last = signed_share_of(tasks, worker, workers)
+    for task in range(first, last):
         pack_pair(weight, plan, transposed, task, places, packed)
 
 
@@ -243,7 +244,8 @@ class PointwiseForward:
     def __init__(self, geometry: Geometry, registers: Registers) -> None:
         workers = thread_count()
         self.plan = plan_product(geometry, registers, workers)
-        self.workers, self.small = workers, geometry.multiply_adds < SMALL
+        self.workers = workers
+        self.pack, self.product = (form(pair, 2 * geometry.multiply_adds) for pair in (pack_pointwise, product))
         plan = self.plan
         pairs = -(-plan.outputs // (2 * plan.rows))
         self.places = np.arange(plan.block + 16, dtype=np.int32) * 16
@@ -259,13 +261,11 @@ class PointwiseForward:
     def run(self, weight: np.ndarray, transposed: int, bottom: np.ndarray, top: np.ndarray) -> None:
         """Overwrite top from the weights, transposed or not, and the bias that is set."""
         if top.size:
-            run_pack = pack_pointwise.serial if self.small else pack_pointwise
-            run_product = product.serial if self.small else product
             plan = self.plan
             packed = scratch("weights", plan.group, self.packed_floats)
-            run_pack(weight, plan, transposed, self.places, packed)
+            self.pack(weight, plan, transposed, self.places, packed)
             scratches = scratch("pixels", self.workers, plan.together * plan.block * plan.width)
-            run_product(bottom, packed, self.bias, top, plan, scratches)
+            self.product(bottom, packed, self.bias, top, plan, scratches)
 
 
 class PointwiseBottomGradient:

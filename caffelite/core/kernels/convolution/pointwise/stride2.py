@@ -10,6 +10,7 @@ from caffelite.core.kernels.ir.pointers import add_strided_rows, copy_rows, own_
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.scratch import scratch
+from caffelite.core.kernels.sharing import signed_share_of
 
 
 def is_pointwise_stride2(geometry: Geometry) -> bool:
@@ -51,7 +52,8 @@ def take(
     images: np.ndarray, height: int, width: int, taken: np.ndarray, planes: int, worker: int, workers: int
 ) -> None:
     """Copy the pixels that count of `planes` planes."""
-    for plane in range(planes * worker // workers, planes * (worker + 1) // workers):
+    first, last = signed_share_of(planes, worker, workers)
+    for plane in range(first, last):
         take_plane(plane, images, height, width, taken)
 
 
@@ -60,7 +62,8 @@ def spread(
     taken: np.ndarray, height: int, width: int, images: np.ndarray, planes: int, worker: int, workers: int
 ) -> None:
     """Overwrite `planes` planes of images."""
-    for plane in range(planes * worker // workers, planes * (worker + 1) // workers):
+    first, last = signed_share_of(planes, worker, workers)
+    for plane in range(first, last):
         spread_plane(plane, taken, height, width, images)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.convolution.pointwise.stride1 import SMALL
 from caffelite.core.kernels.gemm.products import product_rows, run_product
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
@@ -19,6 +18,7 @@ from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.scratch import scratch
+from caffelite.core.kernels.sharing import form, signed_share_of
 
 TRANSPOSED_FLOATS = 100_000  # of a worker, so that they stay in its L2 cache
 PIECE = 384  # pixels that a tile sums up at once
@@ -128,7 +128,7 @@ def add_all_sums(
     sums: np.ndarray, plan: Gradient, weight_diff: np.ndarray, places: np.ndarray, worker: int, workers: int
 ) -> None:
     """Add the sums of all parts to weight_diff."""
-    r0, r1 = plan.rows * worker // workers, plan.rows * (worker + 1) // workers
+    r0, r1 = signed_share_of(plan.rows, worker, workers)
     for g in range(plan.group):
         for place in range(g, sums.shape[0], plan.group):
             add_sums(pointer(sums, place * sums.shape[1]), plan, g, r0, r1, weight_diff, pointer(places, 0))
@@ -143,7 +143,7 @@ class PointwiseWeightGradient:
         plan = self.plan
         self.places = np.arange(plan.block + 16, dtype=np.int32) * plan.width
         copies = workers if plan.by_sample else 1
-        self.small = geometry.multiply_adds < SMALL
+        self.run, self.add = (form(pair, 2 * geometry.multiply_adds) for pair in (gradient, add_all_sums))
         self.scratch_shapes = (
             ("pixels", workers, plan.block * plan.width),
             ("products", copies * plan.group, odd_lines((plan.rows + 16) * plan.width)),
@@ -154,9 +154,8 @@ class PointwiseWeightGradient:
         if top_diff.size:
             sides = (bottom, top_diff) if self.plan.across else (top_diff, bottom)
             transposed, sums = (scratch(*sizes) for sizes in self.scratch_shapes)
-            run, run_add = (gradient.serial, add_all_sums.serial) if self.small else (gradient, add_all_sums)
-            run(*sides, self.plan, self.places, transposed, sums)
-            run_add(sums, self.plan, weight_diff, self.places)
+            self.run(*sides, self.plan, self.places, transposed, sums)
+            self.add(sums, self.plan, weight_diff, self.places)
 
 
 def plan_gradient(geometry: Geometry, registers: Registers, workers: int) -> Gradient:
