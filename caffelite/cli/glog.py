@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from caffelite.cli.caffe_places import caffe_place
 from caffelite.cli.command import Arguments
 from caffelite.cli.flags import Flag, boolean, int32, string
-from caffelite.core.errors import UsageError
+from caffelite.core.errors import UsageError, printable
 
 LOGTOSTDERR = boolean("logtostderr", "Log to stderr only, not to files.")
 ALSOLOGTOSTDERR = boolean("alsologtostderr", "Log everything to stderr, also beside files.", default=True)
@@ -42,9 +42,8 @@ class GlogFormatter(logging.Formatter):
         when = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
         micros = int(record.created * 1e6) % 1_000_000
         letter = LETTERS.get(record.levelno, "I")
-        return (
-            f"{letter}{when}.{micros:06d} {threading.get_native_id():5d} {caffe_place(record)}] {record.getMessage()}"
-        )
+        text = printable(record.getMessage())
+        return f"{letter}{when}.{micros:06d} {threading.get_native_id():5d} {caffe_place(record)}] {text}"
 
 
 class StderrHandler(logging.Handler):
@@ -61,7 +60,7 @@ class StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         if record.levelno >= logging.CRITICAL:
-            self.write(f"caffelite: error: {record.getMessage()}")
+            self.write(f"caffelite: error: {printable(record.getMessage())}")
         else:
             self.write(self.format(record))
 

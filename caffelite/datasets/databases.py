@@ -10,16 +10,20 @@ from pathlib import Path
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import raw_datum
 from caffelite.core.data.lmdb_reader import LmdbReader
-from caffelite.core.data.lmdb_writer import write_lmdb
+from caffelite.core.data.lmdb_writer import DatabaseExistsError, write_lmdb
 from caffelite.core.errors import DataError
+from caffelite.core.files import Kind, UnreachableError, kind_of
 
 log = logging.getLogger("caffelite")
 
 
 def is_complete(folder: Path, records: int) -> bool:
     """Whether the database `folder` is there with this many records; DataError if something else is there."""
-    if not folder.exists():
-        return False
+    try:
+        if kind_of(folder) is Kind.NOTHING:
+            return False
+    except UnreachableError as err:
+        raise DataError(f"{folder}: {err}") from None
     found = LmdbReader(folder).entries
     if found != records:
         raise DataError(f"{folder} holds {found} records instead of {records}; delete it and make it again")
@@ -35,7 +39,9 @@ def write_images(folder: Path, images: Array, labels: Iterable[int], digits: int
     if is_complete(folder, len(images)):
         return
     numbered = zip(count(), images, labels)
-    made = write_lmdb(
-        folder, ((b"%0*d" % (digits, index), raw_datum(image, int(label))) for index, image, label in numbered)
-    )
-    log.debug("%s: %d records", folder, made)
+    records = ((b"%0*d" % (digits, index), raw_datum(image, int(label))) for index, image, label in numbered)
+    try:
+        log.debug("%s: %d records", folder, write_lmdb(folder, records))
+    except DatabaseExistsError:
+        if not is_complete(folder, len(images)):  # else another program made it meanwhile
+            raise

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.errors import DataError
+from caffelite.datasets import databases
 from caffelite.datasets.databases import is_complete, write_images
 
 IMAGES = np.zeros((3, 1, 2, 2), np.uint8)
@@ -25,3 +27,20 @@ def test_refuses_something_else(tmp_path):
         is_complete(tmp_path / "db", 4)
     with pytest.raises(DataError, match="is not an LMDB database"):
         is_complete(tmp_path, 4)
+
+
+def test_one_that_another_program_made_meanwhile_is_used(tmp_path, monkeypatch):
+    images = np.zeros((3, 1, 2, 2), np.uint8)
+
+    def another_was_faster(folder, records):
+        write_lmdb(folder, list(records))
+        return write_lmdb(folder, [])
+
+    monkeypatch.setattr(databases, "write_lmdb", another_was_faster)
+    write_images(tmp_path / "db", images, [1, 2, 3], 5)
+    assert LmdbReader(tmp_path / "db").entries == 3
+
+    monkeypatch.setattr(databases, "write_lmdb", lambda folder, records: write_lmdb(folder, [(b"0", b"x")]))
+    write_images(tmp_path / "other", images, [1, 2, 3], 5)
+    with pytest.raises(DataError, match="holds 1 records instead of 3"):
+        write_images(tmp_path / "other", images, [1, 2, 3], 5)

@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from caffelite.core.errors import WeightsError
-
-TEMPORARY = re.compile(r"\.(?P<name>.*)\.(?P<pid>\d+)\.tmp")  # what a file is called until it is complete
+from caffelite.core.files import Kind, UnreachableError, kind_of
+from caffelite.core.temporaries import new_file
 
 
 @contextlib.contextmanager
@@ -19,45 +18,44 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     If the block raises, `path` stays as it was and the new file is removed. Raises WeightsError if the folder or the
     disk refuses. A symbolic link stays, and what it points to is replaced.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise WeightsError(f"cannot write {path}: it is not a file; give the name of a file")
-    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "w+b") as file:  # HDF5 reads what it wrote
-            yield file
+        kind = kind_of(path)
+    except UnreachableError as err:
+        raise WeightsError(f"cannot write {path}: {err}; nothing was changed") from None
+    if kind not in (Kind.FILE, Kind.NOTHING):
+        raise WeightsError(f"cannot write {path}: it is not a file; give the name of a file")
+    target = Path(os.path.realpath(path))
+    try:
+        with new_file(target) as (temporary, descriptor), os.fdopen(descriptor, "w+b") as file:
+            yield file  # HDF5 reads what it wrote
             file.flush()
-            os.fsync(file.fileno())  # else the new name may reach the disk before the contents do
-        os.replace(temporary, target)
+            os.fsync(descriptor)  # else the new name may reach the disk before the contents do
+            os.replace(temporary, target)  # before the file is closed: that ends its lock
         _sync_folder(target.parent)
     except OSError as err:
-        temporary.unlink(missing_ok=True)
         raise WeightsError(f"cannot write {path}: {_reason(target, err)}; nothing was changed") from err
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def check_writable(prefix: str | Path) -> None:
-    """Make the folder of files that begin with `prefix`, unless it exists, and write a probe file there and remove it.
+    """Make the folder of files that begin with `prefix`, unless it exists, and make a file there and remove it.
 
     Raises WeightsError if that fails.
     """
-    probe = Path(f"{prefix}.tempfile")
+    start = Path(f"{prefix}.solverstate")
     try:
-        probe.parent.mkdir(parents=True, exist_ok=True)
-        with open(probe, "wb"):
-            pass
-        probe.unlink()
+        if kind_of(start) is Kind.NOTHING:  # else too long a name shows itself
+            start.parent.mkdir(parents=True, exist_ok=True)
+        with new_file(start) as (_, descriptor):
+            os.close(descriptor)
     except OSError as err:
         raise WeightsError(
             f"Cannot write to snapshot prefix '{prefix}'.  Make sure that the directory exists and is writable. "
-            f"({_reason(probe, err)})"
+            f"({_reason(start, err)})"
         ) from err
 
 
 def _reason(target: Path, err: OSError) -> str:
-    if isinstance(err, FileNotFoundError) and not target.parent.exists():
+    if isinstance(err, FileNotFoundError) and not os.path.exists(target.parent):
         return f"there is no folder {target.parent}"
     return err.strerror or str(err)
 

@@ -1,12 +1,12 @@
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from caffelite.core.errors import SolverError
 from caffelite.core.solver.snapshot_files import Snapshot, SnapshotKeeper, snapshots
+from caffelite.core.temporaries import new_file
 from caffelite.core.weights.formats import BINARY, HDF5
 from caffelite.pycaffe_solver import get_solver
 
@@ -109,10 +109,10 @@ def test_only_the_newest_are_kept_and_none_is_removed_before_the_next_is_complet
 
 
 def test_what_killed_runs_left_unfinished_is_removed(solvers, tmp_path):
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    names = [f".a_iter_5.caffemodel.{pid}.tmp" for pid in (ended.pid, os.getpid(), os.getppid())]
-    written(tmp_path, *names, f".b_iter_5.caffemodel.{ended.pid}.tmp", "a_iter_5.caffemodel")
-    solvers.of(f'base_lr: 0.1 lr_policy: "fixed" snapshot: 2 snapshot_prefix: "{tmp_path}/a"')
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {names[2], f".b_iter_5.caffemodel.{ended.pid}.tmp", "a_iter_5.caffemodel"}
+    names = [".a_iter_5.caffemodel.0123abcd.tmp", ".a_iter_5.solverstate.h5.0123abcd.tmp"]
+    others = {".b_iter_5.caffemodel.0123abcd.tmp", "a_iter_5.caffemodel"}
+    written(tmp_path, *names, *others)
+    with new_file(tmp_path / "a_iter_6.caffemodel") as (path, descriptor):
+        solvers.of(f'base_lr: 0.1 lr_policy: "fixed" snapshot: 2 snapshot_prefix: "{tmp_path}/a"')
+        os.close(descriptor)
+        assert {path.name for path in tmp_path.iterdir()} == {*others, path.name}

@@ -1,6 +1,8 @@
 import errno
 import os
 import resource
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +84,37 @@ def test_the_prefix_check_says_what_is_wrong(tmp_path):
         WeightsError, match=r"Cannot write to snapshot prefix '.*file/x'\.  Make sure that the directory"
     ):
         check_writable(tmp_path / "file" / "x")
+
+
+def test_the_prefix_check_takes_no_file_of_the_users(tmp_path):
+    (tmp_path / "a_iter_0.tempfile").write_text("mine")
+    (tmp_path / "a_iter_0.solverstate").symlink_to("a_iter_0.tempfile")
+    check_writable(tmp_path / "a_iter_0")
+    assert (tmp_path / "a_iter_0.tempfile").read_text() == (tmp_path / "a_iter_0.solverstate").read_text() == "mine"
+
+
+def test_threads_that_save_to_one_path_end_with_one_whole_file(tmp_path):
+    def save(letter):
+        for _ in range(50):
+            with replacing(tmp_path / "a") as file:
+                file.write(letter * 100_000)
+        saved.append(letter)
+
+    saved = []
+    threads = [threading.Thread(target=save, args=(letter,)) for letter in (b"x", b"y", b"z")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(saved) == 3
+    assert len(set((tmp_path / "a").read_bytes())) == 1 and (tmp_path / "a").stat().st_size == 100_000
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_disk_that_became_read_only_leaves_its_own_error(tmp_path, monkeypatch):
+    def refuse(*arguments, **more):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with pytest.raises(WeightsError, match="Read-only file system; nothing was changed"), replacing(tmp_path / "a"):
+        monkeypatch.setattr(os, "replace", refuse)
+        monkeypatch.setattr(Path, "unlink", refuse)
