@@ -12,6 +12,7 @@ import numpy as np
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.gemm.products import product_rows, run_product
+from caffelite.core.kernels.ir.operands import Matrix, RowMajor
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
@@ -57,22 +58,11 @@ def add_image(
         for q in range(0, count, PIECE):
             size = min(PIECE, count - q)
             for lane in range(0, plan.width, step):
-                b = shift(transposed, q * plan.width + lane)
+                b = RowMajor(shift(transposed, q * plan.width + lane), plan.width)
                 for row in range(r0, r1, height):
-                    run_product(
-                        plan.registers,
-                        plan.vectors,
-                        shift(wide, row * plan.pixels + q0 + q),
-                        plan.pixels,
-                        1,
-                        b,
-                        plan.width,
-                        size,
-                        shift(sums, row * plan.width + lane),
-                        plan.width,
-                        min(height, r1 - row),
-                        more + q0 + q,
-                    )
+                    a = Matrix(shift(wide, row * plan.pixels + q0 + q), plan.pixels, 1)
+                    c = RowMajor(shift(sums, row * plan.width + lane), plan.width)
+                    run_product(plan.registers, plan.vectors, a, b, size, c, min(height, r1 - row), more + q0 + q)
 
 
 @kernel

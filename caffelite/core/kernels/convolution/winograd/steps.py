@@ -15,6 +15,7 @@ from caffelite.core.kernels.convolution.winograd.tiles import (
     weight_transform,
 )
 from caffelite.core.kernels.gemm.products import run_product
+from caffelite.core.kernels.ir.operands import Matrix, RowMajor
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
@@ -124,12 +125,11 @@ def multiply(pixels: Any, weights: Any, products: Any, tiles: int, depth: int, m
     vectors = plan.chunk // 16
     rows = plan.tile_rows
     for e in range(36):
-        b = shift(weights, e * plan.weight_step)
+        b = RowMajor(shift(weights, e * plan.weight_step), plan.chunk)
         for t in range(0, tiles, rows):
-            a = shift(pixels, e * plan.pixel_step + t * plan.lanes)
-            c = shift(products, e * plan.product_step + t * plan.chunk)
-            valid = min(rows, tiles - t)
-            run_product(plan.registers, vectors, a, plan.lanes, 1, b, plan.chunk, depth, c, plan.chunk, valid, more)
+            a = Matrix(shift(pixels, e * plan.pixel_step + t * plan.lanes), plan.lanes, 1)
+            c = RowMajor(shift(products, e * plan.product_step + t * plan.chunk), plan.chunk)
+            run_product(plan.registers, vectors, a, b, depth, c, min(rows, tiles - t), more)
 
 
 @kernel

@@ -19,6 +19,7 @@ from caffelite.core.kernels.convolution.winograd.tiles import (
 )
 from caffelite.core.kernels.convolution.winograd.winograd import plan_winograd
 from caffelite.core.kernels.gemm.products import product_rows, run_product
+from caffelite.core.kernels.ir.operands import Matrix, RowMajor
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import from_lanes
@@ -81,26 +82,14 @@ def add_products(
     for e in range(36):
         for t in range(0, tiles, DEPTH):
             for c in range(0, channels, sizes.vectors * 16):
-                b = shift(pixels, e * plan.pixel_step + t * plan.lanes + c)
+                b = RowMajor(shift(pixels, e * plan.pixel_step + t * plan.lanes + c), plan.lanes)
                 vectors = min(sizes.vectors, (channels - c + 15) // 16)
                 for m in range(0, outputs, rows):
-                    a = shift(diffs, e * sizes.diff_step + t * sizes.lanes + m)
+                    a = Matrix(shift(diffs, e * sizes.diff_step + t * sizes.lanes + m), 1, sizes.lanes)
                     place = shift(sums, e * sizes.sum_step + m * sizes.part_channels + c)
+                    target = RowMajor(place, sizes.part_channels)
                     depth, valid = min(DEPTH, tiles - t), min(rows, outputs - m)
-                    run_product(
-                        plan.registers,
-                        vectors,
-                        a,
-                        1,
-                        sizes.lanes,
-                        b,
-                        plan.lanes,
-                        depth,
-                        place,
-                        sizes.part_channels,
-                        valid,
-                        more + t,
-                    )
+                    run_product(plan.registers, vectors, a, b, depth, target, valid, more + t)
 
 
 @kernel
