@@ -10,18 +10,7 @@ from caffelite.core.kernels.ir.memory import either, first_that_holds
 from caffelite.core.kernels.ir.operands import Matrix, RowMajor, operand, unpacked
 from caffelite.core.kernels.ir.pointers import own_code, shift
 from caffelite.core.kernels.ir.registers import Narrow, Registers, Wide, kind_of
-from caffelite.core.kernels.ir.vectors import (
-    I64,
-    LANES,
-    ZERO,
-    Loop,
-    at,
-    fused,
-    load,
-    row_places,
-    splat,
-    store,
-)
+from caffelite.core.kernels.ir.vectors import I64, LANES, ZERO, Loop, at, fused, load, row_places, splat, store
 from caffelite.core.kernels.jit.compile import kernel
 
 PRODUCT_ROWS: dict[type[Registers], tuple[int, ...]] = {Wide: (12, 12, 8, 6), Narrow: (6,)}  # of tiles 1, 2 ... wide

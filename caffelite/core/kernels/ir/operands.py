@@ -26,6 +26,24 @@ class RowMajor(NamedTuple):
     stride: int
 
 
+class Runs(NamedTuple):
+    """`number` runs of floats, which may overlap: run i starts at data + offsets[i], int32.
+
+    Where rows of a matrix are runs, a shifted view of an image is one, and no im2col is needed.
+    """
+
+    data: Any
+    offsets: Any
+    number: int
+
+
+class Start(NamedTuple):
+    """What a tile adds its sums to: where `more` is not 0 what is there already, else bias[row]."""
+
+    bias: Any
+    more: int
+
+
 def operand(arg: Any, kind: type) -> Any:
     """Return numba's type of an argument of an intrinsic, a `kind` of integers and pointers to float32 or int32."""
     fields = arg.types if getattr(arg, "instance_class", None) is kind else (None,)

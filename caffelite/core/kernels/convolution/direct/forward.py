@@ -10,6 +10,7 @@ import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import (
+    Layout,
     Slab,
     fill_slab,
     padding_share,
@@ -20,6 +21,7 @@ from caffelite.core.kernels.convolution.direct.slab import (
 )
 from caffelite.core.kernels.convolution.direct.tiles import PIXEL_TILES, pixel_tile
 from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.operands import RowMajor, Runs, Start
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import to_some_lanes
@@ -55,23 +57,11 @@ class Forward(NamedTuple):
 
 @kernel
 def run_tile(
-    registers: Registers,
-    rows: int,
-    vectors: int,
-    a: Any,
-    b: Any,
-    offsets: Any,
-    k: int,
-    c: Any,
-    stride: int,
-    valid: int,
-    lanes: int,
-    bias: Any,
-    more: int,
+    registers: Registers, rows: int, vectors: int, a: Any, b: Runs, c: RowMajor, valid: int, lanes: int, start: Start
 ) -> None:
     """Do what pixel_tile does, as a function of its own."""
     own_code()
-    pixel_tile(registers, rows, vectors, a, b, offsets, k, c, stride, valid, lanes, bias, more)
+    pixel_tile(registers, rows, vectors, a, b, c, valid, lanes, start)
 
 
 def best_tile(registers: Registers, rows: int) -> tuple[int, int]:
@@ -109,13 +99,7 @@ def block_start(plan: Forward, g: int, c0: int) -> int:
 
 @parallel_kernel
 def pack_weights(
-    weight: np.ndarray,
-    plan: Forward,
-    flipped: int,
-    places: np.ndarray,
-    packed: np.ndarray,
-    worker: int,
-    workers: int,
+    weight: np.ndarray, plan: Forward, flipped: int, places: np.ndarray, packed: np.ndarray, worker: int, workers: int
 ) -> None:
     """packed[group, block of channels, pass, panel of outputs, k, rows of a tile] from weight.
 
@@ -137,13 +121,12 @@ def forward_task(
     bias: np.ndarray,
     top: np.ndarray,
     plan: Forward,
-    slab: Slab,
-    offsets: np.ndarray,
-    phases: np.ndarray,
+    layout: Layout,
     scratch: Any,
 ) -> None:
     """Fill one slab of output rows of one group of one sample of top, or some of its outputs."""
     own_code()
+    slab = layout.slab
     panels = (plan.outputs + plan.rows - 1) // plan.rows
     blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
     split, rest = task % plan.splits, task // plan.splits
@@ -159,24 +142,24 @@ def forward_task(
     for c0 in range(0, plan.channels, plan.block):
         count = min(plan.block, plan.channels - c0)
         image = ((n * plan.group + g) * plan.channels + c0) * slab.height * slab.width
-        fill_slab(pointer(bottom, image), count, row0, rows, slab, phases, scratch)
+        fill_slab(pointer(bottom, image), count, row0, rows, slab, layout.phases, scratch)
         for i in range(plan.passes):
             k = plan.block * plan.taps // plan.passes
             if plan.passes > 1:
                 start = row0 * slab.stride_h + i * plan.dilation_h - slab.pad_h
                 above, below = valid_range(start, slab.stride_h, slab.height, rows)
+            runs = Runs(
+                shift(scratch, above * plan.out_width), shift(layout.offsets, i * k), count * plan.taps // plan.passes
+            )
             forward_block(
                 panel0,
                 panel1,
                 pointer(packed, block_start(plan, g, c0) + i * panels * k * plan.rows),
-                shift(scratch, above * plan.out_width),
-                pointer(offsets, i * k),
-                count * plan.taps // plan.passes,
+                runs,
                 shift(target, above * plan.out_width),
                 (below - above) * plan.out_width,
                 plan,
-                biases,
-                c0 + plan.passes - 1,
+                Start(biases, c0 + plan.passes - 1),
             )
 
 
@@ -192,17 +175,7 @@ def start_top(top: Any, bias: Any, first: int, last: int, rows: int, plan: Forwa
 
 @kernel
 def forward_block(
-    panel0: int,
-    panel1: int,
-    packed: Any,
-    scratch: Any,
-    offsets: Any,
-    k: int,
-    top: Any,
-    count: int,
-    plan: Forward,
-    bias: Any,
-    more: int,
+    panel0: int, panel1: int, packed: Any, pixels: Runs, top: Any, count: int, plan: Forward, start: Start
 ) -> None:
     """All tiles of one block of channels: `count` pixels of the outputs of panels panel0 to panel1."""
     own_code()
@@ -220,15 +193,11 @@ def forward_block(
                 plan.rows,
                 vectors,
                 shift(packed, row * (plan.block * plan.taps // plan.passes)),
-                shift(scratch, pixel),
-                offsets,
-                k,
-                shift(top, row * stride + pixel),
-                stride,
+                Runs(shift(pixels.data, pixel), pixels.offsets, pixels.number),
+                RowMajor(shift(top, row * stride + pixel), stride),
                 plan.outputs - row,
                 min(16, count - pixel - (vectors - 1) * 16),
-                shift(bias, row),
-                more,
+                Start(shift(start.bias, row), start.more),
             )
 
 
@@ -249,10 +218,11 @@ def forward(
     """Fill top; scratches has a row a part of the work."""
     blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
     tasks, parts = plan.num * blocks * plan.group * plan.splits, scratches.shape[0]
+    layout = Layout(slab, pointer(offsets, 0), pointer(phases, 0))
     for part in range(worker, parts, workers):  # tasks share no pixel of top
         scratch = pointer(scratches, part * scratches.shape[1])
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            forward_task(task, bottom, packed, bias, top, plan, slab, offsets, phases, scratch)
+            forward_task(task, bottom, packed, bias, top, plan, layout, scratch)
 
 
 class DirectForward:

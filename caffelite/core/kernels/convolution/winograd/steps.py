@@ -9,11 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelite.core.kernels.convolution.direct.slab import clear
-from caffelite.core.kernels.convolution.winograd.tiles import (
-    input_transform,
-    output_transform,
-    weight_transform,
-)
+from caffelite.core.kernels.convolution.winograd.tiles import input_transform, output_transform, weight_transform
 from caffelite.core.kernels.gemm.products import run_product
 from caffelite.core.kernels.ir.operands import Matrix, RowMajor
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift

@@ -13,10 +13,7 @@ from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.convolution.winograd.steps import Winograd, fill_rows, pixel_places, transform_pixels
-from caffelite.core.kernels.convolution.winograd.tiles import (
-    output_gradient_transform,
-    weight_gradient_transform,
-)
+from caffelite.core.kernels.convolution.winograd.tiles import output_gradient_transform, weight_gradient_transform
 from caffelite.core.kernels.convolution.winograd.winograd import plan_winograd
 from caffelite.core.kernels.gemm.products import product_rows, run_product
 from caffelite.core.kernels.ir.operands import Matrix, RowMajor

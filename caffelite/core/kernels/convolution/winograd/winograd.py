@@ -9,7 +9,7 @@ are transformed beforehand. Few tiles, where the transformed weights would be mo
 are transformed first, then each worker takes outputs, and transforms their weights itself.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -74,33 +74,42 @@ def transform_all_weights(
             transform_weights(weight, plan, flipped, g, m, c0, taps, scratch, target)
 
 
+class Buffers(NamedTuple):
+    """Pointers to what is written and read on the way from the bottom to the top."""
+
+    lines: Any  # taps that are about to be transformed, and outputs that are about to be written
+    pixels: Any  # transformed, as are weights
+    weights: Any
+    products: Any
+
+
 @kernel
 def forward_rows(
     g: int,
     row0: int,
     bottom: np.ndarray,
-    packed: np.ndarray,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Winograd,
     places_in: np.ndarray,
     places_out: np.ndarray,
     slab: Any,
-    scratch: Any,
-    pixels: Any,
-    products: Any,
+    buffers: Buffers,
 ) -> None:
-    """Fill one block of rows of tiles of one group of top."""
+    """Fill one block of rows of tiles of one group of top; the weights are those of transform_all_weights."""
     own_code()
-    rows = min(plan.block, plan.num * plan.tiles_h - row0)
+    rows, products = min(plan.block, plan.num * plan.tiles_h - row0), buffers.products
     chunks, depths = (plan.outputs + plan.chunk - 1) // plan.chunk, (plan.channels + plan.depth - 1) // plan.depth
-    transform_pixels(bottom, plan, g, row0, rows, places_in, slab, pixels)
+    transform_pixels(bottom, plan, g, row0, rows, places_in, slab, buffers.pixels)
     for chunk in range(chunks):
         for block in range(depths):
-            depth = min(plan.depth, plan.channels - block * plan.depth)
-            weights = pointer(packed, ((g * chunks + chunk) * depths + block) * 36 * plan.weight_step)
-            multiply(shift(pixels, block * plan.depth), weights, products, rows * plan.tiles_w, depth, block, plan)
-        write_outputs(products, plan, bias, g, chunk * plan.chunk, row0, rows, places_out, scratch, top)
+            depth, pixels = (
+                min(plan.depth, plan.channels - block * plan.depth),
+                shift(buffers.pixels, block * plan.depth),
+            )
+            weights = shift(buffers.weights, ((g * chunks + chunk) * depths + block) * 36 * plan.weight_step)
+            multiply(pixels, weights, products, rows * plan.tiles_w, depth, block, plan)
+        write_outputs(products, plan, bias, g, chunk * plan.chunk, row0, rows, places_out, buffers.lines, top)
 
 
 @parallel_kernel
@@ -123,11 +132,12 @@ def forward_by_rows(
     blocks, parts = (plan.num * plan.tiles_h + plan.block - 1) // plan.block, slabs.shape[0]
     tasks = plan.group * blocks
     for part in range(worker, parts, workers):
-        slab, scratch = pointer(slabs, part * slabs.shape[1]), pointer(scratches, part * scratches.shape[1])
+        slab, lines = pointer(slabs, part * slabs.shape[1]), pointer(scratches, part * scratches.shape[1])
         own, product = pointer(pixels, part * pixels.shape[1]), pointer(products, part * products.shape[1])
+        buffers = Buffers(lines, own, pointer(packed, 0), product)
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             g, row0 = task // blocks, task % blocks * plan.block
-            forward_rows(g, row0, bottom, packed, bias, top, plan, places_in, places_out, slab, scratch, own, product)
+            forward_rows(g, row0, bottom, bias, top, plan, places_in, places_out, slab, buffers)
 
 
 @kernel
@@ -141,19 +151,16 @@ def forward_chunk(
     plan: Winograd,
     taps: np.ndarray,
     places_out: np.ndarray,
-    scratch: Any,
-    pixels: Any,
-    weights: Any,
-    products: Any,
+    buffers: Buffers,
 ) -> None:
-    """Fill a chunk of outputs of one group of top."""
+    """Fill a chunk of outputs of one group of top from transformed pixels."""
     own_code()
-    rows = plan.num * plan.tiles_h
+    rows, products = plan.num * plan.tiles_h, buffers.products
     for c0 in range(0, plan.channels, plan.depth):
-        transform_weights(weight, plan, flipped, g, m, c0, taps, scratch, weights)
+        transform_weights(weight, plan, flipped, g, m, c0, taps, buffers.lines, buffers.weights)
         depth = min(plan.depth, plan.channels - c0)
-        multiply(shift(pixels, c0), weights, products, rows * plan.tiles_w, depth, c0, plan)
-    write_outputs(products, plan, bias, g, m, 0, rows, places_out, scratch, top)
+        multiply(shift(buffers.pixels, c0), buffers.weights, products, rows * plan.tiles_w, depth, c0, plan)
+    write_outputs(products, plan, bias, g, m, 0, rows, places_out, buffers.lines, top)
 
 
 @parallel_kernel
@@ -196,12 +203,12 @@ def forward_by_outputs(
     chunks, parts = (plan.outputs + plan.chunk - 1) // plan.chunk, scratches.shape[0]
     tasks = plan.group * chunks
     for part in range(worker, parts, workers):
-        scratch, own = pointer(scratches, part * scratches.shape[1]), pointer(weights, part * weights.shape[1])
+        lines, own = pointer(scratches, part * scratches.shape[1]), pointer(weights, part * weights.shape[1])
         product = pointer(products, part * products.shape[1])
         for task in range(tasks * part // parts, tasks * (part + 1) // parts):
             g, m = task // chunks, task % chunks * plan.chunk
-            shared = pointer(pixels, g * pixels.shape[1])
-            forward_chunk(g, m, weight, flipped, bias, top, plan, taps, places, scratch, shared, own, product)
+            buffers = Buffers(lines, pointer(pixels, g * pixels.shape[1]), own, product)
+            forward_chunk(g, m, weight, flipped, bias, top, plan, taps, places, buffers)
 
 
 class WinogradForward:
