@@ -107,6 +107,7 @@ def _dot_product(registers: Registers, a: Array, b: Array, start: Array, c: Arra
 
 @kernel
 def _dot_share(registers: Registers, a: Array, b: Array, start: Array, c: Array, share: Share) -> None:
+    """Fill one share of c, in tiles of dot products."""
     tiles = tiles_for(registers)
     depth, cols = a.shape[1], c.shape[1]
     along = 0 if start.shape[1] < cols else 1  # NOTHING is as short as the widest tile
@@ -144,6 +145,7 @@ def _outer_product(
 def _outer_share(
     registers: Registers, a: Array, transposed: bool, b: Array, start: Array, c: Array, share: Share
 ) -> None:
+    """Fill one share of c, in outer tiles; depth in blocks and columns in strips."""
     tiles, (depth, cols) = tiles_for(registers), b.shape
     width_of_tile = tiles.lanes * tiles.outer_vectors
     # b is read in blocks of 64 rows, which a tile walks down: more would overrun the address tables of the CPU

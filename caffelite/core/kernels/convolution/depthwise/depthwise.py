@@ -1,6 +1,6 @@
 """Depthwise 3x3 convolution (one input channel an output), stride 1 or 2, pad 0 or 1: all three products.
 
-Planes are read and written in place, in strips of 16 columns; see depthwise_tiles.
+Planes are read and written in place, in strips of 16 columns; see tiles.py.
 """
 
 from typing import Any, NamedTuple
@@ -159,10 +159,9 @@ def weight_gradient(
     workers: int,
 ) -> None:
     """Add to weight_diff; a row of sums is for each of plan.workers runs of channels."""
-    channels, parts = plan.channels, plan.workers
-    for part in range(worker, parts, workers):
-        first, last = channels * part // parts, channels * (part + 1) // parts
-        weight_gradient_planes(first, last, top_diff, bottom, weight_diff, plan, pointer(sums, part * 144))
+    for share in range(worker, plan.workers, workers):
+        first, last = signed_share_of(plan.channels, share, plan.workers)
+        weight_gradient_planes(first, last, top_diff, bottom, weight_diff, plan, pointer(sums, share * 144))
 
 
 class DepthwiseWeightGradient:

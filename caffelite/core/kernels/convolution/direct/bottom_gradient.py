@@ -94,11 +94,10 @@ def pack_columns(
 ) -> None:
     """packed[group, block of channels, kernel row, panel of planes, output, rows of a tile] from weight."""
     blocks = (plan.channels + plan.block - 1) // plan.block
-    tasks = plan.group * blocks
-    first, last = signed_share_of(tasks, worker, workers)
-    for task in range(first, last):
-        target = pointer(packed, task * block_weights(plan, slab))
-        pack_block(weight, plan, slab, task // blocks, task % blocks, target)
+    first, last = signed_share_of(plan.group * blocks, worker, workers)
+    for block in range(first, last):
+        target = pointer(packed, block * block_weights(plan, slab))
+        pack_block(weight, plan, slab, block // blocks, block % blocks, target)
 
 
 @kernel
@@ -109,8 +108,8 @@ def block_weights(plan: BottomGradient, slab: Slab) -> int:
 
 
 @kernel
-def bottom_gradient_task(
-    task: int,
+def bottom_gradient_block(
+    number: int,
     packed: np.ndarray,
     top_diff: np.ndarray,
     bottom_diff: np.ndarray,
@@ -123,7 +122,7 @@ def bottom_gradient_task(
     own_code()
     slab = layout.slab
     blocks = (plan.channels + plan.block - 1) // plan.block
-    block, rest = task % blocks, task // blocks
+    block, rest = number % blocks, number // blocks
     g, n = rest % plan.group, rest // plan.group
     c0 = block * plan.block
     count = min(plan.block, plan.channels - c0)
@@ -171,14 +170,15 @@ def bottom_gradient(
     worker: int,
     workers: int,
 ) -> None:
-    """Fill bottom_diff; scratches and lines have a row a part of the work."""
+    """Fill bottom_diff; scratches and lines have a row a share of the work."""
     blocks = (plan.channels + plan.block - 1) // plan.block
-    tasks, parts = plan.num * plan.group * blocks, scratches.shape[0]
+    shares = scratches.shape[0]
     layout = SumLayout(slab, pointer(starts, 0), pointer(phases, 0), pointer(columns, 0))
-    for part in range(worker, parts, workers):  # tasks share no channel of bottom_diff
-        scratch, line = pointer(scratches, part * scratches.shape[1]), pointer(lines, part * lines.shape[1])
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            bottom_gradient_task(task, packed, top_diff, bottom_diff, plan, layout, scratch, line)
+    for share in range(worker, shares, workers):  # blocks have no channel of bottom_diff in common
+        scratch, line = pointer(scratches, share * scratches.shape[1]), pointer(lines, share * lines.shape[1])
+        first, last = signed_share_of(plan.num * plan.group * blocks, share, shares)
+        for block in range(first, last):
+            bottom_gradient_block(block, packed, top_diff, bottom_diff, plan, layout, scratch, line)
 
 
 class FoldedBottomGradient:
@@ -227,8 +227,8 @@ def plan_bottom_gradient(geometry: Geometry, registers: Registers, slab: Slab, w
     channels = geometry.group_channels
     block = max(1, min(channels, SLAB_FLOATS // (geometry.kernel_w * slab.plane)))
     blocks = -(-channels // block)
-    shares = geometry.num * geometry.group
-    while shares * blocks % workers and shares * blocks < 4 * workers and blocks < channels:
+    images = geometry.num * geometry.group
+    while images * blocks % workers and images * blocks < 4 * workers and blocks < channels:
         blocks += 1
     block = -(-channels // blocks)
     rows, vectors = best_tile(registers, block * geometry.kernel_w)

@@ -1,7 +1,7 @@
 """Direct convolution, forward: lanes are pixels, weights are broadcast, and the image is read from a slab.
 
-A task is a slab of output rows of one sample and group. Channels go in blocks of some 290 taps, so that the slab's
-part that a tile reads stays in the L1 cache; the top is started with the bias and then added to.
+A slab is of some output rows of one sample and group. Channels go in blocks of some 290 taps, so that what a tile
+reads of the slab stays in the L1 cache; the top is started with the bias and then added to.
 """
 
 from typing import Any, NamedTuple
@@ -45,8 +45,8 @@ class Forward(NamedTuple):
     out_width: int
     taps: int
     block: int  # channels in one block
-    slab_rows: int  # output rows of one task
-    splits: int  # tasks that share a slab's outputs out among them
+    slab_rows: int  # output rows of one slab
+    splits: int  # in how many runs the outputs of a slab are computed, each with a slab of its own
     passes: (
         int  # kernel_h: a pass for each kernel row skips the output rows for which it is padding; 1: all rows at once
     )
@@ -107,15 +107,14 @@ def pack_weights(
     what the weights' own convolution calls channels. places[channel, tap] are starts of columns in the first panel.
     """
     panels = (plan.outputs + plan.rows - 1) // plan.rows
-    tasks = plan.group * panels
-    first, last = signed_share_of(tasks, worker, workers)
-    for task in range(first, last):
-        pack_panel(weight, plan, flipped, task // panels, task % panels, places, packed)
+    first, last = signed_share_of(plan.group * panels, worker, workers)
+    for panel in range(first, last):
+        pack_panel(weight, plan, flipped, panel // panels, panel % panels, places, packed)
 
 
 @kernel
-def forward_task(
-    task: int,
+def forward_block(
+    block: int,
     bottom: np.ndarray,
     packed: np.ndarray,
     bias: np.ndarray,
@@ -124,14 +123,14 @@ def forward_task(
     layout: Layout,
     scratch: Any,
 ) -> None:
-    """Fill one slab of output rows of one group of one sample of top, or some of its outputs."""
+    """Fill a block of top: some output rows, as many as a slab has, and outputs of one group of one sample."""
     own_code()
     slab = layout.slab
     panels = (plan.outputs + plan.rows - 1) // plan.rows
-    blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
-    split, rest = task % plan.splits, task // plan.splits
+    row_blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
+    split, rest = block % plan.splits, block // plan.splits
     g, rest = rest % plan.group, rest // plan.group
-    row0, n = rest % blocks * plan.slab_rows, rest // blocks
+    row0, n = rest % row_blocks * plan.slab_rows, rest // row_blocks
     rows = min(plan.slab_rows, plan.out_height - row0)
     panel0, panel1 = panels * split // plan.splits, panels * (split + 1) // plan.splits
     biases = pointer(bias, g * panels * plan.rows)
@@ -151,7 +150,7 @@ def forward_task(
             runs = Runs(
                 shift(scratch, above * plan.out_width), shift(layout.offsets, i * k), count * plan.taps // plan.passes
             )
-            forward_block(
+            add_channels(
                 panel0,
                 panel1,
                 pointer(packed, block_start(plan, g, c0) + i * panels * k * plan.rows),
@@ -174,7 +173,7 @@ def start_top(top: Any, bias: Any, first: int, last: int, rows: int, plan: Forwa
 
 
 @kernel
-def forward_block(
+def add_channels(
     panel0: int, panel1: int, packed: Any, pixels: Runs, top: Any, count: int, plan: Forward, start: Start
 ) -> None:
     """All tiles of one block of channels: `count` pixels of the outputs of panels panel0 to panel1."""
@@ -215,14 +214,15 @@ def forward(
     worker: int,
     workers: int,
 ) -> None:
-    """Fill top; scratches has a row a part of the work."""
-    blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
-    tasks, parts = plan.num * blocks * plan.group * plan.splits, scratches.shape[0]
+    """Fill top; scratches has a row a share of the work."""
+    row_blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
+    blocks, shares = plan.num * row_blocks * plan.group * plan.splits, scratches.shape[0]
     layout = Layout(slab, pointer(offsets, 0), pointer(phases, 0))
-    for part in range(worker, parts, workers):  # tasks share no pixel of top
-        scratch = pointer(scratches, part * scratches.shape[1])
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            forward_task(task, bottom, packed, bias, top, plan, layout, scratch)
+    for share in range(worker, shares, workers):  # blocks have no pixel of top in common
+        scratch = pointer(scratches, share * scratches.shape[1])
+        first, last = signed_share_of(blocks, share, shares)
+        for block in range(first, last):
+            forward_block(block, bottom, packed, bias, top, plan, layout, scratch)
 
 
 class DirectForward:
@@ -279,7 +279,7 @@ def packed_places(plan: Forward, panels: int) -> np.ndarray:
 
 
 def plan_forward(geometry: Geometry, registers: Registers, workers: int) -> Forward:
-    """Choose the sizes of blocks, slabs and tiles, with as many tasks for every worker where that is possible."""
+    """Choose the sizes of blocks, slabs and tiles, with as many blocks for every worker where that is possible."""
     channels, outputs = geometry.group_channels, geometry.group_outputs
     out_height, out_width = max(1, geometry.out_height), max(1, geometry.out_width)
     rows, vectors = best_tile(registers, outputs)
@@ -291,13 +291,13 @@ def plan_forward(geometry: Geometry, registers: Registers, workers: int) -> Forw
     while slab_rows > 1 and block * geometry.kernel_w * slab_layout(geometry, slab_rows).plane > SLAB_FLOATS:
         slab_rows -= 1
     row_blocks = -(-out_height // slab_rows)
-    shares = geometry.num * geometry.group
-    while shares * row_blocks % workers and shares * row_blocks < 4 * workers and slab_rows * out_width > 200:
+    images = geometry.num * geometry.group
+    while images * row_blocks % workers and images * row_blocks < 4 * workers and slab_rows * out_width > 200:
         row_blocks += 1
         slab_rows = -(-out_height // row_blocks)
     row_blocks = -(-out_height // slab_rows)
-    tasks = shares * row_blocks
-    splits = 1 if tasks % workers == 0 or tasks >= 4 * workers else min(workers, panels)
+    slabs = images * row_blocks
+    splits = 1 if slabs % workers == 0 or slabs >= 4 * workers else min(workers, panels)
     return Forward(
         registers,
         geometry.num,

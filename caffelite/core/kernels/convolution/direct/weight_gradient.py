@@ -25,10 +25,10 @@ from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.jit.threads import thread_count
-from caffelite.core.kernels.sharing import form
+from caffelite.core.kernels.sharing import form, signed_share_of
 
 SUM_PIXELS = 640  # pixels summed up in registers at once, so that adding the lanes up at the end costs little
-SLAB_FLOATS = 32_000  # of one worker: with the part of top_diff half of 1 MiB of L2
+SLAB_FLOATS = 32_000  # of one worker: with what is read of top_diff half of 1 MiB of L2
 TOP_FLOATS = 100_000  # of top_diff that all channels meet before the next outputs do
 
 
@@ -46,11 +46,11 @@ class WeightGradient(NamedTuple):
     block: int  # channels in one slab
     samples: int  # samples in one slab
     slab_rows: int  # output rows in one slab
-    sample_splits: int  # sums over parts of the batch, each with a copy of the weights' size
-    channel_splits: int  # parts of a group's channels
+    sample_splits: int  # runs of samples, each of which has sums of its own
+    channel_splits: int  # runs of a group's channels
     rows: int  # of a tile: outputs
     columns: int  # of a tile: taps
-    part: int  # outputs whose part of top_diff stays in the L2 cache over all channels
+    block_outputs: int  # outputs whose top_diff stays in the L2 cache over all channels
 
 
 class Block(NamedTuple):
@@ -77,21 +77,20 @@ def run_dots(
 
 
 @kernel
-def weight_gradient_task(
-    task: int, top_diff: np.ndarray, bottom: np.ndarray, sums: Any, plan: WeightGradient, layout: Layout, scratch: Any
+def weight_gradient_split(
+    split: int, top_diff: np.ndarray, bottom: np.ndarray, sums: Any, plan: WeightGradient, layout: Layout, scratch: Any
 ) -> None:
-    """Add to sums, weights of all groups, what one part of the samples gives for one part of one group's channels."""
+    """Add to sums, weights of all groups, what one run of samples gives for one run of one group's channels."""
     own_code()
-    part, rest = task % plan.channel_splits, task // plan.channel_splits
-    g, split = rest % plan.group, rest // plan.group
-    n0, n1 = plan.num * split // plan.sample_splits, plan.num * (split + 1) // plan.sample_splits
-    c0, c1 = plan.channels * part // plan.channel_splits, plan.channels * (part + 1) // plan.channel_splits
+    g, sample_split = split // plan.channel_splits % plan.group, split // plan.channel_splits // plan.group
+    n0, n1 = signed_share_of(plan.num, sample_split, plan.sample_splits)
+    c0, c1 = signed_share_of(plan.channels, split % plan.channel_splits, plan.channel_splits)
     for n in range(n0, n1, plan.samples):
         for row0 in range(0, plan.out_height, plan.slab_rows):
             rows = min(plan.slab_rows, plan.out_height - row0)
-            for m in range(0, plan.outputs, plan.part):
+            for m in range(0, plan.outputs, plan.block_outputs):
                 for c in range(c0, c1, plan.block):
-                    samples, m1, channels = min(plan.samples, n1 - n), m + plan.part, min(plan.block, c1 - c)
+                    samples, m1, channels = min(plan.samples, n1 - n), m + plan.block_outputs, min(plan.block, c1 - c)
                     block = Block(g, n, samples, row0, rows, m, min(plan.outputs, m1), c, channels)
                     weight_gradient_block(block, top_diff, bottom, sums, plan, layout, scratch)
 
@@ -140,20 +139,20 @@ def weight_gradient(
     worker: int,
     workers: int,
 ) -> None:
-    """Add to weight_diff, and fill sums: a row a part of the batch but the first; scratches has one a worker."""
+    """Add to weight_diff, and fill sums, a row a run of samples but the first; scratches has a row a share."""
     count = weight_diff.size
-    shares, parts = plan.group * plan.channel_splits, scratches.shape[0]
-    tasks = plan.sample_splits * shares
+    splits, shares = plan.group * plan.channel_splits, scratches.shape[0]
     layout = Layout(slab, pointer(offsets, 0), pointer(phases, 0))
-    for part in range(worker, parts, workers):
-        scratch = pointer(scratches, part * scratches.shape[1])
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
+    for share in range(worker, shares, workers):
+        scratch = pointer(scratches, share * scratches.shape[1])
+        first, last = signed_share_of(plan.sample_splits * splits, share, shares)
+        for split in range(first, last):
             target = pointer(weight_diff, 0)
-            if task >= shares:
-                target = pointer(sums, (task // shares - 1) * count)
-                # samples are split only where channels are not: a task owns its group's sums, and clears no others
-                clear(shift(target, task % shares * (count // shares)), count // shares)
-            weight_gradient_task(task, top_diff, bottom, target, plan, layout, scratch)
+            if split >= splits:
+                target = pointer(sums, (split // splits - 1) * count)
+                # samples are split only where channels are not: a split owns its group's sums, and clears no others
+                clear(shift(target, split % splits * (count // splits)), count // splits)
+            weight_gradient_split(split, top_diff, bottom, target, plan, layout, scratch)
 
 
 @kernel
@@ -194,7 +193,7 @@ class DirectWeightGradient:
 
 
 def plan_weight_gradient(geometry: Geometry, registers: Registers, workers: int) -> WeightGradient:
-    """Choose slabs and parts: channels are shared out, or samples where there are too few channels."""
+    """Choose slabs and blocks: channels are shared out, or samples where there are too few channels."""
     channels, outputs, num = geometry.group_channels, geometry.group_outputs, max(1, geometry.num)
     out_height, out_width = max(1, geometry.out_height), max(1, geometry.out_width)
     rows, columns = min(
@@ -211,7 +210,7 @@ def plan_weight_gradient(geometry: Geometry, registers: Registers, workers: int)
     samples = min(-(-num // sample_splits), max(1, SUM_PIXELS // (slab_rows * out_width)))
     floats = samples * geometry.kernel_w * slab_layout(geometry, slab_rows).plane
     block = max(1, min(-(-channels // channel_splits), SLAB_FLOATS // floats))
-    parts = -(-outputs * samples * slab_rows * out_width // TOP_FLOATS)
+    blocks = -(-outputs * samples * slab_rows * out_width // TOP_FLOATS)
     return WeightGradient(
         registers,
         geometry.num,
@@ -228,5 +227,5 @@ def plan_weight_gradient(geometry: Geometry, registers: Registers, workers: int)
         channel_splits,
         rows,
         columns,
-        -(-outputs // (parts * rows)) * rows,
+        -(-outputs // (blocks * rows)) * rows,
     )

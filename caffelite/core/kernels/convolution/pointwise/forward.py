@@ -45,7 +45,7 @@ class Product(NamedTuple):
     slow: int  # logarithm of how many panels a line of the next tile is fetched over
 
 
-class Part(NamedTuple):
+class Range(NamedTuple):
     """Pixels first to last of all samples' line, or panels first to last of outputs."""
 
     first: int
@@ -63,12 +63,12 @@ def is_pointwise(geometry: Geometry) -> bool:
 
 @kernel
 def pack_pair(
-    weight: np.ndarray, plan: Product, transposed: int, task: int, places: np.ndarray, packed: np.ndarray
+    weight: np.ndarray, plan: Product, transposed: int, pair: int, places: np.ndarray, packed: np.ndarray
 ) -> None:
-    """Pack two panels of outputs of one group, all blocks of channels."""
+    """Pack pair number `pair`, counted through the groups, of panels of outputs, all blocks of channels."""
     own_code()
     pairs = (plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows)
-    g, pair = task // pairs, task % pairs
+    g, pair = pair // pairs, pair % pairs
     m = pair * 2 * plan.rows
     outputs = min(2 * plan.rows, plan.outputs - m)
     for c in range(0, plan.channels, plan.block):
@@ -96,14 +96,14 @@ def pack_pointwise(
 
     weight is (group * outputs, channels), or with `transposed` (group * channels, outputs).
     """
-    tasks = plan.group * ((plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows))
-    first, last = signed_share_of(tasks, worker, workers)
-    for task in range(first, last):
-        pack_pair(weight, plan, transposed, task, places, packed)
+    pairs = plan.group * ((plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows))
+    first, last = signed_share_of(pairs, worker, workers)
+    for pair in range(first, last):
+        pack_pair(weight, plan, transposed, pair, places, packed)
 
 
 @kernel
-def copy_pixels(bottom: np.ndarray, plan: Product, g: int, c: int, pixels: Part, scratch: Any) -> None:
+def copy_pixels(bottom: np.ndarray, plan: Product, g: int, c: int, pixels: Range, scratch: Any) -> None:
     """scratch[channel, i] = pixel pixels.first + i, up to pixels.last; its rows are those of `together` tiles.
 
     Channels are those of the block from c on of group g.
@@ -127,8 +127,8 @@ def product_tiles(
     plan: Product,
     g: int,
     c: int,
-    pixels: Part,
-    panels: Part,
+    pixels: Range,
+    panels: Range,
     scratch: Any,
 ) -> None:
     """Compute pixels, `together` tiles at most, of some panels, from the block of channels from c on of group g."""
@@ -146,11 +146,11 @@ def product_tiles(
             b, stride = pointer(bottom, source), plane
             # one line of the tile after this pass, every few channels: a burst would fill the line buffers
             done = p - panels.first
-            part = ((done & every) * channels >> plan.slow) * plane + (done >> plan.slow) * 16
-            fetch = shift(b, plan.together * plan.width + part if done >> plan.slow < plan.vectors else 0)
+            line = ((done & every) * channels >> plan.slow) * plane + (done >> plan.slow) * 16
+            fetch = shift(b, plan.together * plan.width + line if done >> plan.slow < plan.vectors else 0)
             if plan.copied or plane - q < plan.width:
                 if not plan.copied:
-                    copy_pixels(bottom, plan, g, c, Part(first, min(first + plan.width, pixels.last)), scratch)
+                    copy_pixels(bottom, plan, g, c, Range(first, min(first + plan.width, pixels.last)), scratch)
                 b, stride = shift(scratch, (first - pixels.first) * plan.copied), plan.together * plan.width
             target = pointer(top, ((n * plan.group + g) * plan.outputs + p * plan.rows) * plane + q)
             run_plane(
@@ -190,8 +190,8 @@ def product_share(
     bias: np.ndarray,
     top: np.ndarray,
     plan: Product,
-    pixels: Part,
-    panels: Part,
+    pixels: Range,
+    panels: Range,
     scratch: Any,
 ) -> None:
     """Compute some pixels of some panels, all groups."""
@@ -199,7 +199,7 @@ def product_share(
     step = plan.together * plan.width
     for g in range(plan.group):
         for first in range(pixels.first, pixels.last, step):
-            block = Part(first, min(pixels.last, first + step))
+            block = Range(first, min(pixels.last, first + step))
             for c in range(0, plan.channels, plan.block):
                 product_tiles(bottom, packed, bias, top, plan, g, c, block, panels, scratch)
 
@@ -224,11 +224,12 @@ def product(
     for share in range(worker, shares, workers):
         first, last, p0, p1 = 0, length, 0, panels
         if plan.by_panel:
-            p0, p1 = panels * share // shares, panels * (share + 1) // shares
+            p0, p1 = signed_share_of(panels, share, shares)
         else:
-            first, last = lines * share // shares * 16, min(length, lines * (share + 1) // shares * 16)
+            line0, line1 = signed_share_of(lines, share, shares)
+            first, last = line0 * 16, min(length, line1 * 16)
         scratch = pointer(scratches, share * scratches.shape[1])
-        product_share(bottom, packed, bias, top, plan, Part(first, last), Part(p0, p1), scratch)
+        product_share(bottom, packed, bias, top, plan, Range(first, last), Range(p0, p1), scratch)
 
 
 class PointwiseForward:
