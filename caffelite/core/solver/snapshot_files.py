@@ -9,12 +9,12 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from caffelite.core import container
+from caffelite.core import container, temporary
 from caffelite.core.arena import Arena
 from caffelite.core.errors import SolverError, WeightsError
 from caffelite.core.events import Event, SnapshotWritten
 from caffelite.core.solver.file import SolverFile
-from caffelite.core.weights.atomic import TEMPORARY, check_writable
+from caffelite.core.weights.atomic import check_writable
 from caffelite.core.weights.formats import SUFFIXES, Format, format_of
 
 
@@ -100,10 +100,7 @@ def _written(path: Path) -> float:
 def remove_leftovers(prefix: str) -> None:
     """Remove unfinished files of snapshots with this prefix whose writers were killed."""
     folder, start = os.path.split(f"{prefix}_iter_")
-    for path in _files(folder):
-        match = TEMPORARY.fullmatch(path.name)
-        if match and match["name"].startswith(start) and not _runs(int(match["pid"])):
-            path.unlink(missing_ok=True)
+    temporary.remove_abandoned(Path(folder), start)
 
 
 def _files(folder: str) -> list[Path]:
@@ -111,18 +108,6 @@ def _files(folder: str) -> list[Path]:
         return list(Path(folder).iterdir())
     except OSError:
         return []
-
-
-def _runs(pid: int) -> bool:
-    if pid == os.getpid():  # an earlier process of this number, in another container perhaps
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True
 
 
 class SnapshotKeeper:

@@ -82,3 +82,35 @@ def test_the_prefix_check_says_what_is_wrong(tmp_path):
         WeightsError, match=r"Cannot write to snapshot prefix '.*file/x'\.  Make sure that the directory"
     ):
         check_writable(tmp_path / "file" / "x")
+
+
+def test_the_prefix_check_leaves_the_users_files_alone(tmp_path):
+    (tmp_path / "notes").write_bytes(b"keep")
+    (tmp_path / "a.tempfile").symlink_to("notes")
+    (tmp_path / "b.tempfile").write_bytes(b"keep")
+    for name in "ab":
+        check_writable(tmp_path / name)
+    assert (tmp_path / "a.tempfile").read_bytes() == (tmp_path / "b.tempfile").read_bytes() == b"keep"
+    assert len(os.listdir(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "folder/" * 1000 + "x"])
+def test_the_prefix_check_finds_names_that_are_too_long(tmp_path, name):
+    with pytest.raises(WeightsError, match="File name too long"):
+        check_writable(tmp_path / name)
+
+
+def test_a_disk_that_can_only_be_read_is_named(read_only_disk):
+    with pytest.raises(WeightsError, match="Read-only file system"):
+        check_writable(read_only_disk / "x")
+    with pytest.raises(WeightsError, match="Read-only file system; nothing was changed"):
+        with replacing(read_only_disk / "x"):
+            pass
+
+
+def test_what_killed_processes_left_of_the_file_is_removed(tmp_path):
+    for name in (".a.99.tmp", ".b.99.tmp"):
+        (tmp_path / name).touch()
+    with replacing(tmp_path / "a"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == [".b.99.tmp", "a"]
