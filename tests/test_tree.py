@@ -15,6 +15,7 @@ OF_MORE_THAN_ONE_FILE = {
     "cli/test_bad_input.py": "every command's refusals",
     "cli/test_cli.py": "the program as a user starts it",
     "cli/test_kill.py": "a run that is killed",
+    "cli/test_together.py": "several programs at once",
     "cli/test_train_resume.py": "train over several runs",
     "core/kernels/convolution/pointwise/test_pointwise.py": "all files of the folder, which share their cases",
     "core/kernels/convolution/test_convolution.py": "all files of the folder, which share their cases",
