@@ -8,6 +8,7 @@ from caffelite.cli import glog, help, streams
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
 from caffelite.cli.flags import Flag, FlagError, boolean, parse
 from caffelite.core.errors import CaffeliteError
+from caffelite.core.files import reason_of
 
 HELP = boolean("help", "Show what can be written here.")
 HELPSHORT = boolean("helpshort", "The same as --help.")
@@ -23,7 +24,8 @@ NOBODY_READS = 141  # and for one whose pipe was closed
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name) and return the exit status: 0, or 1 for what cannot work.
 
-    Exceptions that are not the user's affair are bugs and come through.
+    What the system refuses (OSError) is said with its reason and the file. Other exceptions that are not the user's
+    affair are bugs and come through.
     """
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
@@ -38,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         streams.write_nowhere(sys.stdout)
         return NOBODY_READS
+    except OSError as err:
+        streams.write_stderr(f"caffelite: error: {reason_of(err)}")
     return FAILED
 
 

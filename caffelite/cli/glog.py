@@ -19,7 +19,8 @@ from caffelite.cli import streams
 from caffelite.cli.caffe_places import caffe_place
 from caffelite.cli.command import Arguments
 from caffelite.cli.flags import Flag, boolean, int32, string
-from caffelite.core.errors import UsageError
+from caffelite.core.errors import UsageError, printable
+from caffelite.core.files import Kind, UnreachableError, kind_of
 
 LOGTOSTDERR = boolean("logtostderr", "Log to stderr only, not to files.")
 ALSOLOGTOSTDERR = boolean("alsologtostderr", "Log everything to stderr, also beside files.", default=True)
@@ -42,9 +43,8 @@ class GlogFormatter(logging.Formatter):
         when = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
         micros = int(record.created * 1e6) % 1_000_000
         letter = LETTERS.get(record.levelno, "I")
-        return (
-            f"{letter}{when}.{micros:06d} {threading.get_native_id():5d} {caffe_place(record)}] {record.getMessage()}"
-        )
+        text = printable(record.getMessage())
+        return f"{letter}{when}.{micros:06d} {threading.get_native_id():5d} {caffe_place(record)}] {text}"
 
 
 class StderrHandler(logging.Handler):
@@ -61,7 +61,7 @@ class StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         if record.levelno >= logging.CRITICAL:
-            self.write(f"caffelite: error: {record.getMessage()}")
+            self.write(f"caffelite: error: {printable(record.getMessage())}")
         else:
             self.write(self.format(record))
 
@@ -172,7 +172,11 @@ def _values(arguments: Arguments) -> dict[Flag[Any], Any]:
 
 
 def _log_folder(path: str) -> LogFolder:
-    if not os.path.isdir(path):
+    try:
+        kind = kind_of(path)
+    except UnreachableError as err:
+        raise UsageError(f"--log_dir: {path}: {err}") from None
+    if kind is not Kind.FOLDER:
         raise UsageError(f"--log_dir is {path}, which is no folder; make it first")
     return LogFolder(Path(path))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from caffelite.cli.flags import Flag, boolean, int32, string
 from caffelite.core import mode
 from caffelite.core.errors import UsageError
+from caffelite.core.files import file_problem
 
 if TYPE_CHECKING:
     from caffelite.cli.command import Arguments
@@ -52,8 +53,8 @@ def required(arguments: "Arguments", flag: Flag[str], need: str) -> str:
 def require_files(arguments: "Arguments", flag: Flag[str]) -> None:
     """Raise UsageError unless every file that the flag lists, with commas between, is there."""
     for name in filter(None, (name.strip() for name in arguments[flag].split(","))):
-        if not Path(name).is_file():
-            raise UsageError(f"--{flag.name}: File not found: {name} (looked in {Path.cwd()})")
+        if problem := file_problem(name):
+            raise UsageError(f"--{flag.name}: {problem} (looked in {Path.cwd()})")
 
 
 def at_least(arguments: "Arguments", flag: Flag[int], least: int) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from caffelite.cli.command import Arguments, command
 from caffelite.core.errors import CaffeliteError, UsageError
+from caffelite.core.files import file_problem
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def upgrade(arguments: Arguments) -> int:
     kind, source, target = arguments.positionals
     if kind not in KINDS:
         raise UsageError(f"upgrade {kind}: KIND is {any_of(KINDS)}{did_you_mean(kind, KINDS)}")
-    if not Path(source).exists():
-        raise UsageError(f"{source}: no such file")
+    if problem := file_problem(source):
+        raise UsageError(problem)
     read, what = KINDS[kind]
     try:
         notes, write = read(Path(source))

@@ -1,10 +1,38 @@
 """What the user gave us cannot work: one family of exceptions, each saying where, what, and what to write instead."""
 
+import re
+
+LONGEST_LINE = 2000
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Return text in which something from a file may stand as a terminal can show it.
+
+    Control characters, which move the cursor or change colours, become escapes (`\x1b`), and of a line of more than
+    2000 characters the middle is left out.
+    """
+    escaped = _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    if len(escaped) <= LONGEST_LINE:
+        return escaped
+    return "\n".join(map(_cut, escaped.split("\n")))
+
+
+def _cut(line: str) -> str:
+    if len(line) <= LONGEST_LINE:
+        return line
+    head, tail = LONGEST_LINE * 2 // 3, LONGEST_LINE // 4
+    return f"{line[:head]} ... ({len(line) - head - tail} characters) ... {line[-tail:]}"
+
 
 class CaffeliteError(RuntimeError):
     """Something the user gave us cannot work. Never a bug of ours."""
 
     def __str__(self) -> str:
+        return printable(self.message())
+
+    def message(self) -> str:
+        """Return the text, in which whatever a file holds may stand as it is: `str` makes it printable."""
         return str(self.args[0]) if self.args else ""
 
 
@@ -19,7 +47,8 @@ class LayerError(CaffeliteError, ValueError):
         super().__init__(field, value, fix)
         self.field, self.value, self.fix, self.where = field, value, fix, ""
 
-    def __str__(self) -> str:
+    def message(self) -> str:
+        """Return `where: field is value; what to write instead`."""
         return f"{self.where}{self.field} is {self.value}; {self.fix}"
 
 

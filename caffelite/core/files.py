@@ -1,14 +1,65 @@
-"""Files that another file names: as written, from the working directory (Caffe's rule), else beside that file."""
+"""Looking at paths, and finding files that another file names: as written (Caffe's rule), else beside that file."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
 
 
 class NoSuchFileError(FileNotFoundError):
     """None of the places, which the text lists, holds the file; who knows the field makes an error of its own of it."""
+
+
+class Kind(Enum):
+    """What stands at a path."""
+
+    NOTHING = "nothing"
+    FILE = "a file"
+    FOLDER = "a folder"
+    OTHER = "a device, pipe or socket"
+
+
+class UnreachableError(OSError):
+    """A path that cannot be looked at; the text says why: `it cannot be looked at (Permission denied)`."""
+
+
+def kind_of(path: str | os.PathLike[str]) -> Kind:
+    """Return what stands at the path, behind links.
+
+    Raises UnreachableError where that cannot be told: a closed folder on the way, too long a name, a link to itself, a
+    NUL in the name, ... pathlib's own questions answer some of these with False and raise others.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return Kind.NOTHING
+    except OSError as err:
+        raise UnreachableError(f"it cannot be looked at ({err.strerror})") from None
+    except ValueError as err:  # what no system has in a name: NUL, half a surrogate pair
+        raise UnreachableError(f"it cannot be looked at ({err})") from None
+    if stat.S_ISREG(mode):
+        return Kind.FILE
+    return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.OTHER
+
+
+def reason_of(err: OSError) -> str:
+    """Return what the system refused in one line, `file: reason`, for those who need no traceback."""
+    reason = err.strerror or str(err) or type(err).__name__
+    return reason if err.filename is None else f"{os.fsdecode(err.filename)}: {reason}"
+
+
+def file_problem(path: str | os.PathLike[str]) -> str:
+    """Return why the path cannot be read as a file, as the text of an error that names it; "" if it is a file."""
+    try:
+        kind = kind_of(path)
+    except UnreachableError as err:
+        return f"{os.fspath(path)}: {err}"
+    if kind is Kind.NOTHING:
+        return f"File not found: {os.fspath(path)}"
+    return "" if kind is Kind.FILE else f"{os.fspath(path)}: cannot be read (it is {kind.value})"
 
 
 def find_file(name: str, folder: Path | None) -> Path:
@@ -20,10 +71,15 @@ def find_file(name: str, folder: Path | None) -> Path:
 
 
 def first_existing(places: Iterable[Path]) -> Path:
-    """Return the first of the places that exists; NoSuchFileError if none does."""
-    places = list(places)
+    """Return the first of the places that exists; NoSuchFileError if none does, or none that can be looked at."""
+    tried = {}
     for place in places:
-        if place.exists():
-            return place
-    tried = " and ".join(dict.fromkeys(os.path.abspath(place) for place in places))
-    raise NoSuchFileError(f"there is no such file (tried {tried})")
+        try:
+            if kind_of(place) is not Kind.NOTHING:
+                return place
+            tried[os.path.abspath(place)] = ""
+        except UnreachableError as err:
+            tried[os.path.abspath(place)] = f": {err}"
+    raise NoSuchFileError(
+        f"there is no such file (tried {' and '.join(f'{place}{problem}' for place, problem in tried.items())})"
+    )

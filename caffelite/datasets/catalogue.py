@@ -10,7 +10,6 @@ from typing import NamedTuple
 from caffelite.core.errors import UsageError
 from caffelite.core.registry import Registry
 from caffelite.datasets import cifar10, digits, idx
-from caffelite.datasets.databases import only_maker
 from caffelite.datasets.siamese import SiameseDataset
 
 log = logging.getLogger("caffelite")
@@ -90,18 +89,15 @@ def make(name: str, out: Path | str = FOLDER, source: Path | str | None = None, 
     """Make the databases of data set `name` in folder `out` and return their paths; those that are there are kept.
 
     source: a folder with the original files; without it they are downloaded, from `url` if given (the folder on a
-    server that holds them). Of several processes that make databases in one folder each waits for the one before.
-    Raises DataError for files that are not the right ones, UnknownNameError for a name that is not in DATASETS,
-    UsageError for source or url of a data set that comes with caffelite.
+    server that holds them). Raises DataError for files that are not the right ones, UnknownNameError for a name that
+    is not in DATASETS, UsageError for source or url of a data set that comes with caffelite.
     """
     dataset = DATASETS[name]
     if dataset.included and (source is not None or url is not None):
         raise UsageError(f"the data set {name} comes with caffelite: leave --source and --url out")
     if source is not None and url is not None:
         raise UsageError("give --source (a folder) or --url (a server to download from), not both")
-    all_names = [made for known in DATASETS for made in DATASETS[known].names]
-    with only_maker(Path(out), all_names):
-        dataset.make(Path(out), None if source is None else Path(source), url)
+    dataset.make(Path(out), None if source is None else Path(source), url)
     return [Path(out) / made for made in dataset.names]
 
 

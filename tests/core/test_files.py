@@ -1,8 +1,24 @@
+import os
+import re
 from pathlib import Path
 
 import pytest
 
-from caffelite.core.files import NoSuchFileError, find_file, first_existing
+from caffelite.core.files import (
+    Kind,
+    NoSuchFileError,
+    UnreachableError,
+    file_problem,
+    find_file,
+    first_existing,
+    kind_of,
+)
+
+UNREACHABLE = {
+    "x" * 300: "File name too long",
+    "a\0b": "embedded null byte",
+    "loop": "Too many levels of symbolic links",
+}
 
 
 @pytest.fixture
@@ -32,3 +48,35 @@ def test_the_error_lists_the_places_each_once(nets, tmp_path):
 def test_the_first_of_any_places(nets, tmp_path):
     (tmp_path / "b").touch()
     assert first_existing(iter([tmp_path / "a", tmp_path / "b", nets])) == tmp_path / "b"
+
+
+def test_kinds_of_what_is_there(nets, tmp_path):
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("file")
+    kinds = {
+        "file": Kind.FILE,
+        "link": Kind.FILE,
+        "nets": Kind.FOLDER,
+        "pipe": Kind.OTHER,
+        "none": Kind.NOTHING,
+        "file/below": Kind.NOTHING,
+    }
+    assert {name: kind_of(name) for name in kinds} == kinds
+
+
+@pytest.mark.parametrize("name, why", UNREACHABLE.items())
+def test_what_cannot_be_looked_at_says_why(nets, name, why):
+    (nets.parent / "loop").symlink_to("loop")
+    with pytest.raises(UnreachableError, match=re.escape(f"it cannot be looked at ({why})")):
+        kind_of(name)
+    assert file_problem(name) == f"{name}: it cannot be looked at ({why})"
+    with pytest.raises(NoSuchFileError, match=re.escape(f": it cannot be looked at ({why})")):
+        find_file(name, None)
+
+
+def test_what_is_no_file_says_so(nets):
+    assert file_problem("nets") == "nets: cannot be read (it is a folder)"
+    assert file_problem("none") == "File not found: none"
+    (nets / "net.prototxt").touch()
+    assert file_problem(nets / "net.prototxt") == ""

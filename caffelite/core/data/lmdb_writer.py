@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import secrets
-import shutil
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import lmdb
 
 from caffelite.core.errors import DataError
+from caffelite.core.temporaries import new_folder, remove_leftovers
 
 Record = tuple[bytes, bytes]
 
@@ -20,20 +20,24 @@ RECORDS_PER_TRANSACTION = 1000
 FIRST_MAP_SIZE = 1 << 24  # bytes; doubled when it is full
 
 
+class DatabaseExistsError(DataError):
+    """The database that was to be made is there already."""
+
+
 def write_lmdb(folder: Path, records: Iterable[Record]) -> int:
     """Make the database `folder` of (key, value) records and return their number; DataError if it cannot be made.
 
-    Written beside it under another name, and renamed when all is on disk; folders above it are made.
+    Written beside it under another name, and renamed when all is on disk; folders above it are made. Raises
+    DatabaseExistsError if there is a folder that is not empty, for instance since another program has just made it.
     """
-    partial = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    remove_leftovers(folder.parent, lambda name: name == folder.name)
     try:
-        partial.mkdir(parents=True)
-        try:
+        with new_folder(folder) as partial:
             count = _fill(partial, records)
             os.rename(partial, folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
     except (OSError, lmdb.Error) as err:
+        if isinstance(err, OSError) and err.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise DatabaseExistsError(f"cannot write the LMDB database {folder}: it is already there") from None
         raise DataError(f"cannot write the LMDB database {folder}: {err}") from err
     return count
 

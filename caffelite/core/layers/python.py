@@ -103,7 +103,7 @@ class PythonLayer(Layer):
         found = getattr(module, "__file__", None)
         if found and self.context.folder is not None:
             beside = self.context.folder.joinpath(*module.__name__.split(".")).with_suffix(".py")
-            if beside.exists() and not beside.samefile(found):
+            if os.path.exists(beside) and not os.path.samefile(beside, found):
                 log.warning('layer "%s": module %s is %s, not %s', self.name, module.__name__, Path(found), beside)
 
     def _class_of(self, module: ModuleType, name: str) -> Callable[[caffe_pb2.LayerParameter], Any]:

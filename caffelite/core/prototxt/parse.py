@@ -1,6 +1,7 @@
 """Read prototxt files: text -> message, with the line of every field, and all of a file's mistakes at once."""
 
 import codecs
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -11,7 +12,7 @@ from google.protobuf.message import Message
 
 from caffelite.core.errors import PrototxtError
 from caffelite.core.prototxt.lines import Lines
-from caffelite.core.prototxt.scan import Scan, scan
+from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
 from caffelite.core.prototxt.suggest import did_you_mean, nearest
 from caffelite.core.prototxt.tokens import Source
 from caffelite.core.prototxt.upgrade_v1 import TYPES as V1_TYPES
@@ -19,7 +20,6 @@ from caffelite.proto.caffe_pb2 import NetParameter, SolverParameter
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
-MOST_MISTAKES = 30  # shown of one file; a file of another kind has hundreds
 HEAD = 1 << 16  # bytes of a file in which binary data shows itself
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # control characters that no text has
 _LAYER_TYPE = re.compile(r"(?P<layer>(?:.*\.)?layer\[\d+\])\.type$")
@@ -58,8 +58,8 @@ def read_text(path: str | Path) -> str:
         raise PrototxtError(f"{path}: no such file{_sibling(Path(path))}") from None
     except IsADirectoryError:
         raise PrototxtError(f"{path}: this is a directory; give the prototxt file in it") from None
-    except OSError as error:
-        raise PrototxtError(f"{path}: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as err:  # ValueError: a NUL in the name
+        raise PrototxtError(f"{path}: cannot be read ({getattr(err, 'strerror', err)})") from None
     return re.sub("\r\n?", "\n", text)
 
 
@@ -83,7 +83,7 @@ def _sibling(path: Path) -> str:
     try:
         return did_you_mean(path.name, (other.name for other in path.parent.iterdir() if other.is_file()))
     except OSError:  # the folder is missing, too, or closed to us
-        return f"; nor is there a folder {path.parent}" if not path.parent.exists() else ""
+        return f"; nor is there a folder {path.parent}" if not os.path.exists(path.parent) else ""
 
 
 def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[str]) -> tuple[AnyMessage, Lines]:

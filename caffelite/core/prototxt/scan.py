@@ -3,9 +3,10 @@
 protobuf's own parser stops at the first mistake and forgets lines; it still makes the message (see parse.py).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -15,6 +16,7 @@ from caffelite.core.prototxt.values import mistake_in
 
 _CLOSER = {"{": "}", "<": ">"}
 DEEPEST = 50  # messages within messages; Caffe's own schema has 5
+MOST_MISTAKES = 30  # shown of one file, the first ones; a file of another kind has hundreds
 
 
 @dataclass
@@ -63,7 +65,10 @@ class _Walk:
             return True
         return False
 
-    def mistake(self, token: Token, text: str) -> None:
+    def mistake(self, token: Token, text: str | Callable[[], str]) -> None:
+        """Note a mistake; a text that takes time to make (near names) is made only if somebody will read it."""
+        if callable(text):
+            text = text() if len(self.found.mistakes) < MOST_MISTAKES else ""
         self.found.mistakes.append((token.offset, text))
 
     def stop(self, token: Token, text: str) -> _BadSyntax:
@@ -92,7 +97,7 @@ class _Walk:
         self.advance()
         known = None if descriptor is None else descriptor.fields_by_name.get(name.text)
         if known is None and descriptor is not None:
-            self.mistake(name, _unknown_field(name.text, descriptor, path))
+            self.mistake(name, partial(_unknown_field, name.text, descriptor, path))
             if not path:
                 self.found.unknown.append(name.text)
         start = f"{path}.{name.text}" if path else name.text

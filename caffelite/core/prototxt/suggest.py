@@ -17,10 +17,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     # two names that both end in _param are not alike for that
     end = "_param" if word.endswith("_param") else ""
     best, name = LIKENESS, ""
+    matcher = SequenceMatcher(None, _plain(word.removesuffix(end)))
     for candidate in sorted(known):
-        likeness = SequenceMatcher(None, _plain(word.removesuffix(end)), _plain(candidate.removesuffix(end))).ratio()
-        if likeness > best:
-            best, name = likeness, candidate
+        matcher.set_seq2(_plain(candidate.removesuffix(end)))
+        # the quick ratios are upper bounds: a word of 40,000 letters is like no name, and comparing it takes seconds
+        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and matcher.ratio() > best:
+            best, name = matcher.ratio(), candidate
     return name
 
 

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from caffelite.core import container, temporary
+from caffelite.core import container, temporaries
 from caffelite.core.arena import Arena
 from caffelite.core.errors import SolverError, WeightsError
 from caffelite.core.events import Event, SnapshotWritten
@@ -100,7 +100,7 @@ def _written(path: Path) -> float:
 def remove_leftovers(prefix: str) -> None:
     """Remove unfinished files of snapshots with this prefix whose writers were killed."""
     folder, start = os.path.split(f"{prefix}_iter_")
-    temporary.remove_abandoned(Path(folder), start)
+    temporaries.remove_leftovers(Path(folder or "."), lambda name: name.startswith(start))
 
 
 def _files(folder: str) -> list[Path]:

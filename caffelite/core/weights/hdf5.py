@@ -16,6 +16,7 @@ import numpy as np
 
 from caffelite.core.blob import MAX_AXES, Array, Shape
 from caffelite.core.errors import CaffeliteError, WeightsError
+from caffelite.core.files import file_problem
 from caffelite.core.weights.atomic import replacing
 from caffelite.core.weights.file_kinds import HDF5_SIGNATURE, looks_like
 from caffelite.core.weights.hdf5_safety import require_safe, trust
@@ -30,7 +31,7 @@ def is_hdf5(path: str | os.PathLike[str]) -> bool:
     try:
         with open(path, "rb") as file:
             return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the name
         return False
 
 
@@ -122,8 +123,8 @@ class Hdf5File:
 @contextlib.contextmanager
 def opened(path: str | os.PathLike[str], what: str) -> Iterator[Hdf5File]:
     """Open an HDF5 file for reading; whatever libhdf5 finds wrong in it, there or in the block, is a WeightsError."""
-    if not Path(path).exists():
-        raise WeightsError(f"File not found: {os.fspath(path)}")
+    if problem := file_problem(path):
+        raise WeightsError(problem)
     if not is_hdf5(path):
         raise WeightsError(f"{path}: this is {_kind(path)}, not an HDF5 {what}")
     require_safe(path)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from caffelite.core.errors import WeightsError
+from caffelite.core.files import file_problem
 from caffelite.core.weights.file_kinds import looks_like
 
 Array = npt.NDArray[Any]
@@ -44,10 +45,8 @@ class WireFile:
     def __init__(self, path: str | Path, what: str) -> None:
         """Map the file; `what` says in errors what was expected, such as `caffemodel`."""
         self.path, self.what = Path(path), what
-        if not self.path.exists():
-            raise WeightsError(f"File not found: {path}")
-        if not self.path.is_file():
-            raise WeightsError(f"{path}: cannot be read (it is a folder or a device)")
+        if problem := file_problem(path):
+            raise WeightsError(problem)
         try:
             with open(path, "rb") as file:
                 found = looks_like(file.read(512))

@@ -4,7 +4,7 @@ import pytest
 
 from caffelite.core.data import lmdb_writer
 from caffelite.core.data.lmdb_reader import LmdbReader
-from caffelite.core.data.lmdb_writer import write_lmdb
+from caffelite.core.data.lmdb_writer import DatabaseExistsError, write_lmdb
 from caffelite.core.errors import DataError
 
 
@@ -47,3 +47,14 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"cannot write the LMDB database .*file/db: .*Not a directory"):
         write_lmdb(tmp_path / "file" / "db", records(1))
+
+
+def test_one_that_is_there_stays_and_leftovers_of_killed_makers_go(tmp_path):
+    leftover = tmp_path / ".db.0123abcd.tmp"
+    leftover.mkdir()
+    (leftover / "data.mdb").touch()
+    write_lmdb(tmp_path / "db", records(3))
+    with pytest.raises(DatabaseExistsError, match="db: it is already there"):
+        write_lmdb(tmp_path / "db", records(5))
+    assert LmdbReader(tmp_path / "db").entries == 3
+    assert os.listdir(tmp_path) == ["db"]

@@ -74,7 +74,15 @@ def assert_close(got, want, precision):
     assert np.abs(got - want).max() <= precision * np.abs(want).max()
 
 
-@pytest.fixture(params=[Wide(), Narrow()], ids=["wide", "narrow"])
+# Compiling takes most of the tests' time. What is not for this CPU is compiled in the slow tests; CI runs them all, and
+# these once more as on a CPU of the other kind.
+FORMS = [
+    pytest.param(form, id=name, marks=() if form == registers_of_cpu() else pytest.mark.slow)
+    for name, form in (("wide", Wide()), ("narrow", Narrow()))
+]
+
+
+@pytest.fixture(params=FORMS)
 def registers(request):
     """What tiles are sized for, whatever this CPU has."""
     return request.param

@@ -103,6 +103,7 @@ def python(cache, *words, folder=None):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_compiled_and_loaded_kernels_give_equal_bits(tmp_path):
     compiling, loading = (python(tmp_path, "-c", SCRIPT) for _ in range(2))
     assert len(compiling.split()) == 8

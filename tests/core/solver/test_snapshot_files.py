@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from caffelite.core import temporary
 from caffelite.core.errors import SolverError
 from caffelite.core.solver.snapshot_files import Snapshot, SnapshotKeeper, snapshots
+from caffelite.core.temporaries import new_file
 from caffelite.core.weights.formats import BINARY, HDF5
 from caffelite.pycaffe_solver import get_solver
 
@@ -109,19 +109,10 @@ def test_only_the_newest_are_kept_and_none_is_removed_before_the_next_is_complet
 
 
 def test_what_killed_runs_left_unfinished_is_removed(solvers, tmp_path):
-    written(tmp_path, ".a_iter_5.caffemodel.99.tmp", ".b_iter_5.caffemodel.99.tmp", "a_iter_5.caffemodel")
-    living, file = temporary.create(tmp_path / "a_iter_6.caffemodel")
-    with file:
+    names = [".a_iter_5.caffemodel.0123abcd.tmp", ".a_iter_5.solverstate.h5.0123abcd.tmp"]
+    others = {".b_iter_5.caffemodel.0123abcd.tmp", "a_iter_5.caffemodel"}
+    written(tmp_path, *names, *others)
+    with new_file(tmp_path / "a_iter_6.caffemodel") as (path, descriptor):
         solvers.of(f'base_lr: 0.1 lr_policy: "fixed" snapshot: 2 snapshot_prefix: "{tmp_path}/a"')
-        left = {path.name for path in tmp_path.iterdir()}
-    assert left == {living.name, ".b_iter_5.caffemodel.99.tmp", "a_iter_5.caffemodel"}
-
-
-def test_the_probe_of_the_folder_leaves_the_users_files_alone(solvers, tmp_path):
-    (tmp_path / "notes").write_text("keep")
-    (tmp_path / "a_iter_0.tempfile").symlink_to("notes")
-    (tmp_path / "b_iter_0.tempfile").write_text("keep")
-    for name in "ab":
-        solvers.of(f'base_lr: 0.1 lr_policy: "fixed" snapshot: 2 snapshot_prefix: "{tmp_path}/{name}"')
-    assert (tmp_path / "a_iter_0.tempfile").read_text() == (tmp_path / "b_iter_0.tempfile").read_text() == "keep"
-    assert len(list(tmp_path.iterdir())) == 3
+        os.close(descriptor)
+        assert {path.name for path in tmp_path.iterdir()} == {*others, path.name}

@@ -1,6 +1,8 @@
 import errno
 import os
 import resource
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -84,20 +86,38 @@ def test_the_prefix_check_says_what_is_wrong(tmp_path):
         check_writable(tmp_path / "file" / "x")
 
 
-def test_the_prefix_check_leaves_the_users_files_alone(tmp_path):
-    (tmp_path / "notes").write_bytes(b"keep")
-    (tmp_path / "a.tempfile").symlink_to("notes")
-    (tmp_path / "b.tempfile").write_bytes(b"keep")
-    for name in "ab":
-        check_writable(tmp_path / name)
-    assert (tmp_path / "a.tempfile").read_bytes() == (tmp_path / "b.tempfile").read_bytes() == b"keep"
-    assert len(os.listdir(tmp_path)) == 3
+def test_the_prefix_check_takes_no_file_of_the_users(tmp_path):
+    (tmp_path / "a_iter_0.tempfile").write_text("mine")
+    (tmp_path / "a_iter_0.solverstate").symlink_to("a_iter_0.tempfile")
+    check_writable(tmp_path / "a_iter_0")
+    assert (tmp_path / "a_iter_0.tempfile").read_text() == (tmp_path / "a_iter_0.solverstate").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "folder/" * 1000 + "x"])
-def test_the_prefix_check_finds_names_that_are_too_long(tmp_path, name):
-    with pytest.raises(WeightsError, match="File name too long"):
-        check_writable(tmp_path / name)
+def test_threads_that_save_to_one_path_end_with_one_whole_file(tmp_path):
+    def save(letter):
+        for _ in range(50):
+            with replacing(tmp_path / "a") as file:
+                file.write(letter * 100_000)
+        saved.append(letter)
+
+    saved = []
+    threads = [threading.Thread(target=save, args=(letter,)) for letter in (b"x", b"y", b"z")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(saved) == 3
+    assert len(set((tmp_path / "a").read_bytes())) == 1 and (tmp_path / "a").stat().st_size == 100_000
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_disk_that_became_read_only_leaves_its_own_error(tmp_path, monkeypatch):
+    def refuse(*arguments, **more):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with pytest.raises(WeightsError, match="Read-only file system; nothing was changed"), replacing(tmp_path / "a"):
+        monkeypatch.setattr(os, "replace", refuse)
+        monkeypatch.setattr(Path, "unlink", refuse)
 
 
 def test_a_disk_that_can_only_be_read_is_named(read_only_disk):
@@ -108,9 +128,9 @@ def test_a_disk_that_can_only_be_read_is_named(read_only_disk):
             pass
 
 
-def test_what_killed_processes_left_of_the_file_is_removed(tmp_path):
-    for name in (".a.99.tmp", ".b.99.tmp"):
+def test_what_killed_programs_left_of_the_file_is_removed(tmp_path):
+    for name in (".a.0123abcd.tmp", ".b.0123abcd.tmp"):
         (tmp_path / name).touch()
     with replacing(tmp_path / "a"):
         pass
-    assert sorted(os.listdir(tmp_path)) == [".b.99.tmp", "a"]
+    assert sorted(os.listdir(tmp_path)) == [".b.0123abcd.tmp", "a"]

@@ -85,8 +85,8 @@ def test_damage_is_named_with_its_place(wire, data, text):
 def test_a_missing_file_and_a_folder(tmp_path):
     with pytest.raises(WeightsError, match=r"File not found: .*nowhere"):
         WireFile(tmp_path / "nowhere", "caffemodel")
-    for path in (tmp_path, "/dev/zero"):
-        with pytest.raises(WeightsError, match=r"cannot be read \(it is a folder or a device\)"):
+    for path, kind in ((tmp_path, "a folder"), ("/dev/zero", "a device, pipe or socket")):
+        with pytest.raises(WeightsError, match=rf"cannot be read \(it is {kind}\)"):
             WireFile(path, "caffemodel")
 
 

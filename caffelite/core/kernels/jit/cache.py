@@ -21,7 +21,7 @@ from typing import Any
 
 import numba
 
-from caffelite.core import temporary
+from caffelite.core import temporaries
 
 SUFFIX = ".nbc"
 MAGIC = b"\0caffelite kernel\n"
@@ -42,7 +42,7 @@ def cache_folder() -> Path | None:
             raise FileNotFoundError("this user has no home folder")
         folder.mkdir(0o700, parents=True, exist_ok=True)
         _refuse_others_code(folder)
-        temporary.remove_abandoned(folder)
+        temporaries.remove_leftovers(folder, lambda name: name.endswith(SUFFIX))
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as err:
         warnings.warn(f"kernels are compiled anew in every run: {folder} cannot keep them ({err})", stacklevel=2)
@@ -96,10 +96,12 @@ class FileForEachKey:
         """
         path = self._path(key)
         try:
-            # Unsynced: what a lost power supply leaves is damaged, which `load` sees.
-            with temporary.replacing(path, mode=0o600, sync=False) as file:
+            with temporaries.new_file(path) as (new, descriptor), open(descriptor, "wb") as file:
+                os.fchmod(descriptor, 0o600)
                 file.write(self._head(path, data))
                 file.write(data)
+                file.flush()  # unsynced: what a lost power supply leaves is damaged, which `load` sees
+                os.replace(new, path)
         except OSError as err:
             _warn_once(f"kernels will be compiled anew: {self._folder} cannot keep them ({err.strerror or err})")
 

@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
-from caffelite.core import temporary
 from caffelite.core.kernels.jit import cache
+from caffelite.core.temporaries import new_file
 
 KEY = ("float32",)
 
@@ -103,11 +103,11 @@ def test_a_folder_that_was_removed_meanwhile(tmp_path):
 def test_what_killed_processes_left_unfinished_is_removed(tmp_path, chosen_folder):
     folder = tmp_path / "caffelite" / "kernels"
     folder.mkdir(0o700, parents=True)
-    (folder / ".f.nbc.0123abcd.99.tmp").write_bytes(b"half")
-    living, file = temporary.create(folder / "f.nbc")
-    with file:
+    (folder / ".f.nbc.0123abcd.tmp").write_bytes(b"half")
+    with new_file(folder / "f.nbc") as (living, descriptor):
         assert chosen_folder(tmp_path) == folder
         assert list(folder.iterdir()) == [living]
+        os.close(descriptor)
 
 
 COMPILE = """

@@ -102,6 +102,7 @@ def run(kernel=None):
 """
 
 
+@pytest.mark.slow
 def test_a_changed_rule_is_compiled_anew_and_rules_are_not_mixed_up(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
     command = [sys.executable, "-c", "import rule_a, rule_b; print(rule_a.run(), rule_b.run())"]
