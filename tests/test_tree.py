@@ -16,6 +16,7 @@ OF_MORE_THAN_ONE_FILE = {
     "cli/test_cli.py": "the program as a user starts it",
     "cli/test_paths.py": "everything that takes a path",
     "cli/test_kill.py": "a run that is killed",
+    "cli/test_together.py": "several programs at once",
     "cli/test_train_resume.py": "train over several runs",
     "core/kernels/convolution/pointwise/test_pointwise.py": "all files of the folder, which share their cases",
     "core/kernels/convolution/test_convolution.py": "all files of the folder, which share their cases",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from caffelite.cli import glog
+from caffelite.cli import glog, streams
 from caffelite.core.events import Event, Events, IterationFinished, NetTestFinished, NetTestStarted, Output
 from caffelite.core.format import number
 
@@ -26,7 +26,7 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
     `images` is how many one iteration takes, 0 if that is not known.
     """
     screen = glog.screen()
-    if screen is None or not glog.stderr_is_terminal():
+    if screen is None or not streams.stderr_is_terminal():
         yield
         return
     from rich.console import Console
@@ -40,20 +40,20 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
     )
 
     def write(text: str) -> None:
-        with glog.stderr_may_fail():
+        with streams.stderr_may_fail():
             # rich moves the live line down for what it prints itself; soft_wrap: log lines stay whole, however long
             console.print(Text(text), soft_wrap=True)
 
     line = LiveLine(progress, max_iter, images)
     before, screen.write = screen.write, write
     events.add(line)
-    with glog.stderr_may_fail():
+    with streams.stderr_may_fail():
         progress.start()
     try:
         yield
     finally:
         events.remove(line)
-        with glog.stderr_may_fail():
+        with streams.stderr_may_fail():
             progress.stop()
         screen.write = before
 
@@ -101,7 +101,7 @@ class LiveLine:
 
     def _show(self, completed: int, text: str) -> None:
         self._progress.update(self._task, completed=completed, description=text)
-        with glog.stderr_may_fail():
+        with streams.stderr_may_fail():
             self._progress.refresh()
 
 

@@ -121,6 +121,9 @@ class _KernelLocator(caching._CacheLocator):  # type: ignore[misc]
     def get_cache_path(self) -> str:
         return str(cache_folder())
 
+    def ensure_cache_path(self) -> None:
+        """Do nothing: numba would make the folder, and raise where it cannot; cache.py warns."""
+
     def get_source_stamp(self) -> str | None:
         return self._stamp
 
