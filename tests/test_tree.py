@@ -27,7 +27,7 @@ OF_MORE_THAN_ONE_FILE = {
     "core/net/test_random_in_place_passes.py": "the same, with more kinds of passes and tops",
     "core/solver/rules/test_every_solver.py": "the register of update rules",
     "core/test_loss_weights.py": "layer, net and solver together",
-    "core/weights/test_fuzz.py": "all readers, with damaged files",
+    "test_fuzz.py": "all readers, with damaged files",
     "models/test_known_nets.py": "models/",
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
     "models/test_models.py": "models/",

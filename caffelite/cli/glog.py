@@ -21,6 +21,7 @@ from caffelite.cli.command import Arguments
 from caffelite.cli.flags import Flag, boolean, int32, string
 from caffelite.core.errors import UsageError, printable
 from caffelite.core.files import Kind, UnreachableError, kind_of
+from caffelite.core.kernels.jit.progress import Report, watch
 
 LOGTOSTDERR = boolean("logtostderr", "Log to stderr only, not to files.")
 ALSOLOGTOSTDERR = boolean("alsologtostderr", "Log everything to stderr, also beside files.", default=True)
@@ -64,6 +65,11 @@ class StderrHandler(logging.Handler):
             self.write(f"caffelite: error: {printable(record.getMessage())}")
         else:
             self.write(self.format(record))
+
+    def show_compiling(self, report: Report) -> None:
+        """Write that kernels are compiled, where information is written at all; it is no line of Caffe's log."""
+        if self.level <= logging.INFO and not report.done:
+            self.write(f"caffelite: {report}")
 
 
 class LogFolder:
@@ -147,7 +153,8 @@ def installed(arguments: Arguments) -> Iterator[StderrHandler]:
     if value[LOG_DIR] and not value[LOGTOSTDERR]:
         folder = _log_folder(value[LOG_DIR])
         handlers += [SeverityFile(folder, level) for level in NAMES]
-    before = LOGGER.level, LOGGER.propagate
+    before = LOGGER.level, LOGGER.propagate, watch.show
+    watch.show = screen.show_compiling
     LOGGER.setLevel(lowest)
     LOGGER.propagate = False
     for handler in handlers:
@@ -159,7 +166,7 @@ def installed(arguments: Arguments) -> Iterator[StderrHandler]:
     finally:
         for handler in handlers:
             LOGGER.removeHandler(handler)
-        LOGGER.level, LOGGER.propagate = before
+        LOGGER.level, LOGGER.propagate, watch.show = before
 
 
 def _values(arguments: Arguments) -> dict[Flag[Any], Any]:

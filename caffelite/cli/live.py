@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from caffelite.cli import glog, streams
 from caffelite.core.events import Event, Events, IterationFinished, NetTestFinished, NetTestStarted, Output
 from caffelite.core.format import number
+from caffelite.core.kernels.jit.progress import Report, watch
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -45,7 +46,8 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
             console.print(Text(text), soft_wrap=True)
 
     line = LiveLine(progress, max_iter, images)
-    before, screen.write = screen.write, write
+    before, screen.write = (screen.write, watch.show), write
+    watch.show = line.show_compiling
     events.add(line)
     with streams.stderr_may_fail():
         progress.start()
@@ -55,7 +57,7 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
         events.remove(line)
         with streams.stderr_may_fail():
             progress.stop()
-        screen.write = before
+        screen.write, watch.show = before
 
 
 class LiveLine:
@@ -70,6 +72,7 @@ class LiveLine:
         self._drawn = self._started = (time.perf_counter(), 0)
         self._running = False
         self._speed = 0.0
+        self._shown = (0, "first iteration")  # iterations done, text
 
     def __call__(self, event: Event) -> None:
         """Take up one event."""
@@ -81,6 +84,7 @@ class LiveLine:
                 self._draw(event)
         elif isinstance(event, NetTestFinished):
             self._test = newest_result(event.outputs)
+            self._show(event.iter, "  ".join(filter(None, (f"{event.iter}/{self._max_iter}", self._test))))
         elif isinstance(event, NetTestStarted):
             self._show(event.iter, f"iteration {event.iter}, testing net #{event.index}")
 
@@ -99,7 +103,16 @@ class LiveLine:
         ]
         self._show(event.iter, "  ".join(filter(None, parts)))
 
+    def show_compiling(self, report: Report) -> None:
+        """Say in the line that kernels are compiled; called by another thread."""
+        completed, text = self._shown
+        self._redraw(completed, text if report.done else str(report))
+
     def _show(self, completed: int, text: str) -> None:
+        self._shown = completed, text
+        self._redraw(completed, text)
+
+    def _redraw(self, completed: int, text: str) -> None:
         self._progress.update(self._task, completed=completed, description=text)
         with streams.stderr_may_fail():
             self._progress.refresh()
