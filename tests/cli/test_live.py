@@ -69,10 +69,10 @@ def test_the_time_left_is_that_of_the_iterations_left(monkeypatch, begin):
 def test_the_line_says_what_is_done_now():
     progress = Progress()
     line = live.LiveLine(progress, max_iter=1000, images=64)
-    line(NetTestStarted(0, 0))
+    line(NetTestStarted(0, 0, 1))
     line.show_compiling(Report(3, 2.0, False))
     line.show_compiling(Report(9, 4.0, True))
-    line(NetTestFinished(0, 0, (Output("accuracy", 0.1, 0),)))
+    line(NetTestFinished(0, 0, (Output("accuracy", 0.1, 0),), None, 1.0))
     line.show_compiling(Report(12, 6.0, False))
     assert [text for _, text in progress.shown] == [
         "iteration 0, testing net #0",
