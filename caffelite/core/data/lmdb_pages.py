@@ -12,8 +12,7 @@ import os
 import stat
 import struct
 import weakref
-from collections.abc import Callable
-from itertools import repeat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -53,6 +52,7 @@ DUPSORT = 0x04  # flag of a tree: keys with several values
 PAGES_AT_ONCE = 256  # looked at together: numpy pays for many
 PAGES_OF_POINTERS = 16  # the same where values lie in pages of their own: there are some hundred in each, and far apart
 GAP = 8  # pages between two wanted ones that are rather read than passed over by another call
+BYTES_AT_ONCE = 1 << 20  # of smaller values, read together
 LARGE = 1 << 16  # bytes of a value from which a call of its own costs less than to copy it out of others
 VERY_LARGE = 1 << 26  # bytes of a value for which memory is asked about
 
@@ -324,27 +324,33 @@ class Tree:
             raise self.file.damaged(f"page {number} has entries that reach out of it")
         return Nodes(data, counts, nodes, heads, ends)
 
-    def overflow(self, numbers: Array, sizes: Array) -> list[bytes]:
-        """Return the values of these sizes that begin on these pages."""
+    def pages_of(self, numbers: Array, sizes: Array) -> Array:
+        """Return how many pages values of these sizes take that begin on these pages; DataError if not in the file."""
         page_size = self._meta.page_size
-        pages = (sizes + (PAGE_HEADER + page_size - 1)) // page_size
+        pages: Array = (sizes + (PAGE_HEADER + page_size - 1)) // page_size
         wrong = (numbers < 2) | (numbers > self._meta.last_page + 1 - pages)
         if wrong.any():
             raise self.file.damaged(f"a value of {sizes[wrong][0]} bytes would begin on page {numbers[wrong][0]}")
-        if sizes.max() >= LARGE:
-            return [self._large(*each) for each in zip(numbers.tolist(), pages.tolist(), sizes.tolist(), strict=True)]
+        return pages
+
+    def values(self, numbers: Array, pages: Array) -> tuple[memoryview, Array]:
+        """Return bytes with the values that begin on these pages, and where each begins in them."""
         data, starts = self._gather(numbers, pages, self._values_buffer)
         self._check_overflow(numbers, pages, *self._headers(data, starts))
-        begins = starts + PAGE_HEADER
-        return [bytes(data[begin:end]) for begin, end in zip(begins.tolist(), (begins + sizes).tolist(), strict=True)]
+        return data, starts + PAGE_HEADER
 
-    def _large(self, number: int, pages: int, size: int) -> bytes:
+    def large_value(self, number: int, pages: int, size: int) -> int:
+        """Return where in the file the value begins that lies on these pages."""
         start = number * self._meta.page_size
         header = np.frombuffer(self.file.read(start, PAGE_HEADER), "<u2")
         self._check_overflow(np.array([number]), np.array([pages]), header[np.newaxis], header.view("<u8")[np.newaxis])
         if size >= VERY_LARGE and size > (have := available()):
             raise self.file.error(f"has a value of {human(size)}, and {human(have)} of memory are available")
-        return self.file.read(start + PAGE_HEADER, size)
+        return start + PAGE_HEADER
+
+    def values_at_once(self, pages: int) -> int:
+        """Return how many values of so many pages are read together."""
+        return max(1, BYTES_AT_ONCE // (pages * self._meta.page_size))
 
     def _check_overflow(self, numbers: Array, pages: Array, headers: Array, own_numbers: Array) -> None:
         own_pages = own_numbers[:, 1] >> 32
@@ -353,47 +359,150 @@ class Tree:
             raise self.file.damaged(f"page {numbers[wrong][0]} is not the overflow page that it should be")
 
 
+def _rows(data: memoryview, starts: Array, size: int) -> Array:
+    """Return copies of `size` bytes from each start on, (N, size) uint8."""
+    length = max(0, len(data) - size + 1)
+    everywhere: Array = np.ndarray((length,), np.dtype((np.void, size)), data, strides=(1,))
+    return everywhere[starts].view(np.uint8).reshape(len(starts), size)
+
+
+def _items(rows: Array) -> list[bytes]:
+    """Return the rows, (N, size) uint8, as bytes."""
+    items: list[bytes] = rows.view(np.dtype((np.void, rows.shape[1])))[:, 0].tolist()
+    return items
+
+
+class Rows(NamedTuple):
+    """Records that follow each other: their values as an array, (N, size) uint8, if they are all of one size."""
+
+    keys: list[bytes]
+    values: Array | list[bytes]
+
+
 class Block:
     """The records of some leaf pages, until the tree reads other pages."""
 
     def __init__(self, tree: Tree, nodes: Nodes) -> None:
-        self._tree, heads = tree, nodes.heads
+        self._tree, self._data, heads = tree, nodes.data, nodes.heads
         self.pages, self.count = len(nodes.counts), len(nodes.starts)
         flags, key_sizes = heads[:, 2], heads[:, 3]
         self._sizes = heads[:, 0] | heads[:, 1].astype(np.int64) << 16
+        self._starts, self._values = nodes.starts, nodes.starts + NODE_HEADER + key_sizes
         self.in_overflow: Array | None = None
-        values = nodes.starts + NODE_HEADER + key_sizes
-        ends = values + self._sizes
+        ends = self._values + self._sizes
         if flags.any():
             self.in_overflow = flags & IN_OVERFLOW != 0
-            ends = np.where(self.in_overflow, values + POINTER.itemsize, ends)
+            ends = np.where(self.in_overflow, self._values + POINTER.itemsize, ends)
         if (ends > nodes.ends).any():
             raise tree.file.damaged("a value reaches out of its page")
-        self._data = nodes.data
-        self._starts = nodes.starts.tolist()
-        self._unpack: Callable[[memoryview, int], Record] | None = None
-        if (heads == heads[0]).all():
-            value_size = ends[0] - values[0]
-            self._unpack = struct.Struct(f"{NODE_HEADER}x{key_sizes[0]}s{value_size}s").unpack_from
-        else:
-            self._values, self._ends = values.tolist(), ends.tolist()
-        for place in np.flatnonzero(flags & NOT_A_RECORD):
-            raise tree.not_a_record(int(flags[place]), self.records(int(place), int(place) + 1)[0][0])
+        self._keys = self._all_keys(key_sizes)
+        for place in np.flatnonzero(flags & NOT_A_RECORD)[:1]:
+            raise tree.not_a_record(int(flags[place]), self._keys[place])
+        self._size = int(self._sizes[0]) if (self._sizes == self._sizes[0]).all() else None  # of all values
+        self._overflow = None if self.in_overflow is None else Overflow(tree, self)
+
+    def _all_keys(self, sizes: Array) -> list[bytes]:
+        starts, size = self._starts + NODE_HEADER, int(sizes[0])
+        if size and (sizes == size).all():
+            return _items(_rows(self._data, starts, size))
+        bounds = zip(starts.tolist(), self._values.tolist(), strict=True)
+        return [bytes(self._data[start:end]) for start, end in bounds]
+
+    def pointers(self) -> tuple[Array, Array]:
+        """Return the first pages and the sizes of the values that lie in pages of their own."""
+        assert self.in_overflow is not None
+        # As signed numbers: what is too large for a file is then too small.
+        numbers = _rows(self._data, self._values[self.in_overflow], POINTER.itemsize).view(POINTER)[:, 0]
+        return numbers, self._sizes[self.in_overflow]
 
     def records(self, first: int, last: int) -> list[Record]:
         """Return key and value of the records from place `first` up to, and without, `last`."""
-        data, starts = self._data, self._starts[first:last]
-        if self._unpack is not None:
-            found = list(map(self._unpack, repeat(data), starts))
+        return list(zip(self._keys[first:last], self._values_of(first, last), strict=True))
+
+    def rows(self, first: int, last: int) -> list[Rows]:
+        """Return the same in one Rows."""
+        values: Array | list[bytes]
+        if not self._size or not self._of_one_kind(first, last):
+            values = self._values_of(first, last)
+        elif self._overflow is None or not self._overflow.count(first, last):
+            values = _rows(self._data, self._values[first:last], self._size)
         else:
-            bounds = zip(starts, self._values[first:last], self._ends[first:last], strict=True)
-            found = [(bytes(data[start + NODE_HEADER : value]), bytes(data[value:end])) for start, value, end in bounds]
-        if self.in_overflow is not None:
-            places = np.flatnonzero(self.in_overflow[first:last])
-            if len(places):
-                pointers = b"".join([found[place][1] for place in places])
-                # As signed numbers: what is too large for a file is then too small.
-                values = self._tree.overflow(np.frombuffer(pointers, POINTER), self._sizes[first:last][places])
-                for place, value in zip(places.tolist(), values, strict=True):
-                    found[place] = (found[place][0], value)
-        return found
+            values = self._overflow.rows(first, last, self._size)
+        return [Rows(self._keys[first:last], values)]
+
+    def _of_one_kind(self, first: int, last: int) -> bool:
+        return self._overflow is None or self._overflow.count(first, last) in (0, last - first)
+
+    def _values_of(self, first: int, last: int) -> list[bytes]:
+        data, starts = self._data, self._values[first:last]
+        if self._overflow is None:
+            if self._size:
+                return _items(_rows(data, starts, self._size))
+            ends = (starts + self._sizes[first:last]).tolist()
+            return [bytes(data[start:end]) for start, end in zip(starts.tolist(), ends, strict=True)]
+        assert self.in_overflow is not None
+        elsewhere = self._overflow.values(first, last)
+        if self._overflow.count(first, last) == last - first:
+            return list(elsewhere)
+        apart, ends = self.in_overflow[first:last].tolist(), (starts + self._sizes[first:last]).tolist()
+        places = zip(apart, starts.tolist(), ends, strict=True)
+        return [next(elsewhere) if other else bytes(data[start:end]) for other, start, end in places]
+
+
+class Overflow:
+    """The values of a block that lie in pages of their own. Small ones are read some at once, ahead of their turn."""
+
+    def __init__(self, tree: Tree, block: Block) -> None:
+        assert block.in_overflow is not None
+        self._tree = tree
+        self._numbers, self._sizes = block.pointers()
+        self._pages = tree.pages_of(self._numbers, self._sizes)
+        self._befores = np.concatenate(([0], np.cumsum(block.in_overflow)))  # such values before each place
+        self._are_large = bool(self._sizes.max() >= LARGE)
+        self._at_once = tree.values_at_once(int(self._pages.max()))
+        self._first = self._last = 0  # which values `_data` holds
+        self._data, self._starts = memoryview(b""), np.zeros(0, np.int64)
+
+    def count(self, first: int, last: int) -> int:
+        """Return how many there are from place `first` of the block up to, and without, `last`."""
+        return int(self._befores[last] - self._befores[first])
+
+    def values(self, first: int, last: int) -> Iterator[bytes]:
+        """Give those from place `first` of the block up to, and without, `last`."""
+        begin, end = int(self._befores[first]), int(self._befores[last])
+        if self._are_large:
+            for place in range(begin, end):
+                size = int(self._sizes[place])
+                yield self._tree.file.read(self._large(place), size)
+            return
+        for data, at, starts in self._portions(begin, end):
+            ends = starts + self._sizes[at : at + len(starts)]
+            for start, stop in zip(starts.tolist(), ends.tolist(), strict=True):
+                yield bytes(data[start:stop])
+
+    def rows(self, first: int, last: int, size: int) -> Array:
+        """Return the same, all of `size` bytes, as (N, size) uint8."""
+        begin, end = int(self._befores[first]), int(self._befores[last])
+        if self._are_large:
+            offsets = [self._large(place) for place in range(begin, end)]
+            rows: Array = np.empty((end - begin, size), np.uint8)
+            for row, offset in zip(rows, offsets, strict=True):
+                self._tree.file.read_into(memoryview(row), offset)
+            return rows
+        found = [_rows(data, starts, size) for data, _, starts in self._portions(begin, end)]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _large(self, place: int) -> int:
+        return self._tree.large_value(int(self._numbers[place]), int(self._pages[place]), int(self._sizes[place]))
+
+    def _portions(self, begin: int, end: int) -> Iterator[tuple[memoryview, int, Array]]:
+        """Give bytes, the first value that lies in them, and where it and those that follow begin in the bytes."""
+        while begin < end:
+            if not self._first <= begin < self._last:
+                last = min(begin + self._at_once, len(self._numbers))
+                self._first = self._last = 0  # what `_data` held is lost, also if reading fails
+                self._data, self._starts = self._tree.values(self._numbers[begin:last], self._pages[begin:last])
+                self._first, self._last = begin, last
+            stop = min(end, self._last)
+            yield self._data, begin, self._starts[begin - self._first : stop - self._first]
+            begin = stop
