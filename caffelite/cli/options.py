@@ -24,7 +24,7 @@ AUTO = "auto"
 SNAPSHOT = string(
     "snapshot",
     "",
-    "The solverstate to resume training from; auto takes the newest that is complete, or begins if there is none yet.",
+    "The solverstate to resume from; auto takes the complete one of the highest iteration, or begins if there is none.",
     metavar=f"FILE|{AUTO}",
 )
 GPU = string("gpu", "", "Accepted for Caffe's scripts; caffelite says once that it runs on the CPU.", metavar="IDS")
