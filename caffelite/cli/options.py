@@ -35,6 +35,9 @@ STAGE = string("stage", "", "Stages of the net's state, separated by commas.", m
 NO_PYTHON_LAYERS = boolean("no_python_layers", "Refuse nets with layers of type Python: they run code of their own.")
 SIGINT_EFFECT = string("sigint_effect", "stop", "What Ctrl-C does; stop makes a snapshot first.", choices=EFFECTS)
 SIGHUP_EFFECT = string("sighup_effect", "snapshot", "What a hangup signal does.", choices=EFFECTS)
+SIGTERM_EFFECT = string(
+    "sigterm_effect", "stop", "What SIGTERM does (docker stop, SLURM); stop makes a snapshot first.", choices=EFFECTS
+)
 
 
 def stages(arguments: "Arguments") -> list[str]:

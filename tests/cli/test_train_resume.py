@@ -97,7 +97,7 @@ def scores(lines):
     return [line for line in lines[start:] if "Test" in line or line.startswith("Iteration")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_a_snapshot_taken_during_a_test_gives_the_scores_of_an_uninterrupted_run(
     caffelite, started_program, folder, resumable_net, texts, number
 ):
