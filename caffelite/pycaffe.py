@@ -296,7 +296,7 @@ class Net(engine.Net):
 
     def load_hdf5(self, path: str | os.PathLike[str]) -> None:
         """Read weights that `save_hdf5` wrote, by layer name; WeightsError, both shapes named, if they do not fit."""
-        HDF5.copy_model(self.weight_layers(), path)
+        HDF5.copy_model(self.weight_layers(), path, False)
 
     def save_hdf5(self, path: str | os.PathLike[str]) -> None:
         """Write the weights to an HDF5 file; an older file of that name is replaced only by a complete one."""

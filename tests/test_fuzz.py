@@ -201,7 +201,7 @@ def test_our_states_are_restored_or_refused_and_never_differ(fuzz, golden_folder
 
     def restore(path):
         solver.restore(path)
-        if reader_of(path).read_resume(path) is not None:  # else it passes for one of Caffe's, without a checksum
+        if reader_of(path).read_state(path).resume is not None:  # else it passes for one of Caffe's, without a checksum
             assert solver.iter == 2
             np.testing.assert_array_equal(solver.histories[0], history)
 

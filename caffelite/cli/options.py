@@ -24,7 +24,7 @@ AUTO = "auto"
 SNAPSHOT = string(
     "snapshot",
     "",
-    "The solverstate to resume training from; auto takes the newest that is complete, or begins if there is none yet.",
+    "The solverstate to resume from; auto takes the complete one of the highest iteration, or begins if there is none.",
     metavar=f"FILE|{AUTO}",
 )
 GPU = string("gpu", "", "Accepted for Caffe's scripts; caffelite says once that it runs on the CPU.", metavar="IDS")
@@ -35,6 +35,9 @@ STAGE = string("stage", "", "Stages of the net's state, separated by commas.", m
 NO_PYTHON_LAYERS = boolean("no_python_layers", "Refuse nets with layers of type Python: they run code of their own.")
 SIGINT_EFFECT = string("sigint_effect", "stop", "What Ctrl-C does; stop makes a snapshot first.", choices=EFFECTS)
 SIGHUP_EFFECT = string("sighup_effect", "snapshot", "What a hangup signal does.", choices=EFFECTS)
+SIGTERM_EFFECT = string(
+    "sigterm_effect", "stop", "What SIGTERM does (docker stop, SLURM); stop makes a snapshot first.", choices=EFFECTS
+)
 
 
 def stages(arguments: "Arguments") -> list[str]:

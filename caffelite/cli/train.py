@@ -17,6 +17,7 @@ from caffelite.cli.options import (
     NO_PYTHON_LAYERS,
     SIGHUP_EFFECT,
     SIGINT_EFFECT,
+    SIGTERM_EFFECT,
     SNAPSHOT,
     SOLVER,
     STAGE,
@@ -53,6 +54,7 @@ FLAGS = (
     NO_PYTHON_LAYERS,
     SIGINT_EFFECT,
     SIGHUP_EFFECT,
+    SIGTERM_EFFECT,
     GPU,
 )
 
@@ -61,7 +63,7 @@ FLAGS = (
 def train(arguments: Arguments) -> None:
     """Train the net that a solver's prototxt names.
 
-    Ctrl-C makes a snapshot and stops, a hangup signal makes a snapshot and goes on.
+    Ctrl-C and SIGTERM make a snapshot and stop, a hangup signal makes a snapshot and goes on.
     A second Ctrl-C stops at once, without a snapshot.
     """
     path = required(arguments, SOLVER, "Need a solver definition to train")
@@ -80,7 +82,8 @@ def train(arguments: Arguments) -> None:
     if arguments[SNAPSHOT] and (found or not automatic):
         del file.param.weights[:]
 
-    with SignalSource(arguments[SIGINT_EFFECT], arguments[SIGHUP_EFFECT]) as signals:
+    effects = (arguments[flag] for flag in (SIGINT_EFFECT, SIGHUP_EFFECT, SIGTERM_EFFECT))
+    with SignalSource(*effects) as signals:
         solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
         try:
             solver.action_source = signals

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -12,9 +14,9 @@ def send(number):
 
 
 @pytest.mark.parametrize("effect", ["stop", "snapshot", "none"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
 def test_a_signal_asks_once_for_its_effect(number, effect):
-    with SignalSource(effect, effect) as source:
+    with SignalSource(effect, effect, effect) as source:
         assert source() is Action.NONE
         send(number)
         assert source() is Action[effect.upper()]
@@ -22,14 +24,14 @@ def test_a_signal_asks_once_for_its_effect(number, effect):
 
 
 def test_hangup_comes_first():
-    with SignalSource("stop", "snapshot") as source:
+    with SignalSource("stop", "snapshot", "stop") as source:
         send(signal.SIGINT)
         send(signal.SIGHUP)
         assert [source(), source(), source()] == [Action.SNAPSHOT, Action.STOP, Action.NONE]
 
 
 def test_a_second_interrupt_stops_at_once():
-    with SignalSource("stop", "snapshot") as source:
+    with SignalSource("stop", "snapshot", "stop") as source:
         send(signal.SIGINT)
         source()
         with pytest.raises(KeyboardInterrupt):
@@ -37,14 +39,40 @@ def test_a_second_interrupt_stops_at_once():
 
 
 def test_interrupts_that_do_not_stop_may_come_often():
-    with SignalSource("snapshot", "stop") as source:
+    with SignalSource("snapshot", "stop", "stop") as source:
         send(signal.SIGINT)
         send(signal.SIGINT)
         assert [source(), source()] == [Action.SNAPSHOT, Action.NONE]
 
 
 def test_the_handlers_before_come_back():
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGHUP)
-    with SignalSource("stop", "snapshot"):
-        assert signal.getsignal(signal.SIGINT) != before[0]
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGHUP)) == before
+    numbers = signal.SIGINT, signal.SIGHUP, signal.SIGTERM
+    before = [signal.getsignal(number) for number in numbers]
+    with SignalSource("stop", "snapshot", "stop"):
+        assert not set(before) & {signal.getsignal(number) for number in numbers}
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+FORKING = """
+import os, signal, time
+from caffelite.cli.signals import SignalSource
+with SignalSource("none", "none", "none") as source:
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        child = os.fork()
+        if child == 0:
+            try:
+                os.kill(os.getpid(), number)
+                time.sleep(30)
+            except KeyboardInterrupt:
+                os._exit(5)
+            os._exit(6)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        os.kill(os.getpid(), number)
+"""
+
+
+def test_processes_forked_meanwhile_end_as_ever():
+    """Else a pool of a Python layer could not be ended."""
+    run = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60)
+    assert (run.stdout.split(), run.stderr) == (["5", str(-signal.SIGHUP), str(-signal.SIGTERM)], "")
+    assert run.returncode == 0

@@ -92,8 +92,9 @@ def wait_for(path):
     raise AssertionError(f"{path} was never written")
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_hangup_snapshots_and_goes_on_and_interrupt_stops_and_says_how_to_resume(
-    caffelite, started_program, solver_with, folder, texts
+    caffelite, started_program, solver_with, folder, texts, stop
 ):
     solver_with(max_iter="100000000", test_iter=None, test_interval=None)
     process = started_program("train", "--solver=solver.prototxt", "--level=0")
@@ -101,7 +102,7 @@ def test_hangup_snapshots_and_goes_on_and_interrupt_stops_and_says_how_to_resume
     process.send_signal(signal.SIGHUP)
     log = lines_until(process, "Snapshotting solver state to binary proto file")
     wait_for(folder / texts(log)[-1].split()[-1])
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     rest = texts(process.communicate(timeout=60)[1])
     assert process.returncode == 0
     state_file = rest[1].split()[-1]
@@ -132,12 +133,27 @@ def test_a_second_interrupt_stops_at_once_and_leaves_no_file(started_program, so
     assert set(folder.iterdir()) == before
 
 
+def test_sigterm_may_make_a_snapshot_and_go_on(started_program, solver_with, folder, texts):
+    solver_with(max_iter="100000000", test_iter=None, test_interval=None)
+    process = started_program("train", "--solver=solver.prototxt", "--sigterm_effect=snapshot")
+    lines_until(process, "Starting Optimization")
+    for _ in range(2):
+        process.send_signal(signal.SIGTERM)
+        log = lines_until(process, "Snapshotting solver state to binary proto file")
+        wait_for(folder / texts(log)[-1].split()[-1])
+    process.send_signal(signal.SIGINT)
+    assert texts(process.communicate(timeout=60)[1])[-2] == "Optimization Done."
+    assert process.returncode == 0
+
+
 def test_signals_without_effect(started_program, solver_with):
     solver_with(max_iter="2000", display="1000")
-    process = started_program("train", "--solver=solver.prototxt", "--sigint_effect=none", "--sighup-effect", "none")
+    effects = ("--sigint_effect=none", "--sighup-effect", "none", "--sigterm_effect=none")
+    process = started_program("train", "--solver=solver.prototxt", *effects)
     lines_until(process, "Starting Optimization")
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
     lines_until(process, "Optimization Done.")
     assert process.wait(60) == 0
 

@@ -1,6 +1,14 @@
-"""`caffelite train` with --snapshot auto, --keep_snapshots and --on_nan."""
+"""`caffelite train` with --snapshot auto, --keep_snapshots and --on_nan, and what a resumed run does."""
 
+import os
+import signal
+import time
+
+import numpy as np
 import pytest
+
+from caffelite.core.weights import hdf5
+from caffelite.core.weights.solverstate import read_state
 
 TRAIN = ("train", "--solver=solver.prototxt")
 
@@ -41,6 +49,80 @@ def test_auto_takes_the_snapshot_before_a_damaged_one_and_says_so(caffelite, sol
     assert damaged.startswith("tiny_iter_6.solverstate cannot be used: tiny_iter_6.caffemodel is not as it was written")
     assert empty.startswith("tiny_iter_4.solverstate cannot be used: tiny_iter_4.caffemodel is not as it was written")
     assert (folder / "tiny_iter_6.caffemodel").read_bytes() == whole
+
+
+def test_auto_takes_the_highest_iteration_whatever_the_files_times_and_opens_no_other(
+    caffelite, solver_with, folder, monkeypatch
+):
+    solver_with(snapshot="2", max_iter="6", snapshot_format="HDF5")
+    assert caffelite(*TRAIN).status == 0
+    for age, n in enumerate((6, 2, 4)):
+        os.utime(f"tiny_iter_{n}.solverstate.h5", (10**9 + age, 10**9 + age))
+    opened = []
+    monkeypatch.setattr(hdf5, "require_safe", lambda path: opened.append(os.path.basename(path)))
+    result = caffelite(*TRAIN, "--snapshot=auto")
+    assert result.status == 0
+    assert set(opened) == {"tiny_iter_6.solverstate.h5", "tiny_iter_6.caffemodel.h5"}
+    assert "Resuming from tiny_iter_6.solverstate.h5" in result.texts
+    assert [line.partition("] ")[2].partition(",")[0] for line in warnings_of(result)] == [
+        "tiny_iter_4.solverstate.h5 is of a lower iteration than tiny_iter_6.solverstate.h5"
+    ]
+
+
+def test_auto_refuses_a_net_with_a_renamed_layer_which_a_named_snapshot_only_warns_of(caffelite, folder):
+    net = (folder / "net.prototxt").read_text().replace("label", "t").replace('name: "loss"', 'name: "loss"', 1)
+    more = 'layer { name: "NAME" type: "InnerProduct" bottom: "ip" top: "ip2" inner_product_param { num_output: 2 } }\n'
+    net = net.replace('bottom: "ip" bottom: "t"', 'bottom: "ip2" bottom: "t"')
+    first, rest = net.split('layer { name: "accuracy"')
+    (folder / "net.prototxt").write_text(first + more.replace("NAME", "old") + 'layer { name: "accuracy"' + rest)
+    assert caffelite(*TRAIN).status == 0
+    (folder / "net.prototxt").write_text(first + more.replace("NAME", "new") + 'layer { name: "accuracy"' + rest)
+    refused = caffelite(*TRAIN, "--snapshot=auto", "--iterations=6")
+    assert refused.status == 1
+    assert "layer new has no weights in tiny_iter_4.caffemodel" in refused.err
+    assert "no snapshot can be used (tiny_iter_4.solverstate)" in refused.error
+    told = caffelite(*TRAIN, "--snapshot=tiny_iter_4.solverstate", "--iterations=6")
+    assert told.status == 0
+    assert any("layer new got no weights from tiny_iter_4.caffemodel" in line for line in warnings_of(told))
+
+
+TESTING = """net: "net.prototxt" base_lr: 0.01 lr_policy: "fixed" momentum: 0.9 random_seed: 1 iter_size: 2
+test_iter: 400 test_iter: 3 test_interval: 10 max_iter: 30 snapshot_prefix: "tiny" display: 10
+"""
+
+
+def scores(lines):
+    """Return the lines of the last three tests, those after iterations 10, 20 and 30."""
+    start = lines.index("Iteration 10, Testing net (#0)")
+    return [line for line in lines[start:] if "Test" in line or line.startswith("Iteration")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_snapshot_taken_during_a_test_gives_the_scores_of_an_uninterrupted_run(
+    caffelite, started_program, folder, resumable_net, texts, number
+):
+    """The resumed run makes the test again, from the record with which it began."""
+    (folder / "net.prototxt").write_text(resumable_net)
+    (folder / "solver.prototxt").write_text(TESTING)
+    straight = caffelite(*TRAIN)
+    assert straight.status == 0
+    whole = read_state(folder / "tiny_iter_30.solverstate")
+
+    process = started_program(*TRAIN)
+    for line in process.stderr:
+        if line.endswith("Iteration 10, Testing net (#0)\n"):
+            break
+    time.sleep(0.01)
+    process.send_signal(number)
+    log = texts(process.communicate(timeout=60)[1])
+    assert log[0].startswith("Snapshotting to" if number == signal.SIGHUP else "Test interrupted.")
+    resumed = caffelite(*TRAIN, "--snapshot=tiny_iter_10.solverstate")
+    assert resumed.status == 0
+    assert scores(resumed.texts) == scores(straight.texts)
+    again = read_state(folder / "tiny_iter_30.solverstate")
+    assert again.resume.net == whole.resume.net
+    for ours, theirs in zip(again.history, whole.history, strict=True):
+        np.testing.assert_array_equal(ours.data, theirs.data)
 
 
 def test_auto_without_any_whole_snapshot_is_an_error_not_a_new_beginning(caffelite, folder):

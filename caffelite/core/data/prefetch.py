@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ log = logging.getLogger("caffelite")
 
 Buffer = TypeVar("Buffer")
 
-SECONDS_AT_EXIT = 5  # how long the end of the program waits for a batch that is being read
+SECONDS_AT_EXIT = 5  # how long the end of the program, and a fork, wait for a batch that is being read
 
 
 class _End(NamedTuple):
@@ -29,6 +30,9 @@ class Prefetcher(Generic[Buffer]):
 
     `load` fills one buffer. What it raises comes out of the `batch()` that would have given that buffer, and out of all
     later ones. The thread ends with `close`, when the prefetcher is collected, or with the program.
+
+    A forked process has no threads but the one that forked: there the prefetcher `has_lost_its_thread`, and another one
+    must be made. No batch is being read while the process forks, so that what `load` uses is whole in the child.
     """
 
     def __init__(self, load: Callable[[Buffer], None], buffers: list[Buffer]) -> None:
@@ -38,14 +42,24 @@ class Prefetcher(Generic[Buffer]):
         for buffer in buffers:
             self._free.put(buffer)
         self._stopping = threading.Event()
+        self._loading = threading.RLock()  # of the thread while it fills a buffer
+        self._process = os.getpid()
         # The thread gets no reference to the prefetcher, so that one that nobody uses can be collected.
         self._thread = threading.Thread(
-            target=_run, args=(load, self._free, self._full, self._stopping), name="caffelite-prefetch", daemon=True
+            target=_run,
+            args=(load, self._free, self._full, self._stopping, self._loading),
+            name="caffelite-prefetch",
+            daemon=True,
         )
         weakref.finalize(self, _stop, self._stopping, self._free).atexit = False  # _close_all does it, and waits
         self._takes = self._waits = 0
         _running.add(self)
         self._thread.start()
+
+    @property
+    def has_lost_its_thread(self) -> bool:
+        """Whether this is a process that was forked from the one whose thread filled the buffers."""
+        return os.getpid() != self._process
 
     @contextmanager
     def batch(self) -> Iterator[Buffer]:
@@ -67,8 +81,16 @@ class Prefetcher(Generic[Buffer]):
     def close(self, timeout: float | None = None) -> None:
         """Stop the thread and wait, at most `timeout` seconds, for the batch that it is reading."""
         _stop(self._stopping, self._free)
-        if self._thread is not threading.current_thread():
+        if self._thread is not threading.current_thread() and not self.has_lost_its_thread:
             self._thread.join(timeout)
+
+    def pause(self, timeout: float) -> bool:
+        """Let no buffer be filled until `go_on`; False if one is still being filled after `timeout` seconds."""
+        return self._loading.acquire(timeout=timeout)
+
+    def go_on(self) -> None:
+        """End the pause."""
+        self._loading.release()
 
 
 def _run(
@@ -76,11 +98,13 @@ def _run(
     free: SimpleQueue[Buffer | None],
     full: SimpleQueue[Buffer | _End],
     stopping: threading.Event,
+    loading: threading.RLock,
 ) -> None:
     end: BaseException = RuntimeError("no more batches: the layer was closed")
     try:
         while (buffer := free.get()) is not None and not stopping.is_set():
-            load(buffer)
+            with loading:
+                load(buffer)
             full.put(buffer)
     except BaseException as err:  # whatever it is, the thread that waits for the batch must hear of it
         end = err
@@ -93,6 +117,23 @@ def _stop(stopping: threading.Event, free: SimpleQueue[Buffer | None]) -> None:
 
 
 _running: weakref.WeakSet[Prefetcher[Any]] = weakref.WeakSet()
+
+
+_forking = threading.local()  # `paused`: what this thread holds while it forks
+
+
+def _before_fork() -> None:
+    alive = [prefetcher for prefetcher in list(_running) if not prefetcher.has_lost_its_thread]
+    _forking.paused = [prefetcher for prefetcher in alive if prefetcher.pause(SECONDS_AT_EXIT)]
+
+
+def _after_fork() -> None:
+    for prefetcher in _forking.paused:
+        prefetcher.go_on()
+    _forking.paused = []
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 @atexit.register

@@ -33,21 +33,43 @@ log = logging.getLogger("caffelite")
 
 
 def restore_newest(restore: Callable[[str], None], candidates: list[Snapshot]) -> str:
-    """Restore the first of the snapshots that is complete, the others named in warnings; return its solverstate.
+    """Restore the first of the snapshots that is complete; return its solverstate. Those behind it stay unopened.
+
+    Snapshots that are not complete are named in warnings. So is one behind it whose file is newer: it may be of a
+    training that was begun anew, or from an earlier snapshot, and has not come as far.
 
     `restore` takes up a solverstate, or raises CaffeliteError and changes nothing: a solver's `restore`, strictly.
     Raises WeightsError if none is complete.
     """
-    for snapshot in candidates:
+    for index, snapshot in enumerate(candidates):
         log.info("Resuming from %s", snapshot.state_file)
         try:
             restore(snapshot.state_file)
         except CaffeliteError as err:
             log.warning("%s cannot be used: %s", snapshot.state_file, err)
         else:
+            _tell_newer(snapshot, candidates[index + 1 :])
             return snapshot.state_file
     names = ", ".join(snapshot.state_file for snapshot in candidates)
     raise WeightsError(f"no snapshot can be used ({names}): mend or remove them, or train without --snapshot")
+
+
+def _tell_newer(chosen: Snapshot, others: list[Snapshot]) -> None:
+    newest = max(others, key=lambda snapshot: _changed(snapshot.state_file), default=chosen)
+    if _changed(newest.state_file) > _changed(chosen.state_file):
+        log.warning(
+            "%s is of a lower iteration than %s, but its file is newer. If it is of another training, which is to go "
+            "on, give it as --snapshot, or move the other training's snapshots",
+            newest.state_file,
+            chosen.state_file,
+        )
+
+
+def _changed(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:  # a running process may have removed it
+        return 0.0
 
 
 def read_snapshot(
@@ -63,7 +85,8 @@ def read_snapshot(
 
     Returns the state for what is left: iteration and step. With `take_seed` the nets get the stored seed, too.
     Raises WeightsError, with nothing changed, if the files are damaged or belong to another net. A caffemodel that
-    was changed since is an error if `strict`, else a warning: people do put other weights there.
+    was changed since, lacks a layer or is not named by the state is an error if `strict`, else a warning: people do
+    put other weights there, and rename layers.
     """
     path = Path(state_file)
     state = format_of(path).read_state(path)
@@ -74,7 +97,9 @@ def read_snapshot(
     if state.learned_net:
         model_file = _find_model(path, state.learned_net)
         _check_model_sum(state, model_file, strict)
-        copy_trained_layers(nets[0].weight_layers(), model_file)
+        copy_trained_layers(nets[0].weight_layers(), model_file, all_needed=strict)
+    else:
+        _tell_no_model(path, strict)
     events.send(HistoryRestored(state.iter, str(path)))
     with np.errstate(over="ignore", invalid="ignore"):
         for (_, values), stored in zip(history_blobs(params, histories), state.history, strict=True):
@@ -138,6 +163,13 @@ def _check_model_sum(state: StoredState, model_file: Path, strict: bool) -> None
     if strict:
         raise WeightsError(text)
     log.warning("%s", text)
+
+
+def _tell_no_model(path: Path, strict: bool) -> None:
+    text = f"{path} names no caffemodel (learned_net)"
+    if strict:
+        raise WeightsError(f"{text}, so it cannot be gone on from")
+    log.warning("%s: the weights stay as they are, and only the history of their updates is taken up", text)
 
 
 def _find_model(path: Path, learned_net: str) -> Path:

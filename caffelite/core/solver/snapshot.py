@@ -22,16 +22,19 @@ from caffelite.core.net.net import Net
 from caffelite.core.solver.snapshot_files import Snapshot
 from caffelite.core.weights.checksum import crc32_of
 from caffelite.core.weights.formats import format_to_write
-from caffelite.core.weights.state_values import pack
-from caffelite.proto.caffe_pb2 import ResumeState, SolverParameter, SolverState
+from caffelite.proto.caffe_pb2 import NetStateValues, ResumeState, SolverParameter, SolverState
 
 
 class Progress(NamedTuple):
-    """How far a solver of this type is: the updates done, and the step that its learning rate policy has reached."""
+    """How far a solver of this type is: the updates done, and the step that its learning rate policy has reached.
+
+    `states` is what the layers of each net kept between passes when the iteration began, in which a resumed run begins.
+    """
 
     iter: int
     current_step: int
     solver_type: str
+    states: Sequence[NetStateValues]
 
 
 def write_snapshot(
@@ -65,7 +68,7 @@ def _state(progress: Progress, nets: Sequence[Net], model_file: str, history: Se
     resume = ResumeState(
         solver_type=progress.solver_type,
         seed=nets[0].context.seed,
-        net=[pack(net.get_state()) for net in nets],
+        net=progress.states,
         model_crc32=crc32_of(model_file),
         written=time.time(),
         **machine(),

@@ -15,7 +15,7 @@ from caffelite.core.errors import SolverError, WeightsError
 from caffelite.core.events import Event, SnapshotWritten
 from caffelite.core.solver.file import SolverFile
 from caffelite.core.weights.atomic import check_writable
-from caffelite.core.weights.formats import SUFFIXES, Format, format_of
+from caffelite.core.weights.formats import SUFFIXES, Format
 
 
 class Snapshot(NamedTuple):
@@ -70,31 +70,21 @@ def check_space(file: SolverFile, arena: Arena, histories: int) -> None:
 
 
 def snapshots(prefix: str) -> list[Snapshot]:
-    """Return the snapshots with this prefix, the newest first.
+    """Return the snapshots with this prefix, that of the highest iteration first; no file is opened.
 
-    The newest is the one written last: after going back to an earlier snapshot, that is not the one of the highest
-    iteration. When it was written stands in the solverstate; of one that Caffe wrote, the file's own time counts.
+    The files' times do not count, since copies and clocks change them; but of two for one iteration, in two formats,
+    the one written last comes first.
     """
     folder, start = os.path.split(f"{prefix}_iter_")
     suffixes = "|".join(map(re.escape, SUFFIXES))
     name = re.compile(rf"{re.escape(start)}(\d+)\.solverstate({suffixes})")
-    found: list[tuple[float, int, str]] = []
+    found: list[tuple[int, float, str]] = []
     for path in _files(folder):
         match = name.fullmatch(path.name)
         if match:
             with contextlib.suppress(FileNotFoundError):  # a running process may remove old ones meanwhile
-                found.append((_written(path), int(match[1]), os.path.join(folder, path.name)))
+                found.append((int(match[1]), path.stat().st_mtime, os.path.join(folder, path.name)))
     return [Snapshot.of_state(state_file) for _, _, state_file in sorted(found, reverse=True)]
-
-
-def _written(path: Path) -> float:
-    """Return when a solverstate was written, in seconds since 1970."""
-    changed = path.stat().st_mtime
-    try:
-        resume = format_of(path).read_resume(path)
-    except WeightsError:  # damaged: whoever restores it will say so
-        return changed
-    return resume.written if resume is not None and resume.HasField("written") else changed
 
 
 def remove_leftovers(prefix: str) -> None:
@@ -111,7 +101,10 @@ def _files(folder: str) -> list[Path]:
 
 
 class SnapshotKeeper:
-    """A listener that, when a snapshot is complete, removes all of its prefix but the newest `count`."""
+    """A listener that, when a snapshot is complete, removes all of its prefix but the newest `count`.
+
+    The newest is the one just written; those of higher iterations are of a run before this one, and the oldest.
+    """
 
     def __init__(self, prefix: str, count: int) -> None:
         self._prefix, self._count = prefix, count
@@ -120,9 +113,11 @@ class SnapshotKeeper:
         """Remove old snapshots after a new one; WeightsError if a file cannot be removed."""
         if not isinstance(event, SnapshotWritten):
             return
-        for old in snapshots(self._prefix)[self._count :]:
-            if old.state_file != event.state_file:
-                _remove(old)
+        found = snapshots(self._prefix)
+        name = os.path.basename(event.state_file)
+        newest = next((i for i, one in enumerate(found) if os.path.basename(one.state_file) == name), 0)
+        for old in [*found[newest:], *found[:newest]][self._count :]:
+            _remove(old)
 
 
 def _remove(snapshot: Snapshot) -> None:

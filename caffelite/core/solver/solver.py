@@ -30,7 +30,8 @@ from caffelite.core.solver.snapshot import Progress, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
 from caffelite.core.solver.testing import NetTest, run_test
 from caffelite.core.weights.formats import copy_trained_layers
-from caffelite.proto.caffe_pb2 import SolverParameter
+from caffelite.core.weights.state_values import pack
+from caffelite.proto.caffe_pb2 import NetStateValues, SolverParameter
 
 log = logging.getLogger("caffelite")
 
@@ -88,6 +89,7 @@ class Solver(ABC):
         self.last_snapshot = ""  # the solverstate that was written or restored last
         self._iter = 0
         self.current_step = 0  # that the learning rate policy has reached
+        self._held_states: list[NetStateValues] | None = None  # of `nets`, for snapshots; None: as they are now
         self._callbacks: list[tuple[Callback, Callback]] = []
         self._display = Display(self.events)
         log.info("Initializing solver from parameters: \n%s", message_text(self.param))
@@ -158,6 +160,7 @@ class Solver(ABC):
     def count_iteration(self) -> None:
         """Note that an update was made."""
         self._iter += 1
+        self._held_states = None
 
     def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
         """Call `on_start()` before the passes of each iteration, `on_gradients_ready()` between them and the update."""
@@ -185,11 +188,13 @@ class Solver(ABC):
         if self.stopped:
             self.events.send(events.OptimizationStopped(self._iter))
             return
+        self._hold_states()
         if self.is_due(param.display):
             loss = self._display.smooth(self._forward(self._iter * param.iter_size))
             self.events.send(events.FinalLossDisplayed(self._iter, loss))
         if self.is_due(param.test_interval):
             self.test_all()
+        self._held_states = None
         self.events.send(events.OptimizationDone(self._iter))
 
     def step(self, iterations: int) -> None:
@@ -207,6 +212,7 @@ class Solver(ABC):
     def _iterate(self) -> None:
         self.net.clear_param_diffs()
         if self.is_due(self.param.test_interval) and (self._iter > 0 or self.param.test_initialization):
+            self._hold_states()
             self.test_all()
             if self.stopped:
                 return
@@ -226,6 +232,17 @@ class Solver(ABC):
             self._refuse_bad_params()
         self.events.send(events.IterationFinished(self._iter, loss, smoothed_loss, update.lr))
         self._act()
+
+    def _hold_states(self) -> None:
+        """Let snapshots hold what layers keep now, until the next update.
+
+        A run that is resumed from a snapshot taken on the way there does again what follows, a test for instance.
+        """
+        if self._held_states is None:
+            self._held_states = self._states()
+
+    def _states(self) -> list[NetStateValues]:
+        return [pack(net.get_state()) for net in self.nets]
 
     def is_due(self, interval: int) -> bool:
         """Return whether what happens every `interval` iterations (0: never) happens in this one."""
@@ -297,7 +314,8 @@ class Solver(ABC):
         if not self.is_root:
             raise SolverError("only the solver of rank 0 takes snapshots")
         self._refuse_bad_params()
-        progress = Progress(self._iter, self.current_step, self.type)
+        states = self._states() if self._held_states is None else self._held_states
+        progress = Progress(self._iter, self.current_step, self.type, states)
         files = write_snapshot(self.param, self.nets, self.histories, progress, self.events)
         self.last_snapshot = files.state_file
         return files
@@ -311,6 +329,7 @@ class Solver(ABC):
         state = read_snapshot(state_file, strict, self.type, self.nets, self.histories, self.events, take_seed)
         tell_other_step(self.file, state, os.fspath(state_file))
         self._iter, self.current_step = state.iter, state.current_step
+        self._held_states = None
         self.last_snapshot = os.fspath(state_file)
 
     def close(self) -> None:

@@ -40,15 +40,15 @@ def read_layers(path: str | os.PathLike[str]) -> list[StoredLayer]:
     return layers
 
 
-def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str]) -> None:
+def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str], all_needed: bool = False) -> None:
     """Copy parameters, and gradients where stored, into the layers of the same name, of equal names the first.
 
     Raises WeightsError, before anything is copied, if the file is no caffemodel, a layer's blobs do not fit, or no
-    layer with parameters is in it; layers that got nothing are named in warnings.
+    layer with parameters is in it; layers that got nothing are named in warnings, or refused if `all_needed`.
     """
     sources = [SourceLayer(stored.name, dict(enumerate(stored.blobs))) for stored in read_layers(path)]
     pairs = matched(layers, sources, os.fspath(path), _RULES, _fits)
-    check_filled(layers, [blob for blob, _ in pairs], os.fspath(path))
+    check_filled(layers, [blob for blob, _ in pairs], os.fspath(path), all_needed)
     with np.errstate(over="ignore", invalid="ignore"):  # doubles beyond float32 become infinite, as in Caffe
         for blob, values in pairs:
             blob.data.reshape(-1)[...] = values.data

@@ -14,7 +14,7 @@ from caffelite.core.weights import caffemodel, hdf5_caffemodel, hdf5_state, solv
 from caffelite.core.weights.hdf5 import is_hdf5
 from caffelite.core.weights.match import NetLayer
 from caffelite.core.weights.solverstate import StoredState
-from caffelite.proto.caffe_pb2 import ResumeState, SolverParameter, SolverState
+from caffelite.proto.caffe_pb2 import SolverParameter, SolverState
 
 Path = str | os.PathLike[str]
 
@@ -26,10 +26,9 @@ class Format(NamedTuple):
     """
 
     suffix: str
-    copy_model: Callable[[Sequence[NetLayer], Path], None]
+    copy_model: Callable[[Sequence[NetLayer], Path, bool], None]
     write_model: Callable[[Path, str, Sequence[NetLayer], bool], None]
     read_state: Callable[[Path], StoredState]
-    read_resume: Callable[[Path], ResumeState | None]
     write_state: Callable[[Path, SolverState, Sequence[tuple[Shape, Array]]], None]
 
 
@@ -38,7 +37,6 @@ BINARY = Format(
     caffemodel.copy_model,
     caffemodel.write_model,
     solverstate.read_state,
-    solverstate.read_resume,
     solverstate.write_state,
 )
 HDF5 = Format(
@@ -46,7 +44,6 @@ HDF5 = Format(
     hdf5_caffemodel.copy_model,
     hdf5_caffemodel.write_model,
     hdf5_state.read_state,
-    hdf5_state.read_resume,
     hdf5_state.write_state,
 )
 SUFFIXES = (BINARY.suffix, HDF5.suffix)
@@ -62,9 +59,10 @@ def format_to_write(param: SolverParameter) -> Format:
     return HDF5 if param.snapshot_format == SolverParameter.HDF5 else BINARY
 
 
-def copy_trained_layers(layers: Sequence[NetLayer], path: Path) -> None:
+def copy_trained_layers(layers: Sequence[NetLayer], path: Path, all_needed: bool = False) -> None:
     """Copy the parameters in a caffemodel of either format into the layers of the same name; the others keep theirs.
 
-    Raises WeightsError, before anything is copied, if the file is no caffemodel or a layer's blobs do not fit.
+    Raises WeightsError, before anything is copied, if the file is no caffemodel or a layer's blobs do not fit; if
+    `all_needed`, also if a layer with parameters is not in it, of which there is a warning otherwise.
     """
-    format_of(path).copy_model(layers, path)
+    format_of(path).copy_model(layers, path, all_needed)

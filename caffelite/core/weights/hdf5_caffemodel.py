@@ -40,16 +40,16 @@ class _Dataset(NamedTuple):
         self.file.read(self.dataset, out)
 
 
-def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str]) -> None:
+def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str], all_needed: bool = False) -> None:
     """Copy parameters into the layers of the same name, of equal names the last.
 
     Gradients are not read. Raises WeightsError, before anything is copied, if the file is no caffemodel, no layer with
     parameters is in it, or a layer's do not fit: each that the layer owns must be there in its own shape. Layers that
-    got nothing are named in warnings.
+    got nothing are named in warnings, or refused if `all_needed`.
     """
     with opened(path, "caffemodel") as file:
         pairs = matched(layers, _stored_layers(file), os.fspath(path), _RULES, key=_group_name)
-        check_filled(layers, [blob for blob, _ in pairs], os.fspath(path))
+        check_filled(layers, [blob for blob, _ in pairs], os.fspath(path), all_needed)
         for blob, dataset in pairs:
             dataset.read(blob.data)
 

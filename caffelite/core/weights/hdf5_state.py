@@ -39,12 +39,6 @@ def read_state(path: str | os.PathLike[str]) -> StoredState:
         )
 
 
-def read_resume(path: str | os.PathLike[str]) -> ResumeState | None:
-    """Read what is ours in a solverstate; WeightsError if the file is none or is damaged."""
-    with opened(path, "solverstate") as file:
-        return _resume(file)
-
-
 def _integer(file: Hdf5File, name: str) -> int:
     dataset = file.dataset(file.root, name)
     if dataset is None or file.shape(dataset, name) != (1,):

@@ -131,10 +131,10 @@ def _pairs(
     return pairs
 
 
-def check_filled(layers: Sequence[NetLayer], filled: Iterable[Blob], source: str) -> None:
+def check_filled(layers: Sequence[NetLayer], filled: Iterable[Blob], source: str, all_needed: bool = False) -> None:
     """Warn of each layer that owns parameters and got none from the file `source`; `filled` are those that got some.
 
-    Raises WeightsError if no layer got any: the net would be as it was.
+    Raises WeightsError if no layer got any: the net would be as it was. With `all_needed`, if one got none.
     """
     places = {_address(blob) for blob in filled}
     with_params = [layer for layer in layers if layer.blobs]
@@ -147,6 +147,11 @@ def check_filled(layers: Sequence[NetLayer], filled: Iterable[Blob], source: str
     for layer in with_params:
         if not any(layer.owned) or any(_address(blob) in places for blob in layer.blobs):
             continue
+        if all_needed:
+            raise WeightsError(
+                f"{where(layer.place)}layer {layer.name} has no weights in {source}: give it the name that it had, "
+                "or put all weights there"
+            )
         rest = "it keeps those it has" if any(blob.data.any() for blob in layer.blobs) else "it stays zero"
         log.warning("%slayer %s got no weights from %s: %s", where(layer.place), layer.name, source, rest)
 

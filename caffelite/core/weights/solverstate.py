@@ -62,13 +62,6 @@ def read_state(path: str | os.PathLike[str]) -> StoredState:
     return StoredState(numbers[ITER], numbers[CURRENT_STEP], learned_net, history, resume)
 
 
-def read_resume(path: str | os.PathLike[str]) -> ResumeState | None:
-    """Read what is ours in a solverstate; WeightsError if the file is none or is damaged."""
-    file = WireFile(Path(path), "solverstate")
-    found = [field for field in file.fields() if field.number == RESUME and field.kind == LENGTH]
-    return _resume(file, found[-1]) if found else None
-
-
 def _resume(file: WireFile, field: Field) -> ResumeState:
     try:
         return ResumeState.FromString(bytes(file.buffer[field.start : field.end]))

@@ -147,6 +147,39 @@ def test_the_program_ends(after):
     assert run.stderr == ""
 
 
+FORKING = """
+import os, time
+from caffelite.core.data.prefetch import Prefetcher
+
+filling = False
+def load(buffer):
+    global filling
+    filling = True
+    time.sleep(0.01)
+    filling = False
+
+kept = Prefetcher(load, [[None] for _ in range(4)])
+for _ in range(20):
+    with kept.batch():
+        pass
+    child = os.fork()
+    if child == 0:
+        if filling or not kept.has_lost_its_thread:
+            os._exit(1)
+        kept.close()
+        if os.fork() == 0:  # a fork of a fork has no thread to wait for
+            os._exit(0)
+        os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not kept.has_lost_its_thread
+"""
+
+
+def test_no_buffer_is_being_filled_while_the_process_forks():
+    run = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_an_interrupt_ends_waiting():
     script = AT_EXIT.format(seconds=0.3, after="while True:\n    with kept.batch():\n        print('more', flush=True)")
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -1,4 +1,5 @@
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,71 @@ def test_the_newest_whole_snapshot_is_restored_and_damaged_ones_are_named(solver
         WeightsError, match="no snapshot can be used .*mend or remove them, or train without --snapshot"
     ):
         restore_newest(restore, candidates)
+
+
+def test_a_newer_snapshot_of_a_lower_iteration_is_told(solvers, tmp_path, caplog):
+    """As after a training that went back, and got less far; only the first complete one is opened."""
+    solver = solvers.of(FIXED + f'snapshot_prefix: "{tmp_path}/a"')
+    for _ in range(3):
+        solver.step(1)
+        solver.snapshot()
+    opened, text = [], f"a_iter_2.solverstate is of a lower iteration than {tmp_path}/a_iter_3.solverstate, but its"
+    assert restore_newest(opened.append, snapshots(f"{tmp_path}/a")) == f"{tmp_path}/a_iter_3.solverstate"
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+    os.utime(tmp_path / "a_iter_2.solverstate", (2 * 10**9, 2 * 10**9))
+    restore_newest(opened.append, snapshots(f"{tmp_path}/a"))
+    [warning] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert text in warning
+    assert opened == [f"{tmp_path}/a_iter_3.solverstate"] * 2
+
+
+TWO_LAYERS = """
+layer { name: "data" type: "DummyData" top: "x" top: "t" dummy_data_param {
+    shape { dim: 4 dim: 5 } shape { dim: 4 dim: 3 } data_filler { type: "gaussian" std: 1 } } }
+layer { name: "ip1" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 4
+    weight_filler { type: "xavier" } } }
+layer { name: "ip2" type: "InnerProduct" bottom: "y" top: "z" inner_product_param { num_output: 3
+    weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "z" bottom: "t" top: "loss" }
+"""
+
+
+@pytest.mark.parametrize("format", ["BINARYPROTO", "HDF5"])
+def test_a_renamed_layer_is_refused_or_told(solvers, tmp_path, caplog, format):
+    text = FIXED + f'snapshot_format: {format} snapshot_prefix: "{tmp_path}/a"'
+    solver = solvers.of(text, TWO_LAYERS)
+    solver.step(2)
+    state_file = solver.snapshot().state_file
+    renamed = solvers.of(text, TWO_LAYERS.replace('"ip2"', '"ip2_new"'))
+    before = renamed.net.arena.data.copy()
+    with pytest.raises(
+        WeightsError, match=r"layer ip2_new has no weights in .*a_iter_2\.caffemodel.*: give it the name"
+    ):
+        renamed.restore(state_file, strict=True)
+    np.testing.assert_array_equal(renamed.net.arena.data, before)
+    assert (renamed.iter, np.any(renamed.histories[0])) == (0, False)
+    renamed.restore(state_file)
+    assert renamed.iter == 2
+    [warning] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert "layer ip2_new got no weights from" in warning
+
+
+def test_a_state_without_a_caffemodel_is_refused_or_told(solvers, tmp_path, state_file, caplog):
+    state = read_state(state_file)
+    path = tmp_path / "bare.solverstate"
+    write_state(path, SolverState(iter=2), [(blob.shape, blob.data) for blob in state.history])
+    solver = solvers.of(FIXED)
+    before = solver.net.arena.data.copy()
+    with pytest.raises(
+        WeightsError, match=r"bare\.solverstate names no caffemodel \(learned_net\), so it cannot be gone"
+    ):
+        solver.restore(path, strict=True)
+    assert solver.iter == 0
+    solver.restore(path)
+    assert solver.iter == 2
+    np.testing.assert_array_equal(solver.net.arena.data, before)
+    [warning] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert "names no caffemodel (learned_net): the weights stay as they are" in warning
 
 
 def test_states_of_both_formats_are_told_by_their_contents(solvers, tmp_path):

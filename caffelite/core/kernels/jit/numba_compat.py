@@ -6,6 +6,7 @@ see versions.py.
 """
 
 import hashlib
+import os
 import pickle
 import types as python_types
 import weakref
@@ -17,6 +18,7 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import caching, cgutils, event
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 from numba.extending import intrinsic
@@ -25,6 +27,13 @@ from caffelite.core.kernels.jit.cache import FileForEachKey, cache_folder
 from caffelite.core.kernels.jit.progress import watch
 from caffelite.core.kernels.jit.sources import has_source, source_stamp
 from caffelite.core.kernels.jit.versions import PUBLIC_OPTIONS
+
+# A process forked while another thread compiled would wait for ever to compile.
+os.register_at_fork(
+    before=global_compiler_lock.acquire,
+    after_in_parent=global_compiler_lock.release,
+    after_in_child=global_compiler_lock.release,
+)
 
 # without a form for C code to call, which none does
 OPTIONS = {**PUBLIC_OPTIONS, "no_cfunc_wrapper": True}

@@ -1,5 +1,6 @@
 """How many threads a parallel kernel runs on, and a pool of them for a numba that is not known."""
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -10,16 +11,53 @@ import numba
 
 from caffelite.core import container
 
+log = logging.getLogger("caffelite")
+
+_lost = False  # whether this process was forked from one that had started numba's threads
+_told = False
+
 
 def thread_count() -> int:
     """Return on how many threads a parallel kernel that is launched from this thread runs.
 
     numba's setting, which is a thread's own, but no more than the container may keep busy, since threads beyond that
     only wait for each other to be let run. NUMBA_NUM_THREADS, if it is set, is the user's word.
+
+    1 in a process that was forked after the threads had started: it has none of them, and neither numba nor OpenMP can
+    start them anew (a launch would end the process, or wait for ever). That is told once.
     """
+    if _lost:
+        _tell()
+        return 1
     threads = int(numba.get_num_threads())
     quota = _quota()
     return threads if quota is None else min(threads, quota)
+
+
+def _after_fork() -> None:
+    global _lost
+    _lost = _lost or _threads_started()
+
+
+def _threads_started() -> bool:
+    try:
+        numba.threading_layer()
+    except ValueError:  # numba's word for: not yet
+        return False
+    return True
+
+
+def _tell() -> None:
+    global _told
+    if not _told:
+        _told = True
+        log.warning(
+            "this process was forked after kernels had run on several threads; here they run on one. With the start "
+            'method "spawn" or "forkserver" of multiprocessing a process gets threads of its own'
+        )
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @cache

@@ -41,7 +41,9 @@ class PrefetchingLayer(Layer):
         """Do nothing: each batch shapes the tops."""
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
-        """Copy the next batch into the tops; the first time the thread starts."""
+        """Copy the next batch into the tops; the first time the thread starts, and again in a forked process."""
+        if self._prefetcher is not None and self._prefetcher.has_lost_its_thread:
+            self.set_state(self.get_state())
         if self._prefetcher is None:
             self._prefetcher = Prefetcher(self.loader.load, self._new_batches(top))
         with self._prefetcher.batch() as batch:
