@@ -1,4 +1,7 @@
-"""How long an epoch of an LMDB database takes to read: caffelite's reader beside a cursor of liblmdb."""
+"""How long an epoch of an LMDB database takes to read: caffelite's reader beside a cursor of liblmdb.
+
+Both give keys and, for 64 records at a time, an array of their values, as a Data layer takes them.
+"""
 
 import argparse
 import tempfile
@@ -39,7 +42,7 @@ def ours(folder: Path) -> Callable[[], Sample]:
     def epoch() -> Sample:
         start = time.perf_counter()
         for first in range(0, reader.entries, AT_ONCE):
-            reader.read(min(AT_ONCE, reader.entries - first))
+            reader.read_rows(min(AT_ONCE, reader.entries - first))
         return (time.perf_counter() - start,)
 
     return epoch
@@ -53,8 +56,8 @@ def theirs(folder: Path) -> Callable[[], Sample]:
         start = time.perf_counter()
         with environment.begin() as transaction:
             waiting = transaction.cursor().iternext()
-            while list(islice(waiting, AT_ONCE)):
-                pass
+            while some := list(islice(waiting, AT_ONCE)):
+                np.frombuffer(b"".join([value for _, value in some]), np.uint8).reshape(len(some), -1)
         return (time.perf_counter() - start,)
 
     return epoch

@@ -13,6 +13,7 @@ import stat
 import struct
 import weakref
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -49,10 +50,10 @@ KIND_NAMES = {BRANCH: "branch", LEAF: "leaf", OVERFLOW: "overflow"}
 IN_OVERFLOW, SUB_DATABASE, NOT_A_RECORD = 0x01, 0x02, 0xFFFE  # flags of a node
 DUPSORT = 0x04  # flag of a tree: keys with several values
 
-PAGES_AT_ONCE = 256  # looked at together: numpy pays for many
+PAGES_AT_ONCE = 512  # looked at together: numpy pays for many
 PAGES_OF_POINTERS = 16  # the same where values lie in pages of their own: there are some hundred in each, and far apart
 GAP = 8  # pages between two wanted ones that are rather read than passed over by another call
-BYTES_AT_ONCE = 1 << 20  # of smaller values, read together
+BYTES_AT_ONCE = 1 << 21  # of smaller values, read together
 LARGE = 1 << 16  # bytes of a value from which a call of its own costs less than to copy it out of others
 VERY_LARGE = 1 << 26  # bytes of a value for which memory is asked about
 
@@ -359,16 +360,21 @@ class Tree:
             raise self.file.damaged(f"page {numbers[wrong][0]} is not the overflow page that it should be")
 
 
+@lru_cache(maxsize=64)
+def _bytes_type(size: int) -> np.dtype[np.void]:
+    return np.dtype((np.void, size))
+
+
 def _rows(data: memoryview, starts: Array, size: int) -> Array:
     """Return copies of `size` bytes from each start on, (N, size) uint8."""
+    return _items(data, starts, size).view(np.uint8).reshape(len(starts), size)
+
+
+def _items(data: memoryview, starts: Array, size: int) -> Array:
+    """Return the same as (N), each item being so many bytes."""
     length = max(0, len(data) - size + 1)
-    everywhere: Array = np.ndarray((length,), np.dtype((np.void, size)), data, strides=(1,))
-    return everywhere[starts].view(np.uint8).reshape(len(starts), size)
-
-
-def _items(rows: Array) -> list[bytes]:
-    """Return the rows, (N, size) uint8, as bytes."""
-    items: list[bytes] = rows.view(np.dtype((np.void, rows.shape[1])))[:, 0].tolist()
+    everywhere: Array = np.ndarray((length,), _bytes_type(size), data, strides=(1,))
+    items: Array = everywhere[starts]
     return items
 
 
@@ -404,7 +410,8 @@ class Block:
     def _all_keys(self, sizes: Array) -> list[bytes]:
         starts, size = self._starts + NODE_HEADER, int(sizes[0])
         if size and (sizes == size).all():
-            return _items(_rows(self._data, starts, size))
+            keys: list[bytes] = _items(self._data, starts, size).tolist()
+            return keys
         bounds = zip(starts.tolist(), self._values.tolist(), strict=True)
         return [bytes(self._data[start:end]) for start, end in bounds]
 
@@ -422,22 +429,21 @@ class Block:
     def rows(self, first: int, last: int) -> list[Rows]:
         """Return the same in one Rows."""
         values: Array | list[bytes]
-        if not self._size or not self._of_one_kind(first, last):
+        apart = 0 if self._overflow is None else self._overflow.count(first, last)
+        if not self._size or apart not in (0, last - first):
             values = self._values_of(first, last)
-        elif self._overflow is None or not self._overflow.count(first, last):
+        elif self._overflow is None or not apart:
             values = _rows(self._data, self._values[first:last], self._size)
         else:
             values = self._overflow.rows(first, last, self._size)
         return [Rows(self._keys[first:last], values)]
 
-    def _of_one_kind(self, first: int, last: int) -> bool:
-        return self._overflow is None or self._overflow.count(first, last) in (0, last - first)
-
     def _values_of(self, first: int, last: int) -> list[bytes]:
         data, starts = self._data, self._values[first:last]
         if self._overflow is None:
             if self._size:
-                return _items(_rows(data, starts, self._size))
+                values: list[bytes] = _items(data, starts, self._size).tolist()
+                return values
             ends = (starts + self._sizes[first:last]).tolist()
             return [bytes(data[start:end]) for start, end in zip(starts.tolist(), ends, strict=True)]
         assert self.in_overflow is not None

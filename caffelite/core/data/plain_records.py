@@ -42,9 +42,8 @@ class PlainRecords:
                 return None
         channels, height, width = self._shape
         end = len(head) + channels * height * width
-        found = [b""] * len(values)
-        if size := values.shape[1] - end:
-            found = np.ascontiguousarray(values[:, end:]).view(np.dtype((np.void, size)))[:, 0].tolist()
+        tails, size = values[:, end:].tobytes(), values.shape[1] - end
+        found = [tails[at : at + size] for at in range(0, len(tails), size)] if size else [b""] * len(values)
         try:
             known = list(map(self._labels.__getitem__, found))
         except KeyError:
@@ -57,7 +56,7 @@ class PlainRecords:
         count = math.prod(self._shape)
         if values.shape[1] < len(head) + count:
             return False
-        return bool((values[:, : len(head)] == np.frombuffer(head, np.uint8)).all())
+        return values[:, : len(head)].tobytes() == head * len(values)
 
     def _learn_head(self, value: bytes) -> bytes:
         """Remember and return the head of a plain record; b"" if it is none."""

@@ -62,7 +62,23 @@ def test_reads_what_liblmdb_reads(tmp_path, seed):
     for _ in range(20):
         first, count = rng.randrange(len(expected)), rng.randrange(1, 50)
         reader.seek(first)
-        assert reader.read(count) == [expected[(first + i) % len(expected)] for i in range(count)]
+        wanted = [expected[(first + i) % len(expected)] for i in range(count)]
+        assert reader.read(count) == wanted
+        reader.seek(first)
+        rows = [(key, bytes(value)) for part in reader.read_rows(count) for key, value in zip(*part, strict=True)]
+        assert rows == wanted
+
+
+@pytest.mark.parametrize("size", [1, 700, 3000, 70000])
+def test_rows_of_one_size_are_one_array(tmp_path, size):
+    """In the leaf pages, in small and in large pages of their own; they stay when others are read."""
+    rng = random.Random(size)
+    records = [(b"%03d" % index, rng.randbytes(size)) for index in range(150)]
+    write_lmdb(tmp_path / "db", records)
+    reader = LmdbReader(tmp_path / "db")
+    found = [part for _ in range(3) for part in reader.read_rows(50)]
+    assert all(part.values.shape[1] == size for part in found)
+    assert [(key, bytes(value)) for part in found for key, value in zip(*part, strict=True)] == records
 
 
 def build(page_size, records):

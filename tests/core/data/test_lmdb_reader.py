@@ -41,6 +41,11 @@ def test_wraps(folder, caplog):
     assert [record.message for record in caplog.records] == ["Restarting data prefetching from start."]
 
 
+def test_a_batch_of_many_rounds(tmp_path):
+    write_lmdb(tmp_path / "db", [(b"0", b"a"), (b"1", b"b")])
+    assert keys(LmdbReader(tmp_path / "db").read(5001)) == [0, 1] * 2500 + [0]
+
+
 @pytest.mark.parametrize("record", [0, 1, 17, 39, 40, 41, 4017])
 def test_seek(folder, record):
     reader = LmdbReader(folder)
