@@ -38,11 +38,14 @@ def wait_for_iteration(process, folder, iteration):
         time.sleep(0.002)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more", [pytest.param(0, marks=pytest.mark.slow), pytest.param(14, marks=pytest.mark.soak)], ids=["20", "104"]
+)
 @pytest.mark.parametrize("kind", RUNS)
-def test_killed_runs_end_where_an_uninterrupted_one_does(started_program, caffelite, folder, resumable_net, kind):
+def test_killed_runs_end_where_an_uninterrupted_one_does(started_program, caffelite, folder, resumable_net, kind, more):
     fields, kills, flags = RUNS[kind]
-    rng = random.Random(kind)
+    kills += more
+    rng = random.Random(f"{kind} {more}" if more else kind)
     (folder / "net.prototxt").write_text(resumable_net)
     solver_text = f'{SOLVER} {fields} type: "{kind}"'
     (folder / "solver.prototxt").write_text(f'{solver_text} snapshot_prefix: "killed"')
