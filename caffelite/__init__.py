@@ -4,6 +4,9 @@ Names are loaded when first used, so that `import caffelite` and the command lin
 in the kernels, and these numba.
 """
 
+import caffelite.working_directory  # noqa: F401  (before anything can be imported from there)
+
+# isort: split
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

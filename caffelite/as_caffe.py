@@ -78,7 +78,7 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit("usage: python -m caffelite.as_caffe script.py [its arguments]")
     install_as_caffe()
     sys.argv[:] = arguments
-    sys.path[0] = str(Path(arguments[0]).resolve().parent)
+    sys.path.insert(0, str(Path(arguments[0]).resolve().parent))  # as Python does for a script
     runpy.run_path(arguments[0], run_name="__main__")
 
 

@@ -1,5 +1,7 @@
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +78,35 @@ def resumable_net(golden_folder):
     A position in data, crops and mirrors, dropout, random data, and what an LSTM carries from batch to batch.
     """
     return RESUMABLE_NET.format(source=golden_folder / "data" / "raw_lmdb")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB, 16 files and folders among them; skips where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = shutil.which("mount")
+    if command is None or os.getuid() != 0:
+        pytest.skip("only root can mount a file system")
+    size = "size=64k,nr_inodes=16,mode=755"
+    done = subprocess.run([command, "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def full_disk(small_disk):
+    """A file system without a free byte."""
+    with pytest.raises(OSError, match="No space left"), open(small_disk / "filling", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return small_disk
+
+
+@pytest.fixture
+def read_only_disk(small_disk):
+    """A file system that can only be read."""
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    return small_disk

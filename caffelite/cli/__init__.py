@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from caffelite.cli import glog, help
+from caffelite.cli import glog, help, streams
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
 from caffelite.cli.flags import Flag, FlagError, boolean, parse
 from caffelite.core.errors import CaffeliteError
@@ -29,19 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
+        streams.flush_stdout()
         return status
     except FlagError as err:
-        glog.write_stderr(f"ERROR: {err}")
+        streams.write_stderr(f"ERROR: {err}")
     except CaffeliteError as err:
-        glog.write_stderr(f"caffelite: error: {err}")
+        streams.write_stderr(f"caffelite: error: {err}")
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        glog.write_nowhere(sys.stdout)
+        streams.write_nowhere(sys.stdout)
         return NOBODY_READS
     except OSError as err:
-        glog.write_stderr(f"caffelite: error: {reason_of(err)}")
+        streams.write_stderr(f"caffelite: error: {reason_of(err)}")
     return FAILED
 
 
@@ -67,7 +67,10 @@ def _run(words: Sequence[str]) -> int:
 def _carry_out(command: Command, arguments: Arguments) -> int:
     """Run the command with its errors logged, so that they stand in log files too."""
     try:
-        return command.run(arguments) or 0
+        status = command.run(arguments) or 0
+        if command.result_is_log:
+            glog.require_log()
+        return status
     except CaffeliteError as err:
         LOGGER.critical("%s", err)
     except MemoryError as err:
@@ -83,7 +86,7 @@ def _warn_of_unused(command: Command, arguments: Arguments) -> None:
 
 
 def _show(text: str, status: int) -> int:
-    print(text)
+    streams.write_stdout(text)
     return status
 
 

@@ -39,7 +39,8 @@ R = TypeVar("R", bound=Run)
 class Command:
     """One action of `caffelite`: its line in the list of commands, its flags, and the function that runs it.
 
-    `run` returns the exit status; None is 0.
+    `run` returns the exit status; None is 0. `result_is_log`: nothing but log lines is made, so that a run whose log
+    was lost has failed.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Command:
     flags: tuple[Flag[Any], ...]
     positionals: str
     run: Run
+    result_is_log: bool = False
 
     def check_positionals(self, given: list[str]) -> None:
         """Raise UsageError unless `given` are as many words as e.g. "NAME [FOLDER]" or "FILE..." ask for."""
@@ -64,11 +66,13 @@ class Command:
 COMMANDS: Registry[Command] = Registry("action")
 
 
-def command(name: str, summary: str, *, flags: Iterable[Flag[Any]], positionals: str = "") -> Callable[[R], R]:
+def command(
+    name: str, summary: str, *, flags: Iterable[Flag[Any]], positionals: str = "", result_is_log: bool = False
+) -> Callable[[R], R]:
     """Decorate the function that runs the command; its docstring is the command's help text."""
 
     def add(run: R) -> R:
-        COMMANDS.register(name)(Command(name, summary, tuple(flags), positionals, run))
+        COMMANDS.register(name)(Command(name, summary, tuple(flags), positionals, run, result_is_log))
         return run
 
     return add

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import string
+from caffelite.cli.streams import write_stdout
 
 SOURCE = string("source", "", "Folder with the original files; without it they are downloaded.", metavar="FOLDER")
 OUT = string("out", "data", "Folder to make the databases in.", metavar="FOLDER")
@@ -20,8 +21,8 @@ def dataset(arguments: Arguments) -> None:
 
     if not arguments.positionals:
         for name in DATASETS:
-            print(f"{name:14} {DATASETS[name].summary}")
+            write_stdout(f"{name:14} {DATASETS[name].summary}")
         return
     (name,) = arguments.positionals
     for path in make(name, arguments[OUT], arguments[SOURCE] or None, arguments[URL] or None):
-        print(path)
+        write_stdout(str(path))

@@ -10,7 +10,7 @@ LOGGER = logging.getLogger("caffelite")
 LABEL = 31  # columns, as in Caffe
 
 
-@command("device_query", "show the processor and how caffelite uses it", flags=(GPU,))
+@command("device_query", "show the processor and how caffelite uses it", flags=(GPU,), result_is_log=True)
 def device_query(arguments: Arguments) -> None:
     """Log the processor's name, cores, vector instructions and caches, and numba's threads."""
     use_cpu(arguments)

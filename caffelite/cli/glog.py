@@ -7,7 +7,6 @@ import getpass
 import logging
 import os
 import platform
-import sys
 import threading
 import time
 import warnings
@@ -16,10 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from caffelite.cli import streams
 from caffelite.cli.caffe_places import caffe_place
 from caffelite.cli.command import Arguments
 from caffelite.cli.flags import Flag, boolean, int32, string
 from caffelite.core.errors import UsageError, printable
+from caffelite.core.files import Kind, UnreachableError, kind_of
+from caffelite.core.kernels.jit.progress import Report, watch
 
 LOGTOSTDERR = boolean("logtostderr", "Log to stderr only, not to files.")
 ALSOLOGTOSTDERR = boolean("alsologtostderr", "Log everything to stderr, also beside files.", default=True)
@@ -54,7 +56,7 @@ class StderrHandler(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.write: Callable[[str], object] = write_stderr
+        self.write: Callable[[str], object] = streams.write_stderr
         self.setFormatter(GlogFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -64,48 +66,52 @@ class StderrHandler(logging.Handler):
         else:
             self.write(self.format(record))
 
-
-@contextmanager
-def stderr_may_fail() -> Iterator[None]:
-    """Go on where stderr cannot be written: a closed terminal or `| tee` must not cost the snapshot that follows."""
-    try:
-        yield
-    except OSError:
-        write_nowhere(sys.stderr)
+    def show_compiling(self, report: Report) -> None:
+        """Write that kernels are compiled, where information is written at all; it is no line of Caffe's log."""
+        if self.level <= logging.INFO and not report.done:
+            self.write(f"caffelite: {report}")
 
 
-def write_nowhere(stream: TextIO) -> None:
-    """Send what is still written to the stream to nobody; Python, too, flushes it when the program ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+class LogFolder:
+    """The folder of glog's files. When one of them cannot be written, none is any more; a log line says so."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.failed = False
 
-def write_stderr(line: str) -> None:
-    """Write a line to stderr at once."""
-    with stderr_may_fail():
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+    def fail(self, err: OSError) -> None:
+        """Write no more: a full or lost disk must not cost the run, nor a warning for each line of the log."""
+        self.failed = True
+        LOGGER.warning("--log_dir: %s takes no more of the log (%s); going on without", self.path, err.strerror or err)
 
 
 class SeverityFile(logging.Handler):
     """One of glog's files: all records from `level` up, made when the first of them comes."""
 
-    def __init__(self, folder: Path, level: int) -> None:
+    def __init__(self, folder: LogFolder, level: int) -> None:
         super().__init__(level)
         self.setFormatter(GlogFormatter())
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        self.link = folder / f"caffelite.{NAMES[level]}"
-        self.path = folder / f"caffelite.{_host()}.{_user()}.log.{NAMES[level]}.{stamp}.{os.getpid()}"
+        self.folder = folder
+        self.link = folder.path / f"caffelite.{NAMES[level]}"
+        self.path = folder.path / f"caffelite.{_host()}.{_user()}.log.{NAMES[level]}.{stamp}.{os.getpid()}"
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append one record."""
+        """Append one record, unless the folder has failed."""
+        if self.folder.failed:
+            return
+        try:
+            self._append(self.format(record))
+        except OSError as err:
+            self.folder.fail(err)
+
+    def _append(self, line: str) -> None:
         new = not self.path.exists()
-        with open(self.path, "a", encoding="utf-8") as file:
+        with open(self.path, "a", encoding="utf-8", errors="backslashreplace") as file:  # names may be no UTF-8
             if new:
                 file.write(_header())
                 self._point_link()
-            file.write(self.format(record) + "\n")
+            file.write(line + "\n")
 
     def _point_link(self) -> None:
         """Let `caffelite.INFO` lead to the newest file; a file system without links goes without."""
@@ -113,7 +119,7 @@ class SeverityFile(logging.Handler):
             self.link.unlink(missing_ok=True)
             self.link.symlink_to(self.path.name)
         except OSError as err:
-            write_stderr(f"caffelite: {self.link} is not linked to the newest log: {err}")
+            streams.write_stderr(f"caffelite: {self.link} is not linked to the newest log: {err}")
 
 
 def _header() -> str:
@@ -145,8 +151,10 @@ def installed(arguments: Arguments) -> Iterator[StderrHandler]:
     screen.setLevel(lowest if on_stderr else LEVELS[min(max(value[STDERRTHRESHOLD], 0), 3)])
     handlers: list[logging.Handler] = [screen]
     if value[LOG_DIR] and not value[LOGTOSTDERR]:
-        handlers += [SeverityFile(_log_folder(value[LOG_DIR]), level) for level in NAMES]
-    before = LOGGER.level, LOGGER.propagate
+        folder = _log_folder(value[LOG_DIR])
+        handlers += [SeverityFile(folder, level) for level in NAMES]
+    before = LOGGER.level, LOGGER.propagate, watch.show
+    watch.show = screen.show_compiling
     LOGGER.setLevel(lowest)
     LOGGER.propagate = False
     for handler in handlers:
@@ -158,7 +166,7 @@ def installed(arguments: Arguments) -> Iterator[StderrHandler]:
     finally:
         for handler in handlers:
             LOGGER.removeHandler(handler)
-        LOGGER.level, LOGGER.propagate = before
+        LOGGER.level, LOGGER.propagate, watch.show = before
 
 
 def _values(arguments: Arguments) -> dict[Flag[Any], Any]:
@@ -170,11 +178,21 @@ def _values(arguments: Arguments) -> dict[Flag[Any], Any]:
     return values
 
 
-def _log_folder(path: str) -> Path:
-    folder = Path(path)
-    if not folder.is_dir():
+def _log_folder(path: str) -> LogFolder:
+    try:
+        kind = kind_of(path)
+    except UnreachableError as err:
+        raise UsageError(f"--log_dir: {path}: {err}") from None
+    if kind is not Kind.FOLDER:
         raise UsageError(f"--log_dir is {path}, which is no folder; make it first")
-    return folder
+    return LogFolder(Path(path))
+
+
+def require_log() -> None:
+    """Raise OutputError if some of the log was lost: neither stderr nor the files of --log_dir have all of it."""
+    folders = [handler.folder for handler in LOGGER.handlers if isinstance(handler, SeverityFile)]
+    if not folders or folders[0].failed:
+        streams.require_stderr()
 
 
 def _log_warning(
@@ -194,8 +212,3 @@ def screen() -> StderrHandler | None:
         if isinstance(handler, StderrHandler) and handler.level <= logging.INFO:
             return handler
     return None
-
-
-def stderr_is_terminal() -> bool:
-    """Whether somebody looks at stderr on a terminal that can move its cursor."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from caffelite.cli import glog
+from caffelite.cli import glog, streams
 from caffelite.core.events import Event, Events, IterationFinished, NetTestFinished, NetTestStarted, Output
 from caffelite.core.format import number
+from caffelite.core.kernels.jit.progress import Report, watch
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -26,7 +27,7 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
     `images` is how many one iteration takes, 0 if that is not known.
     """
     screen = glog.screen()
-    if screen is None or not glog.stderr_is_terminal():
+    if screen is None or not streams.stderr_is_terminal():
         yield
         return
     from rich.console import Console
@@ -40,22 +41,23 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
     )
 
     def write(text: str) -> None:
-        with glog.stderr_may_fail():
+        with streams.stderr_may_fail():
             # rich moves the live line down for what it prints itself; soft_wrap: log lines stay whole, however long
             console.print(Text(text), soft_wrap=True)
 
     line = LiveLine(progress, max_iter, images)
-    before, screen.write = screen.write, write
+    before, screen.write = (screen.write, watch.show), write
+    watch.show = line.show_compiling
     events.add(line)
-    with glog.stderr_may_fail():
+    with streams.stderr_may_fail():
         progress.start()
     try:
         yield
     finally:
         events.remove(line)
-        with glog.stderr_may_fail():
+        with streams.stderr_may_fail():
             progress.stop()
-        screen.write = before
+        screen.write, watch.show = before
 
 
 class LiveLine:
@@ -70,6 +72,7 @@ class LiveLine:
         self._drawn = self._started = (time.perf_counter(), 0)
         self._running = False
         self._speed = 0.0
+        self._shown = (0, "first iteration")  # iterations done, text
 
     def __call__(self, event: Event) -> None:
         """Take up one event."""
@@ -81,6 +84,7 @@ class LiveLine:
                 self._draw(event)
         elif isinstance(event, NetTestFinished):
             self._test = newest_result(event.outputs)
+            self._show(event.iter, "  ".join(filter(None, (f"{event.iter}/{self._max_iter}", self._test))))
         elif isinstance(event, NetTestStarted):
             self._show(event.iter, f"iteration {event.iter}, testing net #{event.index}")
 
@@ -99,9 +103,18 @@ class LiveLine:
         ]
         self._show(event.iter, "  ".join(filter(None, parts)))
 
+    def show_compiling(self, report: Report) -> None:
+        """Say in the line that kernels are compiled; called by another thread."""
+        completed, text = self._shown
+        self._redraw(completed, text if report.done else str(report))
+
     def _show(self, completed: int, text: str) -> None:
+        self._shown = completed, text
+        self._redraw(completed, text)
+
+    def _redraw(self, completed: int, text: str) -> None:
         self._progress.update(self._task, completed=completed, description=text)
-        with glog.stderr_may_fail():
+        with streams.stderr_may_fail():
             self._progress.refresh()
 
 

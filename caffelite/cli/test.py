@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("caffelite")
 
 
-@command("test", "score trained weights", flags=(MODEL, WEIGHTS, ITERATIONS, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU))
+@command(
+    "test",
+    "score trained weights",
+    flags=(MODEL, WEIGHTS, ITERATIONS, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU),
+    result_is_log=True,
+)
 def test(arguments: Arguments) -> None:
     """Run a net in phase TEST and print its outputs for each batch, then their means."""
     model = required(arguments, MODEL, "Need a model definition to score")

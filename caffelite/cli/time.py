@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("caffelite")
 
 
-@command("time", "time a net, layer by layer", flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU))
+@command(
+    "time",
+    "time a net, layer by layer",
+    flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU),
+    result_is_log=True,
+)
 def time(arguments: Arguments) -> None:
     """Run each layer of a net forward and backward, with random weights, and print average times."""
     model = required(arguments, MODEL, "Need a model definition to time")

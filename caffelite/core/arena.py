@@ -9,6 +9,7 @@ import numpy as np
 
 from caffelite.core.aligned import ALIGNMENT, aligned_zeros
 from caffelite.core.blob import Array, Blob
+from caffelite.core.errors import OutOfMemoryError
 
 
 @dataclass
@@ -44,10 +45,19 @@ class Arena:
         for param in reversed(params):
             param.offset = end
             end += -(-param.count // step) * step
-        self.data: Array = aligned_zeros(end, dtype)
-        self.diff: Array = aligned_zeros(end, dtype)
+        self.data: Array = _zeros(end, dtype)
         for param in params:
-            part = slice(param.offset, param.offset + param.count)
-            self.data[part] = param.blob.data.reshape(-1)
-            param.blob.set_data_storage(self.data[part])
-            param.blob.set_diff_storage(self.diff[part])
+            part = self.data[param.offset : param.offset + param.count]
+            part[:] = param.blob.data.reshape(-1)
+            param.blob.set_data_storage(part)
+        # after the values have left their first places, so that there are never three copies
+        self.diff: Array = _zeros(end, dtype)
+        for param in params:
+            param.blob.set_diff_storage(self.diff[param.offset : param.offset + param.count])
+
+
+def _zeros(count: int, dtype: np.dtype[Any]) -> Array:
+    try:
+        return aligned_zeros(count, dtype)
+    except OutOfMemoryError as err:
+        raise OutOfMemoryError(f"the parameters of the net, {count} values: {err}") from None

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from caffelite.core import container
 from caffelite.core.aligned import aligned_zeros
-from caffelite.core.errors import NetError
+from caffelite.core.errors import NetError, OutOfMemoryError
 from caffelite.core.format import shape_string
 
 Array = npt.NDArray[Any]
@@ -142,8 +142,8 @@ class Blob:
             container.require(size, f"a blob of shape {shape_string(self._shape)}")
         try:
             return aligned_zeros(self._capacity, self.dtype)
-        except MemoryError as err:
-            raise NetError(f"no memory for a blob of shape {shape_string(self._shape)}: {err}") from None
+        except OutOfMemoryError as err:
+            raise OutOfMemoryError(f"a blob of shape {shape_string(self._shape)}: {err}") from None
 
     def set_data_storage(self, storage: Array) -> None:
         """Let `data` live in `storage`, a flat array of this dtype with at least `count` elements."""

@@ -26,7 +26,10 @@ def read_blob(proto: caffe_pb2.BlobProto) -> Array:
     shape = stored_shape(proto)
     if min(shape, default=0) < 0 or values.size != prod(shape):
         raise WeightsError(f"a stored blob of shape {shape_string(shape)} holds {values.size} values")
-    return values.reshape(shape)
+    try:
+        return values.reshape(shape)
+    except ValueError as err:  # more axes than numpy has, or sizes beyond 2^63 beside a 0
+        raise WeightsError(f"a blob cannot have the shape {shape_string(shape)}: {err}") from None
 
 
 def _values(proto: caffe_pb2.BlobProto, field: str, dtype: type[np.floating[Any]]) -> Array:

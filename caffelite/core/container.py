@@ -5,6 +5,7 @@ A net that cannot fit is refused with the figure, before any memory is taken. Co
 """
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,11 @@ NO_LIMIT = 2**60  # bytes; version 1 writes nearly 2^63 where there is no limit
 
 
 def available() -> int:
-    """Bytes that this process can still take: free memory of the machine, or what the container's limit leaves."""
-    return min([_machine_available(), *_memory_left(ROOT)])
+    """Bytes that this process can still take: free memory of the machine, or what a limit leaves.
+
+    Limits are those of the container and of the process (`ulimit -v`).
+    """
+    return min([_machine_available(), *_memory_left(ROOT), *_addresses_left(ROOT)])
 
 
 def cpu_quota(root: Path = ROOT) -> int | None:
@@ -98,6 +102,14 @@ def _memory_left(root: Path) -> Iterator[int]:
                 yield max(0, limit - max(0, (used or 0) - _field(folder / "memory.stat", idle)))
 
 
+def _addresses_left(root: Path) -> Iterator[int]:
+    """Give what the limit on the process's addresses leaves, if there is one."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    pages = _text(root / "proc" / "self" / "statm").partition(" ")[0]
+    if limit != resource.RLIM_INFINITY and pages.isdigit():
+        yield max(0, limit - int(pages) * resource.getpagesize())
+
+
 def _groups(root: Path, controller: str) -> Iterator[Path]:
     """Folders of the control groups that the process is in, from its own out to the outermost, of both versions.
 
@@ -114,7 +126,7 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
         for mount in (mounts / controller, mounts / names) if names else (mounts, mounts / "unified"):
             inner = mount / path.lstrip("/")
             for folder in (inner, *inner.parents):
-                if folder.is_relative_to(mount) and folder not in seen and folder.is_dir():
+                if folder.is_relative_to(mount) and folder not in seen and os.path.isdir(folder):
                     seen.add(folder)
                     yield folder
 

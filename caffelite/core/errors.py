@@ -56,6 +56,10 @@ class NetError(CaffeliteError, ValueError):
     """The layers do not fit together, or do not fit in memory."""
 
 
+class OutOfMemoryError(NetError, MemoryError):
+    """The system gives no more memory, though the net was found to fit when it was built, or a limit is set."""
+
+
 class UnknownNameError(CaffeliteError, KeyError):
     """A name (type, layer, blob, policy, ...) that nobody registered or made."""
 

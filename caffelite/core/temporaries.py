@@ -47,9 +47,11 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
 
     def make() -> tuple[Path, int]:
-        path = temporary_beside(target)
-        path.mkdir(parents=True)
-        return _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        while True:
+            path = temporary_beside(target)
+            path.mkdir(parents=True)
+            with contextlib.suppress(FileNotFoundError):  # taken for a leftover before it could be locked
+                return _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
     with _locked(make) as (path, descriptor):
         try:

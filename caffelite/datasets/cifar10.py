@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from caffelite.core.blob import Array
-from caffelite.core.errors import DataError
+from caffelite.core.errors import DataError, WeightsError
+from caffelite.core.weights.atomic import replacing
 from caffelite.datasets.databases import is_complete, write_images
 from caffelite.datasets.download import RemoteFile, download
 from caffelite.proto import caffe_pb2
@@ -105,13 +105,10 @@ def write_mean(path: Path, images: Array) -> None:
     channels, height, width = mean.shape
     proto = caffe_pb2.BlobProto(num=1, channels=channels, height=height, width=width, data=mean.ravel())
     try:
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        with replacing(path) as file:
             file.write(proto.SerializeToString())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, path)
-    except OSError as err:
-        raise DataError(f"cannot write {path}: {err}") from err
+    except WeightsError as err:
+        raise DataError(str(err)) from err
 
 
 CIFAR10 = Cifar10(

@@ -1,6 +1,8 @@
 """What people get wrong: each is one line that says where, what, and what to write instead, and exit status 1."""
 
+import os
 import re
+import resource
 
 import pytest
 
@@ -212,7 +214,8 @@ def test_parameters_larger_than_memory(caffelite, net, small_memory):
 
 def test_a_net_larger_than_memory(caffelite, net, small_memory):
     net("", 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1000000000 } } }\n')
-    refused(caffelite(*TRAIN), 'the net up to layer "x"', "GiB", "1.0 GiB are available", "batch_size")
+    what = 'layer "x" (Input): the net up to this layer needs 3.7 GiB'
+    refused(caffelite(*TRAIN), what, "1.0 GiB are available", "batch_size")
 
 
 def test_no_test_iter(caffelite, solver_with):
@@ -243,3 +246,11 @@ def test_a_snapshot_folder_that_cannot_be(caffelite, solver_with, folder, snapsh
 def test_no_traceback_from_the_program(program, net):
     line = net("InnerProduct", "InerProduct")
     refused(program(*TRAIN), f"net.prototxt:{line}:", 'did you mean "InnerProduct"?')
+
+
+def test_a_limit_of_memory(program, net):
+    net("num_output: 2", "num_output: 40000000")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))  # noqa: E731
+    threads = {**os.environ, "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    error = refused(program(*TRAIN, preexec_fn=limit, env=threads), "net.prototxt:", 'layer "ip" (InnerProduct)')
+    assert "the net up to this layer needs 1.8 GiB of memory and" in error

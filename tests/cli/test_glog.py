@@ -1,6 +1,9 @@
+import contextlib
 import logging
 import os
 import re
+import shutil
+import subprocess
 import threading
 import warnings
 
@@ -117,3 +120,54 @@ def test_the_logger_is_left_as_it_was(capsys):
     before = LOGGER.level, LOGGER.propagate, list(LOGGER.handlers)
     logged(capsys)
     assert (LOGGER.level, LOGGER.propagate, list(LOGGER.handlers)) == before
+
+
+def lost_log(capsys, folder, lose):
+    """Log with files in `folder`, which `lose()` makes impossible meanwhile; return the lines on stderr."""
+    with glog.installed(Arguments({glog.LOG_DIR: str(folder)}, [])):
+        LOGGER.info("before")
+        lose()
+        log_everything()
+        log_everything()
+    return capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("loss", ["removed", "full", "read-only"])
+def test_a_lost_log_dir_costs_one_warning(capsys, request, tmp_path, loss):
+    folder = tmp_path / "log" if loss == "removed" else request.getfixturevalue("small_disk")
+    folder.mkdir(exist_ok=True)
+    ways = {
+        "removed": (lambda: shutil.rmtree(folder), "No such file or directory"),
+        "full": (lambda: fill(folder), "No space left on device"),
+        "read-only": (lambda: subprocess.run(["mount", "-o", "remount,ro", folder]), "Read-only file system"),
+    }
+    lose, reason = ways[loss]
+    lines = lost_log(capsys, folder, lose)
+    said = [line for line in lines if "--log_dir" in line]
+    assert len(said) == 1
+    assert said[0].startswith("W") and f"takes no more of the log ({reason}); going on without" in said[0]
+    assert len(lines) == 1 + 2 * 3 + 1
+
+
+def fill(folder):
+    with contextlib.suppress(OSError), open(folder / "filling", "wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 512)
+    # The last page of a log may have room still.
+    for path in folder.glob("caffelite.*.log.*"):
+        with contextlib.suppress(OSError), open(path, "ab", buffering=0) as file:
+            while True:
+                file.write(b"x")
+
+
+def test_a_log_dir_that_is_full_from_the_start_costs_no_training(program, folder, full_disk):
+    result = program("train", "--solver=solver.prototxt", f"--log_dir={full_disk}")
+    assert result.status == 0
+    assert sum("takes no more of the log (No space left on device)" in text for text in result.texts) == 1
+    assert result.texts[-1] == "Optimization Done."
+
+
+def test_names_that_are_no_text_are_logged(capsys, tmp_path):
+    with glog.installed(Arguments({glog.LOG_DIR: str(tmp_path), glog.ALSOLOGTOSTDERR: False}, [])):
+        LOGGER.info("file %s", "\udcff")
+    assert r"file \udcff" in (tmp_path / "caffelite.INFO").read_text()

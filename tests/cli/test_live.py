@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from caffelite.cli import live
-from caffelite.core.events import IterationFinished, Output
+from caffelite.core.events import IterationFinished, NetTestFinished, NetTestStarted, Output
+from caffelite.core.kernels.jit.progress import Report
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
@@ -63,6 +64,23 @@ def test_the_time_left_is_that_of_the_iterations_left(monkeypatch, begin):
     assert completed == begin + 6
     assert text.startswith(f"{begin + 6}/1000  loss 0.25  ")
     assert text.endswith(f" images/s  {left} left")
+
+
+def test_the_line_says_what_is_done_now():
+    progress = Progress()
+    line = live.LiveLine(progress, max_iter=1000, images=64)
+    line(NetTestStarted(0, 0, 1))
+    line.show_compiling(Report(3, 2.0, False))
+    line.show_compiling(Report(9, 4.0, True))
+    line(NetTestFinished(0, 0, (Output("accuracy", 0.1, 0),), None, 1.0))
+    line.show_compiling(Report(12, 6.0, False))
+    assert [text for _, text in progress.shown] == [
+        "iteration 0, testing net #0",
+        "compiling kernels for this CPU, once: 3 so far, 2 s",
+        "iteration 0, testing net #0",
+        "0/1000  test accuracy 0.1",
+        "compiling kernels for this CPU, once: 12 so far, 6 s",
+    ]
 
 
 def on_terminal(started_program, *words, term):

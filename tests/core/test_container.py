@@ -79,6 +79,15 @@ def test_a_path_of_the_machine_that_the_container_does_not_see(fake):
     assert container.available() == GIB
 
 
+def test_the_limit_of_the_process(fake, monkeypatch):
+    root = fake({"proc/self/statm": "1000 10 10 10 0 10 0"})
+    monkeypatch.setattr(container.resource, "getrlimit", lambda which: (5000 * 4096, container.resource.RLIM_INFINITY))
+    monkeypatch.setattr(container.resource, "getpagesize", lambda: 4096)
+    assert container.available() == 4000 * 4096
+    (root / "proc/self/statm").unlink()  # not Linux
+    assert container.available() == 2**40
+
+
 def test_more_than_the_limit_leaves_nothing(fake):
     fake({f"{V2}/memory.max": GIB, f"{V2}/memory.current": 2 * GIB})
     assert container.available() == 0

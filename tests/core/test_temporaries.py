@@ -93,6 +93,9 @@ def test_threads_and_leftovers_do_not_meet(tmp_path):
                 remove_leftovers(tmp_path, lambda name: True)
                 path.rename(tmp_path / "a")
                 os.close(descriptor)
+            with new_folder(tmp_path / "b") as path:
+                remove_leftovers(tmp_path, lambda name: True)
+                assert path.is_dir()
             done.append(1)
 
     done = []

@@ -44,3 +44,9 @@ def test_one_that_another_program_made_meanwhile_is_used(tmp_path, monkeypatch):
     write_images(tmp_path / "other", images, [1, 2, 3], 5)
     with pytest.raises(DataError, match="holds 1 records instead of 3"):
         write_images(tmp_path / "other", images, [1, 2, 3], 5)
+
+
+def test_a_disk_without_room_is_an_error_and_nothing_stays(small_disk):
+    with pytest.raises(DataError, match="cannot write the LMDB database"):
+        write_images(small_disk / "db", np.zeros((100, 1, 50, 50), np.uint8), range(100), 5)
+    assert not list(small_disk.iterdir())

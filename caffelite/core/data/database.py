@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from caffelite.core.blob import Array
 from caffelite.core.data import included
 from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.lmdb_pages import Rows
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.plain_records import PlainRecords
 from caffelite.core.errors import DataError
@@ -43,15 +44,21 @@ class Database:
             self._reader.seek(positions.start)
             self._next = positions.start
         before, end = positions.start - self._next, positions[-1] + 1
-        records = self._reader.read(end - self._next)[before :: positions.step]
-        self._next = end
-        keys = [key for key, _ in records]
+        count, self._next = end - self._next, end
+        if positions.step == 1:
+            parts = self._reader.read_rows(count)
+        else:
+            records = self._reader.read(count)[before :: positions.step]
+            parts = [Rows([key for key, _ in records], [value for _, value in records])]
+        return _joined([self._decode(part) for part in parts])
+
+    def _decode(self, part: Rows) -> LabelledImages:
         if not self._datum_reader.forces_channels:
-            plain = self._plain_records.read([value for _, value in records])
+            plain = self._plain_records.read(part.values)
             if plain is not None:
-                return LabelledImages(*plain, keys)
-        pairs = [self._datum_reader.read(key, value) for key, value in records]
-        return LabelledImages([pixels for pixels, _ in pairs], [label for _, label in pairs], keys)
+                return LabelledImages(*plain, part.keys)
+        pairs = [self._datum_reader.read(key, bytes(value)) for key, value in zip(part.keys, part.values, strict=True)]
+        return LabelledImages([pixels for pixels, _ in pairs], [label for _, label in pairs], part.keys)
 
     def get_state(self) -> dict[str, Any]:
         """Return nothing: the order of keys is always the same."""
@@ -62,6 +69,15 @@ class Database:
 
     def close(self) -> None:
         """Do nothing: the database is closed with its last reader."""
+
+
+def _joined(parts: list[LabelledImages]) -> LabelledImages:
+    if len(parts) == 1:
+        return parts[0]
+    images: Sequence[Array] = [image for part in parts for image in part.images]
+    return LabelledImages(
+        images, [label for part in parts for label in part.labels], [k for p in parts for k in p.keys]
+    )
 
 
 def find_database(name: str, folder: Path | None) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array
+from caffelite.core.data.image_header import MAX_PIXELS, header_problem
 from caffelite.core.errors import DataError, LayerError
 from caffelite.proto import caffe_pb2
 
@@ -43,7 +46,8 @@ class DatumReader:
     def read(self, key: bytes, value: bytes) -> tuple[Array, int]:
         """Return the pixels, (C, H, W) uint8 or float32 and read-only, and the label of a record.
 
-        Raises DataError, naming source and key, for what is not a Datum, is too short, or cannot be decoded.
+        Raises DataError, naming source and key, for what is not a Datum, is too short, or cannot be decoded; an image
+        that claims too many pixels is not even tried.
         """
         try:
             datum = caffe_pb2.Datum.FromString(value)
@@ -82,6 +86,8 @@ class DatumReader:
             raise LayerError(
                 "transform_param.force_gray", "true", "cannot set both force_color and force_gray; leave one out"
             )
+        if problem := header_problem(data):
+            raise self._error(key, f"Could not decode datum: {problem}")
         mode = cv2.IMREAD_UNCHANGED
         if self.forces_channels:
             mode = cv2.IMREAD_COLOR if self._force_color else cv2.IMREAD_GRAYSCALE
@@ -107,6 +113,8 @@ def _looks_like(size: int, count: int) -> str:
 
 def _opencv() -> ModuleType:
     """OpenCV, imported when the first encoded image comes; DataError if it is not installed."""
+    if "cv2" not in sys.modules:  # it looks when it is loaded; for images whose headers are not read here
+        os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
     try:
         import cv2
     except ImportError:

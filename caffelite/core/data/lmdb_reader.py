@@ -3,62 +3,26 @@
 from __future__ import annotations
 
 import logging
-import struct
+import os
 import threading
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import lmdb
 
+from caffelite.core.data.lmdb_pages import Block, Meta, PageFile, Record, Rows, Tree
 from caffelite.core.errors import DataError
 
 log = logging.getLogger("caffelite")
 
-MAGIC = 0xBEEFC0DE
-VERSION = 1
-PAGE_HEADER = 16  # bytes before the meta data of a page
-PAGE_SIZES = {1 << bits for bits in range(8, 17)}
-# magic, version, address, map size; two trees of (pad, flags, depth, pages of 3 kinds, entries, root); last page, txn.
-# The pad of the first tree is the page size.
-META = struct.Struct("=IIQQ" + "IHHQQQQQ" * 2 + "QQ")
-PAGE_SIZE_FIELD, LAST_PAGE_FIELD, TRANSACTION_FIELD = 4, 20, 21
+T = TypeVar("T")
+Part = Callable[[Block, int, int], list[T]]  # of a block's records from one place up to, and without, another
 
-
-class _Meta(NamedTuple):
-    page_size: int
-    last_page: int
-    transaction: int
-
-
-def check_data_file(path: Path) -> None:
-    """Raise DataError unless `path` (data.mdb) is an LMDB file that has all the pages it speaks of.
-
-    LMDB maps the file into memory and believes it: reading a file that was cut short ends the process by SIGBUS.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        first = _read_meta(file.read(PAGE_HEADER + META.size), path)
-        file.seek(first.page_size)
-        second = _read_meta(file.read(PAGE_HEADER + META.size), path)
-    newer = max(first, second, key=lambda meta: meta.transaction)
-    needed = (newer.last_page + 1) * first.page_size
-    if size < needed:
-        raise DataError(
-            f"{path} is cut short: it has {size} bytes, but its records take {needed}; copy or make it again"
-        )
-
-
-def _read_meta(page: bytes, path: Path) -> _Meta:
-    if len(page) < PAGE_HEADER + META.size:
-        raise DataError(f"{path} is cut short: it does not even hold the two first pages; copy or make it again")
-    fields = META.unpack_from(page, PAGE_HEADER)
-    if fields[:2] != (MAGIC, VERSION) or fields[PAGE_SIZE_FIELD] not in PAGE_SIZES:
-        raise DataError(f"{path} is not an LMDB database of this kind of machine; make it again")
-    return _Meta(fields[PAGE_SIZE_FIELD], fields[LAST_PAGE_FIELD], fields[TRANSACTION_FIELD])
-
+MAX_READERS = 1024  # of one database in all processes, if the first to open it is one of ours; LMDB says 126
+LOCK_BYTES = 1 << 20  # free on the disk, so that lock.mdb can surely be written
+BEGINS = 10  # tries to begin reading between two commits
 
 # LMDB must not open one file twice in one process: closing either would release the locks of both. The key is what
 # makes a file the same file.
@@ -66,94 +30,143 @@ _environments: WeakValueDictionary[tuple[int, int], Any] = WeakValueDictionary()
 _opening = threading.Lock()
 
 
-def _environment(folder: Path) -> Any:
-    """Return the process's one read-only environment for `folder`; it is closed when its last reader is gone."""
-    data_file = folder / "data.mdb"
-    if folder.exists() and not data_file.exists():
-        raise DataError(f"{folder} is not an LMDB database: that is a folder with a file data.mdb in it")
-    with _opening:
+class Snapshot:
+    """A database as its last commit left it, and the promise of writers not to use its pages again, if it can be had.
+
+    The promise is a place in lock.mdb that liblmdb takes and holds; nothing is read through liblmdb, which would trust
+    the file. Without it, as on read-only media, a second commit after that of the snapshot may write over its pages.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "data.mdb"
+        if folder.exists() and not path.exists():
+            raise DataError(f"{folder} is not an LMDB database: that is a folder with a file data.mdb in it")
         try:
-            status = data_file.stat()
-            check_data_file(data_file)
-            key = (status.st_dev, status.st_ino)
-            environment = _environments.get(key)
-            if environment is None:
-                environment = _environments[key] = _open(folder)
-        except (OSError, lmdb.Error) as err:
+            self.file = PageFile(path)
+        except OSError as err:
             raise DataError(f"cannot open the LMDB database {folder}: {err}") from None
-    return environment
+        self.file.check(self.file.metas()[-1])
+        self._promise: Any = None
+        self.meta = self._begin(folder)
 
+    def _begin(self, folder: Path) -> Meta:
+        """Hold what the last commit left if that can be, and return its meta page."""
+        try:
+            environment = self._environment(folder)
+            for _ in range(BEGINS):
+                transaction = environment.begin()
+                for meta in self.file.metas():
+                    if meta.transaction == transaction.id():
+                        self._promise = environment, transaction
+                        return meta
+                transaction.abort()  # two commits came between, or another file
+        except lmdb.ReadersFullError:
+            log.warning(
+                "%s is read by more processes and layers than its lock.mdb has places for: it must not be written to "
+                "while they read. A lock.mdb that is made anew has %d: delete it when nobody uses the database",
+                folder,
+                MAX_READERS,
+            )
+        except lmdb.Error as err:
+            # Read-only media, or nobody may write lock.mdb: nobody is writing the database either.
+            log.debug("%s is read without its lock file (%s)", folder, err)
+        return self.file.metas()[-1]
 
-def _open(folder: Path) -> Any:
-    try:
-        return lmdb.open(str(folder), readonly=True, create=False)
-    except lmdb.Error as err:
-        # Read-only media, or nobody may write lock.mdb: nobody is writing the database either.
-        log.debug("%s is read without its lock file (%s)", folder, err)
-        return lmdb.open(str(folder), readonly=True, create=False, lock=False)
+    def _environment(self, folder: Path) -> Any:
+        """Return the process's one read-only environment of the file; it is closed when its last reader is gone."""
+        with _opening:
+            environment = _environments.get(self.file.identity)
+            if environment is None:
+                disk = os.statvfs(folder)
+                if (
+                    disk.f_bavail * disk.f_frsize < LOCK_BYTES
+                ):  # LMDB maps lock.mdb: writing to it would end the process
+                    raise lmdb.Error("the disk is full")
+                environment = lmdb.open(os.fsencode(folder), readonly=True, create=False, max_readers=MAX_READERS)
+                environment.reader_check()  # gives back the places of processes that were killed
+                _environments[self.file.identity] = environment
+        return environment
+
+    def check_kept(self) -> None:
+        """Raise DataError if what was read before this call may have been written over."""
+        if self._promise is None and self.file.metas()[-1].transaction > self.meta.transaction + 1:
+            raise DataError(f"{self.file.path} was written to while it was read; begin again when it is complete")
 
 
 class LmdbReader:
     """The records of an LMDB database in the order of their keys, again and again.
 
-    Reads what was there when it was opened. One thread at a time may use a reader; readers of one database may be as
-    many as there are threads. Raises DataError for a database that is missing, empty, cut short, damaged, or none.
+    Reads what was there when it was opened, whatever is written meanwhile, and the file that was there, if another one
+    takes its place. One thread at a time may use a reader; readers of one database may be as many as there are threads.
+    Raises DataError for a database that is missing, empty, cut short, damaged, or none.
     """
 
     def __init__(self, folder: Path, log_restart: bool = False) -> None:
         self._folder = folder
         self._log_restart = log_restart
-        self._environment = _environment(folder)
-        try:
-            self._transaction = self._environment.begin()
-            self._cursor = self._transaction.cursor()
-            self.entries: int = self._transaction.stat(self._environment.open_db(txn=self._transaction))["entries"]
-        except lmdb.Error as err:
-            raise self._error(err) from None
+        self._snapshot = Snapshot(folder)
+        self.entries = self._snapshot.meta.entries
         if not self.entries:
             raise DataError(f"the LMDB database {folder} holds no records")
+        self._tree = Tree(self._snapshot.file, self._snapshot.meta)
         self.seek(0)
 
     def seek(self, record: int) -> None:
         """Let `read` go on with this record, counted from 0 in the order of keys; beyond the last it wraps."""
-        record %= self.entries
-        try:
-            self._cursor.first()
-            if record:
-                # The keys alone: pages that only hold values stay unread.
-                for _ in islice(self._cursor.iternext(values=False), record):
-                    pass
-                self._cursor.next()
-        except lmdb.Error as err:
-            raise self._error(err) from None
-        self._records: Iterator[tuple[bytes, bytes]] = self._cursor.iternext()
-        self._passed = record
+        self._block: Block | None = None
+        self._passed = record % self.entries
+        self._leaf, self._at = self._checked(self._tree.find, self._passed) if self._passed else (0, 0)
 
-    def read(self, count: int) -> list[tuple[bytes, bytes]]:
+    def read(self, count: int) -> list[Record]:
         """Return key and value of the next `count` records; after the last comes the first."""
-        records = self._read_up_to(count)
-        while len(records) < count:
-            if self._log_restart:
-                log.info("Restarting data prefetching from start.")
-                self._log_restart = False  # once: a small database restarts several times a second
-            self.seek(0)
-            records += self._read_up_to(count - len(records))
-        return records
+        return self._read(count, Block.records)
 
-    def _read_up_to(self, count: int) -> list[tuple[bytes, bytes]]:
-        """Return the next `count` records, or those up to the end of the database, which has to come after the last."""
+    def read_rows(self, count: int) -> list[Rows]:
+        """Return the same in one or more Rows, which take less time where values are of one size."""
+        return self._read(count, Block.rows)
+
+    def _read(self, count: int, part: Part[T]) -> list[T]:
+        parts: list[T] = []
+        done = 0
+        while done < count:
+            done += self._checked(lambda rest: self._read_up_to(rest, part, parts), count - done)
+            if done < count:
+                if self._log_restart:
+                    log.info("Restarting data prefetching from start.")
+                    self._log_restart = False  # once: a small database restarts several times a second
+                self.seek(0)
+        return parts
+
+    def _checked(self, act: Callable[[int], T], number: int) -> T:
+        """Return act(number), of pages of the snapshot; DataError if they may have been written over."""
         try:
-            records = list(islice(self._records, count))
-        except lmdb.Error as err:
-            raise self._error(err) from None
-        self._passed += len(records)
-        # A damaged page can hide records or show some that are none; LMDB would end the round there and say nothing.
-        if self._passed > self.entries or (len(records) < count and self._passed < self.entries):
-            raise DataError(
-                f"the LMDB database {self._folder} is damaged: {self.entries} records are counted in it, but "
-                f"{self._passed} were found; copy or make it again"
-            )
-        return records
+            result = act(number)
+        except DataError:
+            self._snapshot.check_kept()
+            raise
+        self._snapshot.check_kept()
+        return result
 
-    def _error(self, err: lmdb.Error) -> DataError:
-        return DataError(f"cannot read the LMDB database {self._folder}: {err}; copy or make it again")
+    def _read_up_to(self, count: int, part: Part[T], parts: list[T]) -> int:
+        """Add the next `count` records to `parts`, or those before the end of the database, and return their number.
+
+        The end has to come after the last record.
+        """
+        done = 0
+        while done < count:
+            if self._block is None:
+                if self._leaf == len(self._tree.leaves()):
+                    break
+                self._block = self._tree.block(self._leaf)
+                self._leaf += self._block.pages
+            last = min(self._at + count - done, self._block.count)
+            parts += part(self._block, self._at, last)
+            done += last - self._at
+            self._at = last
+            if last == self._block.count:
+                self._block, self._at = None, 0
+        self._passed += done
+        # A damaged page can hide records or show some that are none.
+        if self._passed > self.entries or (done < count and self._passed < self.entries):
+            raise self._tree.miscounted(self._passed)
+        return done

@@ -17,6 +17,8 @@ from caffelite.core.temporaries import new_folder, remove_leftovers
 Record = tuple[bytes, bytes]
 
 RECORDS_PER_TRANSACTION = 1000
+LOCK_BYTES = 1 << 13  # of lock.mdb as LMDB makes it, for 126 readers
+PROBES, PROBE_BYTES = 16, 1 << 20
 FIRST_MAP_SIZE = 1 << 24  # bytes; doubled when it is full
 
 
@@ -33,18 +35,40 @@ def write_lmdb(folder: Path, records: Iterable[Record]) -> int:
     remove_leftovers(folder.parent, lambda name: name == folder.name)
     try:
         with new_folder(folder) as partial:
-            count = _fill(partial, records)
+            try:
+                count = _fill(partial, records)
+            except lmdb.Error as err:
+                _explain(partial, err)
+                raise
             os.rename(partial, folder)
     except (OSError, lmdb.Error) as err:
         if isinstance(err, OSError) and err.errno in (errno.EEXIST, errno.ENOTEMPTY):
             raise DatabaseExistsError(f"cannot write the LMDB database {folder}: it is already there") from None
-        raise DataError(f"cannot write the LMDB database {folder}: {err}") from err
+        full = "the disk is full: " if os.strerror(errno.ENOSPC) in str(err) else ""
+        raise DataError(f"cannot write the LMDB database {folder}: {full}{err}") from err
     return count
+
+
+def _explain(folder: Path, err: lmdb.Error) -> None:
+    """Raise OSError with the system's reason if there is no room; LMDB may only say EIO, for a write that was cut off.
+
+    The file, which is given up anyway, is written on until the system says why it cannot be.
+    """
+    if os.strerror(errno.EIO) in str(err):
+        file = os.open(folder / "data.mdb", os.O_WRONLY | os.O_APPEND)
+        try:
+            for _ in range(PROBES):
+                os.write(file, bytes(PROBE_BYTES))
+            os.fsync(file)
+        finally:
+            os.close(file)
 
 
 def _fill(folder: Path, records: Iterable[Record]) -> int:
     waiting = iter(records)
     count = 0
+    # LMDB maps this file, and where the disk has no room for it touching the map would end the process.
+    (folder / "lock.mdb").write_bytes(bytes(LOCK_BYTES))
     with lmdb.open(str(folder), map_size=FIRST_MAP_SIZE) as environment:
         while some := list(islice(waiting, RECORDS_PER_TRANSACTION)):
             _commit(environment, some)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from google.protobuf.message import DecodeError
 
@@ -23,24 +25,39 @@ class PlainRecords:
         self._shape = (0, 0, 0)
         self._labels: dict[bytes, int] = {}
 
-    def read(self, values: list[bytes]) -> tuple[Array, list[int]] | None:
-        """Return pixels, (N, C, H, W) uint8, and labels of N records; None if they are not alike, or not plain."""
-        head, length = self._head, len(values[0])
-        if not (head and values[0].startswith(head)):
-            head = self._learn_head(values[0])
-        if not head or any(len(value) != length or not value.startswith(head) for value in values):
-            return None
+    def read(self, values: list[bytes] | Array) -> tuple[Array, list[int]] | None:
+        """Return pixels, (N, C, H, W) uint8, and labels of N records; None if they are not alike, or not plain.
+
+        Values of one length may be given as an array, (N, length) uint8.
+        """
+        if not isinstance(values, np.ndarray):
+            length = len(values[0])
+            if not length or any(len(value) != length for value in values):
+                return None
+            values = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), length)
+        head = self._head
+        if not head or not self._begin_with(values, head):
+            head = self._learn_head(values[0].tobytes())
+            if not head or not self._begin_with(values, head):
+                return None
         channels, height, width = self._shape
         end = len(head) + channels * height * width
-        labels = self._labels
+        found = [b""] * len(values)
+        if size := values.shape[1] - end:
+            found = np.ascontiguousarray(values[:, end:]).view(np.dtype((np.void, size)))[:, 0].tolist()
         try:
-            found = [labels[value[end:]] for value in values]
+            known = list(map(self._labels.__getitem__, found))
         except KeyError:
-            if not self._learn_tails({value[end:] for value in values}):
+            if not self._learn_tails(set(found)):
                 return None
-            found = [labels[value[end:]] for value in values]
-        rows: Array = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), length)
-        return rows[:, len(head) : end].reshape(len(values), channels, height, width), found
+            known = list(map(self._labels.__getitem__, found))
+        return values[:, len(head) : end].reshape(len(values), channels, height, width), known
+
+    def _begin_with(self, values: Array, head: bytes) -> bool:
+        count = math.prod(self._shape)
+        if values.shape[1] < len(head) + count:
+            return False
+        return bool((values[:, : len(head)] == np.frombuffer(head, np.uint8)).all())
 
     def _learn_head(self, value: bytes) -> bytes:
         """Remember and return the head of a plain record; b"" if it is none."""

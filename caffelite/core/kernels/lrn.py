@@ -18,13 +18,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 PIXELS = 512  # of all channels that are worked on together
 
 
+def _half(local_size: int, extent: int) -> int:
+    """Return the neighbours on either side; those outside count nothing, so at most all `extent` on an axis."""
+    return min(local_size // 2, extent)
+
+
 def across_forward(
     bottom: Array, local_size: int, alpha: float, beta: float, k: float, scale: Array, top: Array
 ) -> None:
     """Fill scale and top = bottom * scale ** -beta, all (N, C, pixels); the region is local_size channels."""
     number = bottom.dtype.type
     form(_across_forward, 4 * bottom.size)(
-        bottom, local_size // 2, number(alpha / local_size), number(beta), number(k), scale, top
+        bottom, _half(local_size, bottom.shape[1]), number(alpha / local_size), number(beta), number(k), scale, top
     )
 
 
@@ -33,15 +38,15 @@ def across_backward(
 ) -> None:
     """Fill bottom_diff, which may be top_diff, all (N, C, pixels); scale as across_forward left it."""
     number = bottom.dtype.type
-    factor = number(2 * alpha * beta / local_size)
-    form(_across_backward, 4 * bottom.size)(bottom, scale, top_diff, local_size // 2, factor, number(beta), bottom_diff)
+    factor, half = number(2 * alpha * beta / local_size), _half(local_size, bottom.shape[1])
+    form(_across_backward, 4 * bottom.size)(bottom, scale, top_diff, half, factor, number(beta), bottom_diff)
 
 
 def within_forward(bottom: Array, local_size: int, alpha: float, beta: float, scale: Array, top: Array) -> None:
     """Fill scale (k is 1) and top = bottom * scale ** -beta, all (N, C, H, W); the region is local_size squared."""
     number = bottom.dtype.type
-    factor = number(alpha / local_size**2)
-    form(_within_forward, 4 * bottom.size)(bottom, local_size // 2, factor, number(beta), scale, top)
+    factor, half = number(alpha / local_size**2), _half(local_size, max(bottom.shape[2:]))
+    form(_within_forward, 4 * bottom.size)(bottom, half, factor, number(beta), scale, top)
 
 
 def within_backward(
@@ -49,8 +54,8 @@ def within_backward(
 ) -> None:
     """Fill bottom_diff, which may be top_diff, all (N, C, H, W); scale as within_forward left it."""
     number = bottom.dtype.type
-    factor = number(2 * alpha * beta / local_size**2)
-    form(_within_backward, 4 * bottom.size)(bottom, scale, top_diff, local_size // 2, factor, number(beta), bottom_diff)
+    factor, half = number(2 * alpha * beta / local_size**2), _half(local_size, max(bottom.shape[2:]))
+    form(_within_backward, 4 * bottom.size)(bottom, scale, top_diff, half, factor, number(beta), bottom_diff)
 
 
 @kernel

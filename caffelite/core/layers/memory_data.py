@@ -52,12 +52,12 @@ class MemoryDataLayer(Layer):
                 raise LayerError(f"memory_data_param.{field}", getattr(param, field), "use 1 or more")
         self.batch_size = param.batch_size
         self.item_shape: Shape = (param.channels, param.height, param.width)
+        top[0].reshape(self.batch_size, *self.item_shape)  # which refuses sizes that no blob has
+        top[1].reshape(self.batch_size)
         self._data, self._labels = np.empty((0, *self.item_shape), self.dtype), np.empty(0, self.dtype)
         self._position = self._transformed = 0
         self._has_new_data = False
         self._transformer = transformer_of(self)
-        top[0].reshape(self.batch_size, *self.item_shape)
-        top[1].reshape(self.batch_size)
 
     def reset(self, data: Array, labels: Array) -> None:
         """Read from these arrays from now on, beginning with item 0.

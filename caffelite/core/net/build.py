@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from caffelite.core import container
 from caffelite.core.arena import Arena, LearnableParam
 from caffelite.core.blob import Blob
-from caffelite.core.errors import CaffeliteError, LayerError
+from caffelite.core.errors import CaffeliteError, LayerError, NetError
 from caffelite.core.format import message_text, number, shape_string
 from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
 from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
@@ -165,7 +165,7 @@ def _set_up(
     place = draft.places[index]
     try:
         layer = make_layer(own, context)
-    except CaffeliteError as err:
+    except (CaffeliteError, MemoryError) as err:
         raise with_location(err, own, place) from err.__cause__
     layer.place = place
     bottom = [blobs[i] for i in wiring.bottom_ids[index]]
@@ -180,7 +180,7 @@ def _set_up(
         for copy in step.bottom_copies.values():
             copy.check()
         step.loss_weights = _loss_weights(own, layer.default_loss_weights(own), len(top))
-    except CaffeliteError as err:
+    except (CaffeliteError, MemoryError) as err:
         raise with_location(err, own, place) from err.__cause__
     weighted = [blob for blob, weight in zip(top, step.loss_weights, strict=True) if weight]
     step.loss_diffs = [LossDiff(blob) for blob in weighted if blob in bottom]
@@ -253,7 +253,10 @@ def _take_layer(budget: container.Budget, step: LayerStep) -> None:
     """Refuse a net whose blobs do not fit; their pages are not taken yet, so the system would not say so."""
     made = [blob for blob in step.top if all(blob is not other for other in step.bottom)]
     needed = _bytes_of(made) + 2 * _bytes_of(step.layer.blobs)  # parameters and their gradients
-    budget.take(needed, f'the net up to layer "{step.layer.name}"')
+    try:
+        budget.take(needed, "the net up to this layer")
+    except NetError as err:
+        raise with_location(err, step.layer.layer_param, step.layer.place) from None
 
 
 def _share(draft: Draft, steps: list[LayerStep]) -> Sharing:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from caffelite.core.blob import Array, Blob, Shape
-from caffelite.core.errors import CaffeliteError, LayerError
+from caffelite.core.errors import CaffeliteError, LayerError, OutOfMemoryError
 from caffelite.core.layer import Layer
 from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
 from caffelite.core.prototxt.lines import Place, where
@@ -185,7 +185,7 @@ class LayerStep:
             self.layer.reshape(self.bottom, self.top)
             for copy in self.bottom_copies.values():
                 copy.check()
-        except CaffeliteError as err:
+        except (CaffeliteError, MemoryError) as err:
             raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
         self._shapes = shapes
         self._fill_loss_diffs()
@@ -201,7 +201,7 @@ class LayerStep:
             copy.take()
         try:
             self.layer.forward(self.bottom, self.top)
-        except CaffeliteError as err:
+        except (CaffeliteError, MemoryError) as err:
             raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
         for top in self.own_memory:
             top.take()
@@ -223,7 +223,7 @@ class LayerStep:
                     shown.enter_context(kept.shown())
                 if self.layer.has_backward or any(self.propagate_down):
                     self.layer.backward(self.top, self.propagate_down, self.bottom)
-        except CaffeliteError as err:
+        except (CaffeliteError, MemoryError) as err:
             raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
         for index, copy in self.bottom_copies.items():
             if self.propagate_down[index] or not self.layer.has_backward:
@@ -251,8 +251,13 @@ def final_after(owners: Sequence[int], offsets: Sequence[int], size: int, layers
     return [min((offset for owner, offset in pairs if owner < layer), default=size) for layer in range(layers)]
 
 
-def with_location(err: CaffeliteError, layer: LayerParameter, place: Place | None) -> CaffeliteError:
-    """Return the error with the layer's file, line, name and type in front, unless it has them already."""
+def with_location(err: CaffeliteError | MemoryError, layer: LayerParameter, place: Place | None) -> CaffeliteError:
+    """Return the error with the layer's file, line, name and type in front, unless it has them already.
+
+    A MemoryError of numpy's or a kernel's becomes one of ours.
+    """
+    if not isinstance(err, CaffeliteError):
+        err = OutOfMemoryError(f"out of memory: {str(err) or 'use a smaller batch_size, num_output or input'}")
     if isinstance(err, LayerError):
         err.where = err.where or _location(layer, place, err.field)
     elif not getattr(err, "located", False):

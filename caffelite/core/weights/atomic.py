@@ -8,15 +8,16 @@ from typing import BinaryIO
 
 from caffelite.core.errors import WeightsError
 from caffelite.core.files import Kind, UnreachableError, kind_of
-from caffelite.core.temporaries import new_file
+from caffelite.core.temporaries import new_file, remove_leftovers
 
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[BinaryIO]:
     """Open a new file beside `path` for writing; when the block ends, it is on disk and takes the place of `path`.
 
-    If the block raises, `path` stays as it was and the new file is removed. Raises WeightsError if the folder or the
-    disk refuses. A symbolic link stays, and what it points to is replaced.
+    If the block raises, `path` stays as it was and the new file is removed; so is what killed programs left of this
+    path. Raises WeightsError if the folder or the disk refuses. A symbolic link stays, and what it points to is
+    replaced.
     """
     try:
         kind = kind_of(path)
@@ -25,6 +26,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     if kind not in (Kind.FILE, Kind.NOTHING):
         raise WeightsError(f"cannot write {path}: it is not a file; give the name of a file")
     target = Path(os.path.realpath(path))
+    remove_leftovers(target.parent, lambda name: name == target.name)
     try:
         with new_file(target) as (temporary, descriptor), os.fdopen(descriptor, "w+b") as file:
             yield file  # HDF5 reads what it wrote

@@ -1,4 +1,7 @@
 import builtins
+import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -152,3 +155,51 @@ def test_float_arrays_stored_as_bytes_are_refused(number, name):
     datum = Datum(channels=3, height=1, width=1, data=data)
     with pytest.raises(DataError, match=rf'record "7": .* needs 3 values .* look like {name}: .* float_data'):
         DatumReader("db").read(b"7", datum.SerializeToString())
+
+
+# In a process of its own: decoding it would take 5 GB and 20 seconds.
+BOMB = """
+import resource, struct, sys
+import numpy as np
+from caffelite.core.data.datum import DatumReader
+from caffelite.core.errors import DataError
+from caffelite.proto.caffe_pb2 import Datum
+
+reader = DatumReader("db")
+for path in sys.argv[1:]:
+    value = Datum(data=open(path, "rb").read(), encoded=True).SerializeToString()
+    try:
+        print("read", reader.read(b"0", value)[0].shape)
+    except DataError as err:
+        print(err)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_images_that_claim_gigabytes(tmp_path):
+    jpeg = bytearray(cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes())
+    struct.pack_into(">HH", jpeg, jpeg.index(b"\xff\xc0") + 5, 30000, 30000)
+    png = bytearray(cv2.imencode(".png", ramp_image())[1].tobytes())
+    chunk = png[:33] + struct.pack(">I", 2**32 - 1) + png[37:]
+    claims = {
+        "jpeg": jpeg,
+        "png": chunk,
+        "ppm": b"P6\n30000 30000\n255\n" + bytes(100),  # not known here: OpenCV's own limit
+    }
+    for name, data in claims.items():
+        (tmp_path / name).write_bytes(data)
+    run = subprocess.run(
+        [sys.executable, "-c", BOMB, *(tmp_path / name for name in claims)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    first, second, third, megabytes = run.stdout.splitlines()
+    assert len(jpeg) == 631
+    assert first == (
+        'db: record "0": Could not decode datum: its header claims 30000 x 30000 pixels; up to 268435456 are decoded'
+    )
+    assert "chunk 'IDAT' of its PNG claims 4294967295 bytes, and " in second
+    assert "no image that OpenCV knows" in third
+    assert int(megabytes) < 500

@@ -3,11 +3,14 @@ import shutil
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import lmdb
 import pytest
 
-from caffelite.core.data.lmdb_reader import LmdbReader, check_data_file
+from caffelite.core.data import lmdb_reader
+from caffelite.core.data.lmdb_pages import PageFile
+from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.errors import DataError
 
@@ -62,12 +65,8 @@ def test_any_map_size(tmp_path):
 
 
 def test_a_database_without_lock_file_that_nobody_may_write(folder, monkeypatch):
-    opening = lmdb.open
-
     def refusing(*args, **options):
-        if options.get("lock", True):
-            raise lmdb.ReadonlyError("lock.mdb: Permission denied")
-        return opening(*args, **options)
+        raise lmdb.ReadonlyError("lock.mdb: Permission denied")
 
     monkeypatch.setattr(lmdb, "open", refusing)
     assert keys(LmdbReader(folder).read(2)) == [0, 1]
@@ -142,7 +141,7 @@ def test_cut_short(folder, tmp_path):
 
 
 def test_every_kind_of_change_keeps_the_file_as_long_as_its_pages(tmp_path):
-    """What check_data_file trusts, also after pages were given back in the transaction that took them."""
+    """What PageFile.check demands, also after pages were given back in the transaction that took them."""
     with lmdb.open(str(tmp_path), map_size=2**26) as environment:
         for round_ in range(3):
             with environment.begin(write=True) as transaction:
@@ -150,7 +149,8 @@ def test_every_kind_of_change_keeps_the_file_as_long_as_its_pages(tmp_path):
                     transaction.put(b"%d %d" % (round_, index), b"x" * (index * 40))
                 for index in range(round_, 300, 2):
                     transaction.delete(b"%d %d" % (round_, index))
-            check_data_file(tmp_path / "data.mdb")
+            file = PageFile(tmp_path / "data.mdb")
+            file.check(file.metas()[-1])
 
 
 @pytest.mark.parametrize(("offset", "found"), [(-2, 19), (-20, 10)])
@@ -170,9 +170,160 @@ def test_records_that_a_damaged_page_hides_are_missed(tmp_path, offset, found):
             reader.read(20)
 
 
-def test_damaged_pages(folder):
+def test_zeros_instead_of_pages(folder):
+    """As the end of a preallocated file that was not copied to the end."""
     size = (folder / "data.mdb").stat().st_size
     os.truncate(folder / "data.mdb", 8192)
     os.truncate(folder / "data.mdb", size)
-    with pytest.raises(DataError, match=r"cannot read the LMDB database .*CORRUPTED.*; copy or make it again"):
+    with pytest.raises(
+        DataError, match=r"data\.mdb is damaged: page \d+ is not the branch page .*; copy or make it again"
+    ):
         LmdbReader(folder).read(1)
+
+
+def test_a_page_of_zeros(tmp_path):
+    write_lmdb(tmp_path / "db", [(b"%08d" % index, b"value" * 100) for index in range(2000)])
+    with (tmp_path / "db" / "data.mdb").open("r+b") as file:
+        file.seek(100 * 4096)
+        file.write(bytes(4096))
+    with pytest.raises(DataError, match=r"is damaged: page 100 is not the leaf page that it should be"):
+        LmdbReader(tmp_path / "db").read(2000)
+    with pytest.raises(DataError, match=r"is damaged: page 100 is not the leaf page that it should be"):
+        LmdbReader(tmp_path / "db").seek(1999)
+
+
+def test_cut_short_while_it_is_read(folder):
+    reader = LmdbReader(folder)
+    assert keys(reader.read(1)) == [0]
+    for length in (20000, 0):
+        os.truncate(folder / "data.mdb", length)
+        with pytest.raises(DataError, match=r"data\.mdb is cut short: it ends at byte .*; copy or make it again"):
+            reader.read(39)
+
+
+def test_replaced_while_it_is_read(folder, tmp_path):
+    reader = LmdbReader(folder)
+    reader.read(1)
+    write_lmdb(tmp_path / "new", [(b"100", b"value")])
+    os.replace(tmp_path / "new" / "data.mdb", folder / "data.mdb")
+    assert keys(reader.read(40)) == [*range(1, 40), 0]
+    assert keys(LmdbReader(folder).read(1)) == [100]
+    assert keys(reader.read(1)) == [1]
+
+
+# Twenty commits that change all records and add one: without a reader's place they use each other's pages again.
+WRITER = """
+import sys, lmdb
+with lmdb.open(sys.argv[1], map_size=2**28) as environment:
+    for commit in range(20):
+        with environment.begin(write=True) as transaction:
+            for index in range(300):
+                transaction.put(b"%08d" % index, b"%d " % commit * (index * 7))
+            transaction.put(b"9%07d" % commit, b"new")
+"""
+
+
+def test_another_process_writes_meanwhile(tmp_path):
+    records = [(b"%08d" % index, b"old" * (index * 7)) for index in range(300)]
+    write_lmdb(tmp_path / "db", records)
+    reader, later = LmdbReader(tmp_path / "db"), LmdbReader(tmp_path / "db")
+    assert reader.read(10) == records[:10]
+    subprocess.run([sys.executable, "-c", WRITER, tmp_path / "db"], check=True)
+    assert reader.read(290) == records[10:]
+    assert later.read(300) == records
+    del reader, later
+    assert LmdbReader(tmp_path / "db").entries == 320
+
+
+def test_another_process_writes_and_no_place_could_be_had(tmp_path, monkeypatch):
+    write_lmdb(tmp_path / "db", [(b"%08d" % index, b"old" * (index * 7)) for index in range(300)])
+
+    def refusing(*args, **options):
+        raise lmdb.ReadonlyError("lock.mdb: Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lmdb, "open", refusing)
+        reader = LmdbReader(tmp_path / "db")
+    assert len(reader.read(10)) == 10
+    subprocess.run([sys.executable, "-c", WRITER, tmp_path / "db"], check=True)
+    with pytest.raises(DataError, match=r"was written to while it was read; begin again when it is complete"):
+        reader.read(290)
+
+
+def test_one_commit_leaves_the_pages_of_the_one_before(tmp_path, monkeypatch):
+    records = [(b"%08d" % index, b"old" * (index * 7)) for index in range(300)]
+    write_lmdb(tmp_path / "db", records)
+    reader = LmdbReader(tmp_path / "db")
+    reader._snapshot._promise = None
+    lmdb_reader._environments.clear()
+    with lmdb.open(str(tmp_path / "db"), map_size=2**26) as environment, environment.begin(write=True) as transaction:
+        for key, value in records:
+            transaction.put(key, value[:-1] + b"!")
+    assert reader.read(300) == records
+
+
+HOLD_ALL_PLACES = """
+import sys, lmdb
+environment = lmdb.open(sys.argv[1], readonly=True)
+held = []
+try:
+    while True:
+        held.append(environment.begin())
+except lmdb.ReadersFullError:
+    print(len(held), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_more_readers_than_there_are_places_for(folder, caplog):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD_ALL_PLACES, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout.readline() == b"126\n"
+        assert keys(LmdbReader(folder).read(2)) == [0, 1]
+    finally:
+        holder.communicate()
+    (message,) = caplog.messages
+    assert "some_lmdb is read by more processes and layers than its lock.mdb has places for" in message
+
+
+def test_more_than_126_readers(folder, caplog):
+    readers = [LmdbReader(folder) for _ in range(200)]
+    assert all(keys(reader.read(2)) == [0, 1] for reader in readers)
+    assert all(reader._snapshot._promise for reader in readers)
+    assert not caplog.messages
+
+
+def test_a_full_disk_has_no_room_for_places(folder, monkeypatch):
+    """LMDB would be ended by SIGBUS where it touches a part of lock.mdb that cannot be stored."""
+    full = os.statvfs_result([4096, 4096, 1000, 0, 0, 1000, 0, 0, 0, 255])
+    monkeypatch.setattr(os, "statvfs", lambda path: full)
+    monkeypatch.setattr(lmdb, "open", lambda *args, **options: pytest.fail("lock.mdb is written"))
+    assert keys(LmdbReader(folder).read(2)) == [0, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_a_child_goes_on_reading(folder):
+    reader = LmdbReader(folder)
+    reader.read(5)
+    child = os.fork()
+    if not child:
+        os._exit(int(keys(reader.read(2)) != [5, 6]))
+    assert os.waitpid(child, 0)[1] == 0
+    assert keys(reader.read(2)) == [5, 6]
+
+
+def test_a_name_that_is_no_text(folder):
+    odd = os.path.join(os.fsencode(folder.parent), b"\xff")
+    os.rename(folder, odd)
+    reader = LmdbReader(Path(os.fsdecode(odd)))
+    assert keys(reader.read(1)) == [0]
+    assert reader._snapshot._promise
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "data.mdb")
+    with pytest.raises(DataError, match="is not an LMDB database: that is a file"):
+        LmdbReader(tmp_path)

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +60,44 @@ def test_one_that_is_there_stays_and_leftovers_of_killed_makers_go(tmp_path):
         write_lmdb(tmp_path / "db", records(5))
     assert LmdbReader(tmp_path / "db").entries == 3
     assert os.listdir(tmp_path) == ["db"]
+
+
+# In a process of its own: its files must not grow above 2 MB, or it has a disk of 2 MB to itself.
+WRITE = """
+import resource, signal, sys
+from pathlib import Path
+from caffelite.core.data.lmdb_writer import write_lmdb
+from caffelite.core.errors import DataError
+if sys.argv[2] == "limit":
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**21 + 100, 2**21 + 100))
+try:
+    write_lmdb(Path(sys.argv[1]) / "db", ((b"%05d" % index, b"x" * 1000) for index in range(9000)))
+except DataError as err:
+    print(err)
+"""
+
+
+def test_files_that_may_not_grow(tmp_path):
+    """LMDB writes a part, and says "Input/output error"."""
+    run = subprocess.run([sys.executable, "-c", WRITE, tmp_path, "limit"], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith(f"cannot write the LMDB database {tmp_path / 'db'}: ")
+    assert "File too large" in run.stdout
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("free", [0, 4, 8, 12, 1000])
+def test_a_full_disk(tmp_path, free):
+    """With `free` KiB left; without room for lock.mdb LMDB would be ended by SIGBUS."""
+    fill = f'head -c {(2048 - free) * 1024} /dev/zero > "{tmp_path}/fill"; exec "$@"'
+    mount = f'mount -t tmpfs -o size=2m none "{tmp_path}" && {fill}'
+    private = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    try:
+        subprocess.run([*private, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no small disk can be mounted here")
+    run = subprocess.run(
+        [*private, sys.executable, "-c", WRITE, tmp_path, "disk"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.startswith(f"cannot write the LMDB database {tmp_path / 'db'}: the disk is full: ")
+    assert "No space left on device" in run.stdout

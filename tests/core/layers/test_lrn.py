@@ -74,3 +74,19 @@ def test_gradient_survives_a_layer_that_works_on_the_top():
 def test_refusals(fields, shape, message):
     with pytest.raises(LayerError, match=message):
         run_forward(lrn(fields), np.ones(shape))
+
+
+@pytest.mark.parametrize("region", ["ACROSS_CHANNELS", "WITHIN_CHANNEL"])
+def test_a_region_beyond_the_bottom_counts_what_is_there(region):
+    """Work follows the bottom, not the number in the file; alpha / local_size is 1 in both."""
+    results = []
+    for size in (2**32 - 1, 15):
+        cells = size if region == "ACROSS_CHANNELS" else size**2
+        layer = layer_from(lrn(f"local_size: {size} alpha: {cells} norm_region: {region}"), np.float32)
+        bottom = blob_of(VALUES[:1], np.float32)
+        top = run_forward(layer, bottom)
+        top.diff[...] = VALUES[1:]
+        run_backward(layer, [bottom], [top])
+        results.append((top.data, bottom.diff))
+    for far, near in zip(*results, strict=True):
+        np.testing.assert_allclose(far, near, rtol=1e-4, atol=1e-6)

@@ -102,7 +102,7 @@ def test_gradients_of_tops_count_in_what_a_net_needs(backward, fits, monkeypatch
     monkeypatch.setattr(container, "available", lambda: fits * 4000 - 4)
     with pytest.raises(NetError) as caught:
         Net(message, caffelite.TRAIN)
-    what = "the net" if backward else 'the net up to layer "tanh"'
+    what = "the net" if backward else 'layer "tanh" (TanH): the net up to this layer'
     needed = container.human(fits * 4000 + few)
     assert str(caught.value) == (
         f"{what} needs {needed} of memory and {container.human(fits * 4000 - 4)} are available; "

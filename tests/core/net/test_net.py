@@ -207,7 +207,7 @@ def test_what_the_user_writes_into_a_loss_diff_stays(tiny_net):
                 for i in range(400)
             ),
             NetError,
-            r'the net up to layer "b\d+" needs [\d.]+ [GT]iB of memory and [\d.]+ GiB are available',
+            r'"b\d+" \(\w+\): the net up to this layer needs [\d.]+ [GT]iB of memory and [\d.]+ GiB are available',
         ),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 import caffelite
 from caffelite.core.blob import Blob
-from caffelite.core.errors import LayerError, NetError
+from caffelite.core.errors import LayerError, NetError, OutOfMemoryError
 from caffelite.core.layer import Layer
 from caffelite.core.net.plan import LayerStep, Observer, Plan, Run, final_after, with_location
 from caffelite.core.prototxt.lines import Lines, Place
@@ -79,9 +79,17 @@ def test_errors_get_the_place_of_the_layer_once(step):
             str(with_location(other, step.layer.layer_param, step.layer.place))
             == 'net.prototxt:4: layer "twice" (Doubler): too large'
         )
-    np.testing.assert_equal(
-        str(with_location(NetError("x"), step.layer.layer_param, None)), 'layer "twice" (Doubler): x'
-    )
+    assert str(with_location(NetError("x"), step.layer.layer_param, None)) == 'layer "twice" (Doubler): x'
+
+
+def test_memory_that_numpy_or_a_kernel_does_not_get_is_our_error(step, monkeypatch):
+    def forward(bottom, top):
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr(step.layer, "forward", forward)
+    with pytest.raises(OutOfMemoryError) as caught:
+        step.forward()
+    assert str(caught.value) == 'layer "twice" (Doubler): out of memory: Unable to allocate 9 TiB'
 
 
 class Noted:

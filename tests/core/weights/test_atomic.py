@@ -118,3 +118,19 @@ def test_a_disk_that_became_read_only_leaves_its_own_error(tmp_path, monkeypatch
     with pytest.raises(WeightsError, match="Read-only file system; nothing was changed"), replacing(tmp_path / "a"):
         monkeypatch.setattr(os, "replace", refuse)
         monkeypatch.setattr(Path, "unlink", refuse)
+
+
+def test_a_disk_that_can_only_be_read_is_named(read_only_disk):
+    with pytest.raises(WeightsError, match="Read-only file system"):
+        check_writable(read_only_disk / "x")
+    with pytest.raises(WeightsError, match="Read-only file system; nothing was changed"):
+        with replacing(read_only_disk / "x"):
+            pass
+
+
+def test_what_killed_programs_left_of_the_file_is_removed(tmp_path):
+    for name in (".a.0123abcd.tmp", ".b.0123abcd.tmp"):
+        (tmp_path / name).touch()
+    with replacing(tmp_path / "a"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == [".b.0123abcd.tmp", "a"]

@@ -27,8 +27,8 @@ from caffelite.core.kernels.convolution.direct.bottom_gradient import FlippedBot
 from caffelite.core.kernels.convolution.direct.forward import DirectForward
 from caffelite.core.kernels.convolution.direct.weight_gradient import DirectWeightGradient
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.convolution.pointwise.stride1 import PointwiseBottomGradient, PointwiseForward, is_pointwise
-from caffelite.core.kernels.convolution.pointwise.stride2 import (
+from caffelite.core.kernels.convolution.pointwise.forward import PointwiseBottomGradient, PointwiseForward, is_pointwise
+from caffelite.core.kernels.convolution.pointwise.subsampling import (
     PointwiseStride2BottomGradient,
     PointwiseStride2WeightGradient,
     is_pointwise_stride2,

@@ -4,13 +4,14 @@ Names follow BLAS: n is a matrix as it lies in memory, t one that is read transp
 two axes; none needs an aligned address. Products are summed in blocks, the same ones for any number of threads.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from caffelite.core.kernels.gemm.tiles import TILES, Tiles, outer_tile, row_tile
+from caffelite.core.kernels.gemm.tiles import TILES, outer_tile, row_tile, tiles_for
+from caffelite.core.kernels.ir.operands import Matrix, RowMajor
 from caffelite.core.kernels.ir.pointers import pointer
-from caffelite.core.kernels.ir.registers import registers_of_cpu
+from caffelite.core.kernels.ir.registers import Registers, registers_of_cpu
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.sharing import form, signed_share_of
 
@@ -19,6 +20,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 DOT_BLOCK = 1024  # floats of each row that a pass of dot tiles takes, so that the rows of `a` stay in L2
 WIDEST = max(tiles.outer_cols for tiles in TILES.values())
 NOTHING = np.zeros((1, WIDEST), np.float32)  # what an overwritten product starts from
+
+
+class Share(NamedTuple):
+    """The rows r0 to r1 and the columns c0 to c1 of c that one thread gets."""
+
+    r0: int
+    r1: int
+    c0: int
+    c1: int
 
 
 def inner_product_forward(bottom: Array, weight: Array, bias: Array | None, transpose: bool, top: Array) -> None:
@@ -56,29 +66,19 @@ def inner_product_bias_diff(top_diff: Array, bias_diff: Array) -> None:
 def multiply_nt(a: Array, b: Array, c: Array, start: Array | None = None) -> None:
     """Fill c (M, N) with start + a (M, K) b (N, K).T; start is c itself, one row (1, N) for all rows, or None for 0."""
     start = NOTHING if start is None else start
-    _choose(_dot_product, a.shape[0], b.shape[0], a.shape[1])(tiles_of_cpu(), a, b, start, c)
+    _choose(_dot_product, a.shape[0], b.shape[0], a.shape[1])(registers_of_cpu(), a, b, start, c)
 
 
 def multiply_nn(a: Array, b: Array, c: Array, start: Array | None = None) -> None:
     """Fill c (M, N) with start + a (M, K) b (K, N); start as in multiply_nt."""
-    depth, cols = b.shape
     start = NOTHING if start is None else start
-    tiles = tiles_of_cpu()
-    # b is read in blocks of 64 rows, which a tile walks down: more would overrun the address tables of the CPU
-    _choose(_outer_product, a.shape[0], cols, depth)(tiles, a, False, b, start, c, 64, tiles.outer_cols)
+    _choose(_outer_product, a.shape[0], b.shape[1], b.shape[0])(registers_of_cpu(), a, False, b, start, c)
 
 
 def multiply_tn(a: Array, b: Array, c: Array, start: Array | None = None) -> None:
     """Fill c (M, N) with start + a (K, M).T b (K, N); start as in multiply_nt."""
-    depth, cols = b.shape
     start = NOTHING if start is None else start
-    # one strip: c is walked along its rows, since it is the large matrix here
-    _choose(_outer_product, a.shape[1], cols, depth)(tiles_of_cpu(), a, True, b, start, c, 256, max(cols, 1))
-
-
-def tiles_of_cpu() -> Tiles:
-    """Return the sizes of tiles for the registers that code is compiled for."""
-    return TILES[type(registers_of_cpu())]
+    _choose(_outer_product, a.shape[1], b.shape[1], b.shape[0])(registers_of_cpu(), a, True, b, start, c)
 
 
 def _choose(product: Any, rows: int, cols: int, depth: int) -> Any:
@@ -87,121 +87,83 @@ def _choose(product: Any, rows: int, cols: int, depth: int) -> Any:
 
 
 @kernel
-def _share(count: int, unit: int, worker: int, workers: int) -> tuple[int, int]:
-    """Return the share of range(count) that is this worker's, in whole units of `unit`."""
+def _whole_units(count: int, unit: int, worker: int, workers: int) -> tuple[int, int]:
+    """Return the part of range(count) that is this worker's, in whole units of `unit`."""
     first, last = signed_share_of((count + unit - 1) // unit, worker, workers)
     return min(count, first * unit), min(count, last * unit)
 
 
 @parallel_kernel
-def _dot_product(tiles: Tiles, a: Array, b: Array, start: Array, c: Array, worker: int, workers: int) -> None:
+def _dot_product(registers: Registers, a: Array, b: Array, start: Array, c: Array, worker: int, workers: int) -> None:
     """See multiply_nt; rows or columns of c are shared out, whichever are more."""
-    rows, cols = c.shape
+    tiles, (rows, cols) = tiles_for(registers), c.shape
     r0, r1, c0, c1 = 0, rows, 0, cols
     if rows > cols:
-        r0, r1 = _share(rows, tiles.dot_rows, worker, workers)
+        r0, r1 = _whole_units(rows, tiles.dot_rows, worker, workers)
     else:
-        c0, c1 = _share(cols, tiles.dot_cols, worker, workers)
-    _dot_part(tiles, a, b, start, c, r0, r1, c0, c1)
+        c0, c1 = _whole_units(cols, tiles.dot_cols, worker, workers)
+    _dot_share(registers, a, b, start, c, Share(r0, r1, c0, c1))
 
 
 @kernel
-def _dot_part(tiles: Tiles, a: Array, b: Array, start: Array, c: Array, r0: int, r1: int, c0: int, c1: int) -> None:
+def _dot_share(registers: Registers, a: Array, b: Array, start: Array, c: Array, share: Share) -> None:
+    """Fill one share of c, in tiles of dot products."""
+    tiles = tiles_for(registers)
     depth, cols = a.shape[1], c.shape[1]
     along = 0 if start.shape[1] < cols else 1  # NOTHING is as short as the widest tile
     for k in range(0, max(depth, 1), DOT_BLOCK):
         size = min(DOT_BLOCK, depth - k)
-        for j in range(c0, c1, tiles.dot_cols):
-            for i in range(r0, r1, tiles.dot_rows):
-                place = pointer(c, i * cols + j)
-                begin, stride = place, cols
+        for j in range(share.c0, share.c1, tiles.dot_cols):
+            for i in range(share.r0, share.r1, tiles.dot_rows):
+                target = RowMajor(pointer(c, i * cols + j), cols)
+                begin = target
                 if k == 0 and start.shape[0] == 1:
-                    begin, stride = pointer(start, j * along), 0
-                left, right = pointer(a, i * depth + k), pointer(b, j * depth + k)
-                row_tile(
-                    tiles.registers,
-                    left,
-                    depth,
-                    right,
-                    depth,
-                    size,
-                    begin,
-                    stride,
-                    place,
-                    cols,
-                    min(tiles.dot_rows, r1 - i),
-                    min(tiles.dot_cols, c1 - j),
-                )
+                    begin = RowMajor(pointer(start, j * along), 0)
+                left, right = RowMajor(pointer(a, i * depth + k), depth), RowMajor(pointer(b, j * depth + k), depth)
+                height, width = min(tiles.dot_rows, share.r1 - i), min(tiles.dot_cols, share.c1 - j)
+                row_tile(registers, left, right, size, begin, target, height, width)
 
 
 @parallel_kernel
 def _outer_product(
-    tiles: Tiles,
-    a: Array,
-    transposed: bool,
-    b: Array,
-    start: Array,
-    c: Array,
-    block: int,
-    strip: int,
-    worker: int,
-    workers: int,
+    registers: Registers, a: Array, transposed: bool, b: Array, start: Array, c: Array, worker: int, workers: int
 ) -> None:
-    """Fill c with start + a b, or a.T b if transposed; depth in blocks of `block`, columns in strips of `strip`.
+    """Fill c with start + a b, or a.T b if transposed.
 
     Rows or columns of c are shared out, whichever make more tiles.
     """
-    rows, cols = c.shape
+    tiles, (rows, cols) = tiles_for(registers), c.shape
     r0, r1, c0, c1 = 0, rows, 0, cols
     if rows * tiles.lanes * tiles.outer_vectors > cols * tiles.outer_rows:
-        r0, r1 = _share(rows, tiles.outer_rows, worker, workers)
+        r0, r1 = _whole_units(rows, tiles.outer_rows, worker, workers)
     else:
-        c0, c1 = _share(cols, tiles.lanes, worker, workers)
-    _outer_part(tiles, a, transposed, b, start, c, block, strip, r0, r1, c0, c1)
+        c0, c1 = _whole_units(cols, tiles.lanes, worker, workers)
+    _outer_share(registers, a, transposed, b, start, c, Share(r0, r1, c0, c1))
 
 
 @kernel
-def _outer_part(
-    tiles: Tiles,
-    a: Array,
-    transposed: bool,
-    b: Array,
-    start: Array,
-    c: Array,
-    block: int,
-    strip: int,
-    r0: int,
-    r1: int,
-    c0: int,
-    c1: int,
+def _outer_share(
+    registers: Registers, a: Array, transposed: bool, b: Array, start: Array, c: Array, share: Share
 ) -> None:
-    depth, cols = b.shape
+    """Fill one share of c, in outer tiles; depth in blocks and columns in strips."""
+    tiles, (depth, cols) = tiles_for(registers), b.shape
     width_of_tile = tiles.lanes * tiles.outer_vectors
-    a_row, a_step = (1, a.shape[1]) if transposed else (a.shape[1], 1)
+    # b is read in blocks of 64 rows, which a tile walks down: more would overrun the address tables of the CPU
+    block, strip, row_stride, column_stride = 64, width_of_tile, a.shape[1], 1
+    if transposed:
+        # one strip: c is walked along its rows, since it is the large matrix here
+        block, strip, row_stride, column_stride = 256, max(cols, 1), 1, a.shape[1]
     along = 0 if start.shape[1] < cols else 1
     for k in range(0, max(depth, 1), block):
         size = min(block, depth - k)
-        for j0 in range(c0, c1, strip):
-            for i in range(r0, r1, tiles.outer_rows):
-                left, height = pointer(a, i * a_row + k * a_step), min(tiles.outer_rows, r1 - i)
-                for j in range(j0, min(j0 + strip, c1), width_of_tile):
-                    place = pointer(c, i * cols + j)
-                    begin, stride = place, cols
+        for j0 in range(share.c0, share.c1, strip):
+            for i in range(share.r0, share.r1, tiles.outer_rows):
+                left = Matrix(pointer(a, i * row_stride + k * column_stride), row_stride, column_stride)
+                height = min(tiles.outer_rows, share.r1 - i)
+                for j in range(j0, min(j0 + strip, share.c1), width_of_tile):
+                    target = RowMajor(pointer(c, i * cols + j), cols)
+                    begin = target
                     if k == 0 and start.shape[0] == 1:
-                        begin, stride = pointer(start, j * along), 0
-                    right, width = pointer(b, k * cols + j), min(width_of_tile, c1 - j)
-                    outer_tile(
-                        tiles.registers,
-                        left,
-                        a_row,
-                        a_step,
-                        right,
-                        cols,
-                        size,
-                        begin,
-                        stride,
-                        place,
-                        cols,
-                        height,
-                        width,
-                    )
+                        begin = RowMajor(pointer(start, j * along), 0)
+                    right, width = RowMajor(pointer(b, k * cols + j), cols), min(width_of_tile, share.c1 - j)
+                    outer_tile(registers, left, right, size, begin, target, height, width)

@@ -13,10 +13,10 @@ from numba import types
 from numba.extending import intrinsic
 
 from caffelite.core.kernels.ir.memory import fetch_line, first_that_holds
+from caffelite.core.kernels.ir.operands import Matrix, RowMajor, operand, unpacked
 from caffelite.core.kernels.ir.registers import Narrow, Registers, Wide, kind_of
 from caffelite.core.kernels.ir.vectors import (
     F32,
-    FLOATS,
     I64,
     CheckedLoop,
     at,
@@ -36,7 +36,6 @@ from caffelite.core.kernels.ir.vectors import (
 class Tiles(NamedTuple):
     """Sizes of the tiles for some registers: the accumulators and one row of loads fill them."""
 
-    registers: Registers
     lanes: int
     outer_rows: int
     outer_vectors: int
@@ -49,37 +48,35 @@ class Tiles(NamedTuple):
         return self.lanes * self.outer_vectors
 
 
-TILES: dict[type[Registers], Tiles] = {Wide: Tiles(Wide(), 16, 8, 3, 4, 6), Narrow: Tiles(Narrow(), 8, 6, 2, 4, 3)}
+TILES: dict[type[Registers], Tiles] = {Wide: Tiles(16, 8, 3, 4, 6), Narrow: Tiles(8, 6, 2, 4, 3)}
+
+
+@intrinsic
+def tiles_for(typingctx: Any, registers: Any) -> Any:
+    """Return the TILES of the registers, as constants."""
+    tiles = TILES[kind_of(registers)]
+    kind = types.NamedUniTuple(types.int64, len(tiles), Tiles)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.make_tuple(builder, kind, [I64(size) for size in tiles])
+
+    return kind(registers), codegen
 
 
 @intrinsic
 def outer_tile(
-    typingctx: Any,
-    registers: Any,
-    a: Any,
-    a_row: Any,
-    a_step: Any,
-    b: Any,
-    b_stride: Any,
-    depth: Any,
-    start: Any,
-    start_stride: Any,
-    c: Any,
-    c_stride: Any,
-    rows: Any,
-    cols: Any,
+    typingctx: Any, registers: Any, a: Any, b: Any, depth: Any, start: Any, c: Any, rows: Any, cols: Any
 ) -> Any:
-    """c[i, j] = start[i, j] + sum over k < depth of a[i * a_row + k * a_step] * b[k * b_stride + j].
+    """c[i, j] = start[i, j] + sum over k < depth of a[i, k] * b[k, j]; a is a Matrix, the others are RowMajor.
 
-    i < rows and j < cols, at least 1 and at most the outer_rows and outer_cols of the TILES of the registers. Rows of
-    start and c are start_stride and c_stride floats apart; start may be c. The next tile to the right of b and start is
-    fetched meanwhile: rows far apart are more streams than the CPU foresees.
+    i < rows and j < cols, at least 1 and at most the outer_rows and outer_cols of the TILES of the registers. start may
+    be c. The next tile to the right of b and start is fetched meanwhile: rows far apart are more streams than the CPU
+    foresees.
     """
     tiles = TILES[kind_of(registers)]
-    ints, addresses = types.int64, FLOATS
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, *operands = args
+        _, *operands = unpacked(context, builder, signature, args)
         cases = []
         for count in range(tiles.outer_vectors, 0, -1):
             reached = partial(builder.icmp_signed, ">", operands[-1], I64(tiles.lanes * (count - 1)))
@@ -87,24 +84,24 @@ def outer_tile(
         first_that_holds(builder, cases)
         return context.get_dummy_value()
 
-    operands = (addresses, ints, ints, addresses, ints, ints, addresses, ints, addresses, ints, ints, ints)
-    return types.void(registers, *operands), codegen
+    return _signature(registers, operand(a, Matrix), b, start, c), codegen
+
+
+def _signature(registers: Any, a: Any, b: Any, start: Any, c: Any) -> Any:
+    """Return the types of a tile's arguments."""
+    b, start, c = (operand(matrix, RowMajor) for matrix in (b, start, c))
+    return types.void(registers, a, b, types.int64, start, c, types.int64, types.int64)
 
 
 def _outer_tile(
     builder: Any,
     tiles: Tiles,
     count: int,
-    a: Any,
-    a_row: Any,
-    a_step: Any,
-    b: Any,
-    b_stride: Any,
+    a: Matrix,
+    b: RowMajor,
     depth: Any,
-    start: Any,
-    start_stride: Any,
-    c: Any,
-    c_stride: Any,
+    start: RowMajor,
+    c: RowMajor,
     rows: Any,
     cols: Any,
 ) -> None:
@@ -116,12 +113,12 @@ def _outer_tile(
     def line(address: Any) -> list[Any]:
         return [_load(builder, at(builder, address, lanes * j), masks[j], lanes) for j in range(count)]
 
-    a_rows = row_places(builder, a, a_row, height, rows)
-    starts = row_places(builder, start, start_stride, height, rows)
+    a_rows = row_places(builder, a.data, a.row_stride, height, rows)
+    starts = row_places(builder, start.data, start.stride, height, rows)
     for place in starts:
         for j in range(count):
             fetch_line(builder, at(builder, place, lanes * (count + j)))
-    loop = CheckedLoop(builder, depth, [b, I64(0), *[_zero(lanes)] * (height * count)])
+    loop = CheckedLoop(builder, depth, [b.data, I64(0), *[_zero(lanes)] * (height * count)])
     b_line, step = loop.values[:2]
     values = line(b_line)
     for j in range(count):
@@ -130,10 +127,10 @@ def _outer_tile(
     for i in range(height):
         factor = splat(builder, builder.load(at(builder, a_rows[i], step)), lanes)
         new += [fused(builder, factor, values[j], loop.values[2 + i * count + j]) for j in range(count)]
-    loop.close([at(builder, b_line, b_stride), builder.add(step, a_step), *new])
+    loop.close([at(builder, b_line, b.stride), builder.add(step, a.column_stride), *new])
     begin = [value for place in starts for value in line(place)]
     totals = [builder.fadd(x, y) for x, y in zip(begin, loop.values[2:], strict=True)]
-    places = row_places(builder, c, c_stride, height, rows)
+    places = row_places(builder, c.data, c.stride, height, rows)
     for i in reversed(range(height)):  # rows past the end go first, onto the last one, which is stored last
         for j in range(count):
             _store(builder, totals[i * count + j], at(builder, places[i], lanes * j), masks[j])
@@ -141,33 +138,20 @@ def _outer_tile(
 
 @intrinsic
 def row_tile(
-    typingctx: Any,
-    registers: Any,
-    a: Any,
-    a_stride: Any,
-    b: Any,
-    b_stride: Any,
-    depth: Any,
-    start: Any,
-    start_stride: Any,
-    c: Any,
-    c_stride: Any,
-    rows: Any,
-    cols: Any,
+    typingctx: Any, registers: Any, a: Any, b: Any, depth: Any, start: Any, c: Any, rows: Any, cols: Any
 ) -> Any:
-    """c[i, j] = start[i, j] + sum over k < depth of a[i * a_stride + k] * b[j * b_stride + k].
+    """c[i, j] = start[i, j] + sum over k < depth of a[i, k] * b[j, k]; all are RowMajor.
 
     i < rows and j < cols, at most the dot_rows and dot_cols of the TILES of the registers. Both operands are read along
     their rows, a vector at a time.
     """
     tiles = TILES[kind_of(registers)]
     lanes, n_rows, n_cols = tiles.lanes, tiles.dot_rows, tiles.dot_cols
-    ints, addresses = types.int64, FLOATS
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        a, a_stride, b, b_stride, depth, start, start_stride, c, c_stride, rows, cols = args[1:]
-        a_rows = row_places(builder, a, a_stride, n_rows, rows)
-        b_rows = row_places(builder, b, b_stride, n_cols, cols)
+        _, a, b, depth, start, c, rows, cols = unpacked(context, builder, signature, args)
+        a_rows = row_places(builder, a.data, a.stride, n_rows, rows)
+        b_rows = row_places(builder, b.data, b.stride, n_cols, cols)
 
         def step(place: Any, sums: list[Any], mask: Any) -> list[Any]:
             left = [_load(builder, at(builder, row, place), mask, lanes) for row in a_rows]
@@ -179,16 +163,15 @@ def row_tile(
         whole = builder.and_(depth, I64(-lanes))
         sums = step(whole, loop.values, lanes_below(builder, builder.sub(depth, whole), lanes))
         mask = lanes_below(builder, cols, lanes)
-        starts = row_places(builder, start, start_stride, n_rows, rows)
+        starts = row_places(builder, start.data, start.stride, n_rows, rows)
         begin = [masked_load(builder, place, mask) for place in starts]
         totals = _row_totals(builder, tiles, sums)
-        places = row_places(builder, c, c_stride, n_rows, rows)
+        places = row_places(builder, c.data, c.stride, n_rows, rows)
         for i in reversed(range(n_rows)):  # as in outer_tile
             masked_store(builder, builder.fadd(totals[i], begin[i]), places[i], mask)
         return context.get_dummy_value()
 
-    operands = (addresses, ints, addresses, ints, ints, addresses, ints, addresses, ints, ints, ints)
-    return types.void(registers, *operands), codegen
+    return _signature(registers, operand(a, RowMajor), b, start, c), codegen
 
 
 def _row_totals(builder: Any, tiles: Tiles, sums: list[Any]) -> list[Any]:

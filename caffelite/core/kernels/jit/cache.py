@@ -4,11 +4,13 @@ numba decides whether stored machine code is fresh by the kernel's own file alon
 would silently run old code. Here it is fresh while the package version and every file that the kernel can reach are
 what they were; see sources.py. And numba numbers the files of one function by an index, which two processes that
 compile at the same time can mix up; here each signature has a file of its own name.
+
+What is loaded from here runs. So only a file that nobody but this user can have written is loaded, and only if it is
+what was saved: damaged machine code ends the process.
 """
 
 import hashlib
 import os
-import pickle
 import re
 import stat
 import tempfile
@@ -19,17 +21,29 @@ from typing import Any
 
 import numba
 
+from caffelite.core import temporaries
+
+SUFFIX = ".nbc"
+MAGIC = b"\0caffelite kernel\n"
+DIGEST_BYTES = 32
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 @cache
 def cache_folder() -> Path | None:
-    """Folder of compiled kernels: NUMBA_CACHE_DIR, else caffelite/kernels in the user's cache; None if not writable."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(chosen or home) / "caffelite" / "kernels"
+    """Folder of compiled kernels: NUMBA_CACHE_DIR, else caffelite/kernels in the user's cache; None if not writable.
+
+    One that other users can write is closed to them and emptied.
+    """
+    chosen = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    folder = Path(chosen or os.path.expanduser("~/.cache")) / "caffelite" / "kernels"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        if not chosen and not folder.is_absolute():
+            raise FileNotFoundError("this user has no home folder")
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         _refuse_others_code(folder)
+        temporaries.remove_leftovers(folder, lambda name: name.endswith(SUFFIX))
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as err:
         warnings.warn(f"kernels are compiled anew in every run: {folder} cannot keep them ({err})", stacklevel=2)
         return None
@@ -40,13 +54,24 @@ def _refuse_others_code(folder: Path) -> None:
     """Machine code is loaded from here: nobody but this user may be able to write it."""
     status = folder.stat()
     if status.st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        folder.chmod(0o700)
+        raise PermissionError("it belongs to another user")
+    if _others_can_write(status):
+        folder.chmod(0o700)  # first, or files could be put there again
+        for path in folder.glob(f"*{SUFFIX}"):
+            path.unlink(missing_ok=True)
+        warnings.warn(f"{folder} could be written by other users: its compiled kernels were removed", stacklevel=3)
+
+
+def _others_can_write(status: os.stat_result) -> bool:
+    return bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 class FileForEachKey:
-    """The stored machine code of one function: a file a signature, CPU and numba version, named by these."""
+    """The stored machine code of one function: a file a signature, CPU and numba version, named by these.
+
+    A file begins with a hash of its name, the stamp of the source, and the code. One that is damaged, was renamed, or
+    is of another source is none.
+    """
 
     def __init__(self, folder: str, name: str, stamp: str) -> None:
         self._folder, self._name, self._stamp = Path(folder), name, stamp
@@ -54,29 +79,51 @@ class FileForEachKey:
     def _path(self, key: Any) -> Path:
         text = re.sub(" at 0x[0-9a-f]+", "", repr((key, numba.__version__)))  # of a function among the arguments
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return self._folder / f"{self._name}.{digest}.nbc"
+        return self._folder / f"{self._name}.{digest}{SUFFIX}"
 
     def load(self, key: Any) -> bytes | None:
         """Return what was saved for this key from the same source; None if nothing was."""
-        try:
-            stamp, data = pickle.loads(self._path(key).read_bytes())
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
-            return None  # no such file, or one that a full disk cut short
-        return data if stamp == self._stamp else None
+        path = self._path(key)
+        content = _own_file(path)
+        head = self._head(path, content[len(MAGIC) + DIGEST_BYTES :])
+        return content[len(head) :] if content.startswith(head) else None
 
     def save(self, key: Any, data: bytes) -> None:
         """Keep `data`; a file that another process reads or writes at the same time stays whole.
 
-        Warns if it cannot be written, as on a full disk: the kernel is compiled and runs all the same.
+        Warns, once for a folder, if it cannot be written, as on a full disk: the kernel is compiled and runs all the
+        same.
         """
+        path = self._path(key)
         try:
-            file = tempfile.NamedTemporaryFile(dir=self._folder, delete=False)
-            try:
-                with file:
-                    file.write(pickle.dumps((self._stamp, data)))
-                os.replace(file.name, self._path(key))
-            except OSError:
-                os.unlink(file.name)
-                raise
+            with temporaries.new_file(path) as (new, descriptor), open(descriptor, "wb") as file:
+                os.fchmod(descriptor, 0o600)
+                file.write(self._head(path, data))
+                file.write(data)
+                file.flush()  # unsynced: what a lost power supply leaves is damaged, which `load` sees
+                os.replace(new, path)
         except OSError as err:
-            warnings.warn(f"a kernel will be compiled anew: {self._folder} cannot keep it ({err})", stacklevel=2)
+            _warn_once(f"kernels will be compiled anew: {self._folder} cannot keep them ({err.strerror or err})")
+
+    def _head(self, path: Path, data: bytes) -> bytes:
+        digest = hashlib.blake2b(f"{path.name}\0{self._stamp}\0".encode(), digest_size=DIGEST_BYTES)
+        digest.update(data)
+        return MAGIC + digest.digest()
+
+
+def _own_file(path: Path) -> bytes:
+    """Return what the file holds; b"" if there is none, or one that somebody else can have written."""
+    try:
+        with open(os.open(path, _OPEN), "rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_uid != os.getuid() or _others_can_write(status):
+                _warn_once(f"files in {path.parent} can have been written by another user: they are not used")
+                return b""
+            return file.read() if stat.S_ISREG(status.st_mode) else b""
+    except OSError:
+        return b""
+
+
+@cache  # hundreds of kernels meet the same disk
+def _warn_once(text: str) -> None:
+    warnings.warn(text, stacklevel=4)

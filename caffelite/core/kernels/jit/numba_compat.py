@@ -9,6 +9,7 @@ import hashlib
 import os
 import pickle
 import types as python_types
+import weakref
 from collections.abc import Callable
 from functools import cached_property, update_wrapper
 from typing import Any
@@ -16,13 +17,14 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba import types
-from numba.core import caching, cgutils
+from numba.core import caching, cgutils, event
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from caffelite.core.kernels.jit.cache import FileForEachKey, cache_folder
+from caffelite.core.kernels.jit.progress import watch
 from caffelite.core.kernels.jit.sources import has_source, source_stamp
 from caffelite.core.kernels.jit.versions import PUBLIC_OPTIONS
 
@@ -85,9 +87,28 @@ def launcher_of(share: Kernel, function: Callable[..., Any]) -> Any:
     return _compile(run, named)
 
 
+_ours: weakref.WeakSet[Any] = weakref.WeakSet()  # not what else the user's program compiles
+
+
+class _Compiling(event.Listener):  # type: ignore[misc]
+    """Tells the watch of our kernels that are compiled, not of those that are loaded."""
+
+    def on_start(self, event: Any) -> None:
+        if event.data["dispatcher"] in _ours:
+            watch.begin()
+
+    def on_end(self, event: Any) -> None:
+        if event.data["dispatcher"] in _ours:
+            watch.end()
+
+
+event.register("numba:compile", _Compiling())
+
+
 def _compile(function: Callable[..., Any], named: Callable[..., Any], **options: Any) -> Any:
     """Compile `function`, and keep it on disk under the name, and as long as the source, of `named`."""
     compiled = numba.njit(function, **OPTIONS, **options)
+    _ours.add(compiled)
     if has_source(named) and cache_folder() is not None:
         stored = KernelCache(named)
         if stored.stamp is not None:
@@ -129,6 +150,9 @@ class _KernelLocator(caching._CacheLocator):  # type: ignore[misc]
 
     def get_cache_path(self) -> str:
         return str(cache_folder())
+
+    def ensure_cache_path(self) -> None:
+        """Do nothing: numba would make the folder, and raise where it cannot; cache.py warns."""
 
     def get_source_stamp(self) -> str | None:
         return self._stamp

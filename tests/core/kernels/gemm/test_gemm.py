@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from caffelite.core.kernels.gemm import gemm
-from caffelite.core.kernels.gemm.tiles import TILES
 
 SIZES = [
     (1, 1, 1),
@@ -54,7 +53,7 @@ def operands(request):
 @pytest.fixture(autouse=True)
 def tiles(registers, monkeypatch):
     """Every test runs with the tiles of either registers."""
-    monkeypatch.setattr(gemm, "tiles_of_cpu", lambda: TILES[type(registers)])
+    monkeypatch.setattr(gemm, "registers_of_cpu", lambda: registers)
 
 
 @pytest.mark.parametrize("transpose", [False, True])

@@ -6,7 +6,6 @@ import pytest
 from caffelite.core.kernels.convolution.choose import choose
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.gemm import gemm
-from caffelite.core.kernels.gemm.tiles import TILES
 from caffelite.core.kernels.ir.registers import Narrow, Wide, registers_of_cpu
 from caffelite.core.kernels.jit import numba_compat
 
@@ -21,7 +20,7 @@ def product(tmp_path, monkeypatch):
 def run(product, registers):
     a, b = np.ones((3, 5), np.float32), np.ones((2, 5), np.float32)
     top = np.full((3, 2), np.nan, np.float32)
-    product.serial(TILES[type(registers)], a, b, gemm.NOTHING, top)
+    product.serial(registers, a, b, gemm.NOTHING, top)
     assert (top == 5).all()
 
 
@@ -40,7 +39,7 @@ def test_only_the_form_that_runs_is_compiled(product):
     kernel = product()
     run(kernel, registers_of_cpu())
     (signature,) = kernel.share.outer.signatures
-    assert signature[0].types[0].instance_class is type(registers_of_cpu())
+    assert signature[0].instance_class is type(registers_of_cpu())
 
 
 def test_tiles_suit_the_registers_that_are_given():

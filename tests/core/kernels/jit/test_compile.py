@@ -9,7 +9,6 @@ import numba
 import numpy as np
 import pytest
 
-from caffelite.core.kernels.jit import cache
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 
 
@@ -135,54 +134,3 @@ def test_a_launch_is_loaded_from_the_cache(tmp_path, layer):
     assert [output[:4] for output in outputs] == [["1", "2", "0", "0"], ["1", "2", "0", "1"]]
     if layer == "workqueue":
         assert outputs[0][4] == layer
-
-
-def test_a_cache_folder_that_cannot_be_written_costs_a_warning(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
-    cache.cache_folder.cache_clear()
-    try:
-        with pytest.warns(UserWarning, match="kernels are compiled anew in every run"):
-            assert cache.cache_folder() is None
-    finally:
-        cache.cache_folder.cache_clear()
-
-
-def test_a_cache_folder_that_others_can_write_is_closed_to_them(tmp_path, monkeypatch):
-    folder = tmp_path / "caffelite" / "kernels"
-    folder.mkdir(parents=True)
-    folder.chmod(0o777)
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    cache.cache_folder.cache_clear()
-    try:
-        assert cache.cache_folder() == folder
-        assert folder.stat().st_mode & 0o022 == 0
-    finally:
-        cache.cache_folder.cache_clear()
-
-
-def test_each_signature_has_a_file_of_its_own_that_is_used_while_the_source_is_the_same(tmp_path):
-    files = cache.FileForEachKey(str(tmp_path), "f", "text 1")
-    files.save(("float32",), b"1")
-    files.save(("float64",), b"2")
-    assert len(list(tmp_path.iterdir())) == 2
-    assert (files.load(("float32",)), files.load(("float64",)), files.load(("int64",))) == (b"1", b"2", None)
-    assert cache.FileForEachKey(str(tmp_path), "f", "text 2").load(("float32",)) is None
-    for path in tmp_path.iterdir():
-        path.write_bytes(path.read_bytes()[:5])
-    assert files.load(("float32",)) is None
-
-
-def test_a_full_disk_costs_a_warning_and_leaves_no_file(tmp_path, monkeypatch):
-    def fail(old, new):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(cache.os, "replace", fail)
-    with pytest.warns(UserWarning, match="cannot keep it .*No space left on device"):
-        cache.FileForEachKey(str(tmp_path), "f", "text").save(("float32",), b"1")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_function_among_the_arguments_is_not_known_by_its_address(tmp_path):
-    files = cache.FileForEachKey(str(tmp_path), "f", "text")
-    assert files._path("<function g at 0x7f001>") == files._path("<function g at 0x7f002>")

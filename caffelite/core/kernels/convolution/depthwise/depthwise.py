@@ -1,6 +1,6 @@
 """Depthwise 3x3 convolution (one input channel an output), stride 1 or 2, pad 0 or 1: all three products.
 
-Planes are read and written in place, in strips of 16 columns; see depthwise_tiles.
+Planes are read and written in place, in strips of 16 columns; see tiles.py.
 """
 
 from typing import Any, NamedTuple
@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
-from caffelite.core.kernels.convolution.depthwise.tiles import add_lanes, forward_strip, spread_strip, weight_strip
+from caffelite.core.kernels.convolution.depthwise.tiles import (
+    Plane,
+    add_lanes,
+    forward_strip,
+    spread_strip,
+    weight_strip,
+)
 from caffelite.core.kernels.convolution.direct.slab import clear
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.ir.pointers import own_code, pointer
@@ -75,16 +81,17 @@ def forward_planes(
     """Fill planes first to last of top, numbered across samples."""
     own_code()
     height, width, rows, columns = plan.height, plan.width, plan.rows, plan.columns
-    pad_h, pad_w = plan.pad_h, plan.pad_w
     ahead = max(height * width, FETCH)
     for plane in range(first, last):
         c = plane % plan.channels
-        a, b, w = pointer(bottom, plane * height * width), pointer(top, plane * rows * columns), pointer(weight, c * 9)
+        source = Plane(pointer(bottom, plane * height * width), height, width)
+        target = Plane(pointer(top, plane * rows * columns), rows, columns)
+        w = pointer(weight, c * 9)
         for q in range(0, columns, 16):
             if plan.stride == 1:
-                forward_strip(1, a, height, width, pad_h, pad_w, w, flipped, bias[c], b, rows, columns, q, ahead)
+                forward_strip(1, source, plan.pad_h, plan.pad_w, w, flipped, bias[c], target, q, ahead)
             else:
-                forward_strip(2, a, height, width, pad_h, pad_w, w, flipped, bias[c], b, rows, columns, q, ahead)
+                forward_strip(2, source, plan.pad_h, plan.pad_w, w, flipped, bias[c], target, q, ahead)
 
 
 @parallel_kernel
@@ -120,30 +127,24 @@ class DepthwiseForward:
 
 @kernel
 def weight_gradient_planes(
-    first: int,
-    last: int,
-    top_diff: np.ndarray,
-    bottom: np.ndarray,
-    weight_diff: np.ndarray,
-    plan: Depthwise,
-    sums: Any,
+    first: int, last: int, top_diff: np.ndarray, bottom: np.ndarray, weight_diff: np.ndarray, plan: Depthwise, sums: Any
 ) -> None:
     """Add to the weights of channels first to last; sums has room for 9 vectors."""
     own_code()
     height, width, rows, columns = plan.height, plan.width, plan.rows, plan.columns
-    pad_h, pad_w = plan.pad_h, plan.pad_w
     for c in range(first, last):
         clear(sums, 144)
         for n in range(plan.num):
             plane = n * plan.channels + c
             # the next plane is the same channel's in the next sample, after the last sample the next channel's
             ahead = (plan.channels if n + 1 < plan.num else 1 - (plan.num - 1) * plan.channels) * height * width
-            a, d = pointer(bottom, plane * height * width), pointer(top_diff, plane * rows * columns)
+            pixels = Plane(pointer(bottom, plane * height * width), height, width)
+            diffs = Plane(pointer(top_diff, plane * rows * columns), rows, columns)
             for q in range(0, columns, 16):
                 if plan.stride == 1:
-                    weight_strip(1, a, height, width, pad_h, pad_w, d, rows, columns, q, ahead, sums)
+                    weight_strip(1, pixels, plan.pad_h, plan.pad_w, diffs, q, ahead, sums)
                 else:
-                    weight_strip(2, a, height, width, pad_h, pad_w, d, rows, columns, q, ahead, sums)
+                    weight_strip(2, pixels, plan.pad_h, plan.pad_w, diffs, q, ahead, sums)
         add_lanes(sums, pointer(weight_diff, c * 9))
 
 
@@ -158,10 +159,9 @@ def weight_gradient(
     workers: int,
 ) -> None:
     """Add to weight_diff; a row of sums is for each of plan.workers runs of channels."""
-    channels, parts = plan.channels, plan.workers
-    for part in range(worker, parts, workers):
-        first, last = channels * part // parts, channels * (part + 1) // parts
-        weight_gradient_planes(first, last, top_diff, bottom, weight_diff, plan, pointer(sums, part * 144))
+    for share in range(worker, plan.workers, workers):
+        first, last = signed_share_of(plan.channels, share, plan.workers)
+        weight_gradient_planes(first, last, top_diff, bottom, weight_diff, plan, pointer(sums, share * 144))
 
 
 class DepthwiseWeightGradient:
@@ -185,13 +185,13 @@ def spread_planes(
     """Fill planes first to last of bottom_diff, for stride 2."""
     own_code()
     height, width, rows, columns = plan.height, plan.width, plan.rows, plan.columns
-    pad_h, pad_w = plan.pad_h, plan.pad_w
     ahead = max(rows * columns, FETCH)
     for plane in range(first, last):
         w = pointer(weight, plane % plan.channels * 9)
-        d, a = pointer(top_diff, plane * rows * columns), pointer(bottom_diff, plane * height * width)
-        for q in range(pad_w - 1, (width - 1 + pad_w + 1) // 2, 16):
-            spread_strip(d, rows, columns, w, a, height, width, pad_h, pad_w, q, ahead)
+        diffs = Plane(pointer(top_diff, plane * rows * columns), rows, columns)
+        target = Plane(pointer(bottom_diff, plane * height * width), height, width)
+        for q in range(plan.pad_w - 1, (width - 1 + plan.pad_w + 1) // 2, 16):
+            spread_strip(diffs, w, target, plan.pad_h, plan.pad_w, q, ahead)
 
 
 @parallel_kernel

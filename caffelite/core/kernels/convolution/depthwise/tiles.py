@@ -4,13 +4,14 @@ Borders are masks of the loads: nothing is copied to be padded, nothing outside 
 length. Masked loads do not make every CPU read ahead, so the line `ahead` floats further on is fetched with each row.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from caffelite.core.kernels.ir.memory import fetch_line
+from caffelite.core.kernels.ir.operands import operand, unpacked
 from caffelite.core.kernels.ir.vectors import (
     FLOATS,
     I32,
@@ -36,13 +37,21 @@ EVEN, ODD = [2 * i for i in range(LANES)], [2 * i + 1 for i in range(LANES)]
 ALTERNATING = [i // 2 + (LANES if i % 2 else 0) for i in range(LANES)]  # one lane of each of two vectors in turn
 
 
-class Rows:
-    """Rows of a plane from column `first` on, as vectors; what is outside (height, width) is 0."""
+class Plane(NamedTuple):
+    """One channel of one sample: a pointer to its first pixel, and its size."""
 
-    def __init__(self, builder: Any, plane: Any, height: Any, width: Any, first: Any, columns: tuple[int, ...]) -> None:
-        self.builder, self.height, self.width = builder, height, width
-        self.start = at(builder, plane, first)
-        self.masks = {c: _inside(builder, builder.add(first, I64(c)), width) for c in columns}
+    data: Any
+    height: int
+    width: int
+
+
+class Rows:
+    """Rows of a plane from column `first` on, as vectors; what is outside the plane is 0."""
+
+    def __init__(self, builder: Any, plane: Plane, first: Any, columns: tuple[int, ...]) -> None:
+        self.builder, self.height, self.width = builder, plane.height, plane.width
+        self.start = at(builder, plane.data, first)
+        self.masks = {c: _inside(builder, builder.add(first, I64(c)), plane.width) for c in columns}
 
     def place(self, row: Any) -> Any:
         """Return a pointer to column `first` of row number `row`, which need not exist."""
@@ -65,12 +74,10 @@ class Rows:
 class Taps:
     """What the three taps of a kernel row see of an image row: vectors of 16 pixels, `stride` apart."""
 
-    def __init__(
-        self, builder: Any, stride: int, plane: Any, height: Any, width: Any, pad_w: Any, q: Any, ahead: Any
-    ) -> None:
+    def __init__(self, builder: Any, stride: int, plane: Plane, pad_w: Any, q: Any, ahead: Any) -> None:
         self.builder, self.stride, self.ahead = builder, stride, ahead
         first = builder.sub(builder.mul(q, I64(stride)), pad_w)
-        self.rows = Rows(builder, plane, height, width, first, (0, 1, 2) if stride == 1 else (0, LANES, 2, LANES + 2))
+        self.rows = Rows(builder, plane, first, (0, 1, 2) if stride == 1 else (0, LANES, 2, LANES + 2))
 
     def read(self, row: Any) -> list[Any]:
         """Return the vectors of taps 0, 1, 2 in row number `row`."""
@@ -106,75 +113,58 @@ def forward_strip(
     typingctx: Any,
     stride: Any,
     bottom: Any,
-    height: Any,
-    width: Any,
     pad_h: Any,
     pad_w: Any,
     weight: Any,
     flipped: Any,
     bias: Any,
     top: Any,
-    rows: Any,
-    columns: Any,
     q: Any,
     ahead: Any,
 ) -> Any:
-    """top[:, q : q + 16] = bias + weight * bottom, of one plane: bottom (height, width), top (rows, columns), weight 9.
+    """top[:, q : q + 16] = bias + weight * bottom, of one Plane each; weight is a pointer to 9 floats.
 
-    `flipped` is 1 to take the weights in reverse order, else 0. rows is at least 1, the constant `stride` 1 or 2.
+    `flipped` is 1 to take the weights in reverse order, else 0. top has a row at least; `stride` is a constant, 1 or 2.
     """
     (by,) = literals(stride)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bottom, height, width, pad_h, pad_w, weight, flipped, bias, top, rows, columns, q, ahead = args[1:]
-        taps = Taps(builder, by, bottom, height, width, pad_w, q, ahead)
+        _, bottom, pad_h, pad_w, weight, flipped, bias, top, q, ahead = unpacked(context, builder, signature, args)
+        taps = Taps(builder, by, bottom, pad_w, q, ahead)
         step = builder.sub(I64(1), builder.mul(I64(2), flipped))
         start = at(builder, weight, builder.mul(I64(8), flipped))
         weights = [splat(builder, builder.load(at(builder, start, builder.mul(step, I64(t))))) for t in range(9)]
-        mask = lanes_below(builder, builder.sub(columns, q))
-        target = at(builder, top, q)
-        loop = Loop(builder, rows, taps.before(pad_h))
+        mask = lanes_below(builder, builder.sub(top.width, q))
+        target = at(builder, top.data, q)
+        loop = Loop(builder, top.height, taps.before(pad_h))
         window = taps.window(pad_h, loop.index, loop.values)
         total = splat(builder, bias)
         for value, pixels in zip(weights, window, strict=True):
             total = fused(builder, value, pixels, total)
-        masked_store(builder, total, at(builder, target, builder.mul(loop.index, columns)), mask)
+        masked_store(builder, total, at(builder, target, builder.mul(loop.index, top.width)), mask)
         loop.close(window[3 * by :])
         return context.get_dummy_value()
 
-    i64, planes = types.int64, (FLOATS, types.int64, types.int64)
-    operands = (*planes, i64, i64, FLOATS, i64, types.float32, *planes, i64, i64)
-    return types.void(stride, *operands), codegen
+    i64, source, target = types.int64, operand(bottom, Plane), operand(top, Plane)
+    return types.void(stride, source, i64, i64, FLOATS, i64, types.float32, target, i64, i64), codegen
 
 
 @intrinsic(prefer_literal=True)
 def weight_strip(
-    typingctx: Any,
-    stride: Any,
-    bottom: Any,
-    height: Any,
-    width: Any,
-    pad_h: Any,
-    pad_w: Any,
-    top_diff: Any,
-    rows: Any,
-    columns: Any,
-    q: Any,
-    ahead: Any,
-    sums: Any,
+    typingctx: Any, stride: Any, bottom: Any, pad_h: Any, pad_w: Any, top_diff: Any, q: Any, ahead: Any, sums: Any
 ) -> Any:
-    """sums[9, 16] += top_diff[:, q : q + 16] times what each tap sees of bottom; shapes as in forward_strip."""
+    """sums[9, 16] += top_diff[:, q : q + 16] times what each tap sees of bottom, of one Plane each, for a stride."""
     (by,) = literals(stride)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bottom, height, width, pad_h, pad_w, top_diff, rows, columns, q, ahead, sums = args[1:]
-        taps = Taps(builder, by, bottom, height, width, pad_w, q, ahead)
-        mask = lanes_below(builder, builder.sub(columns, q))
-        source = at(builder, top_diff, q)
-        before = taps.before(pad_h)
-        loop = Loop(builder, rows, [*before, *(load(builder, at(builder, sums, LANES * t)) for t in range(9))])
+        _, bottom, pad_h, pad_w, top_diff, q, ahead, sums = unpacked(context, builder, signature, args)
+        taps = Taps(builder, by, bottom, pad_w, q, ahead)
+        mask = lanes_below(builder, builder.sub(top_diff.width, q))
+        source = at(builder, top_diff.data, q)
+        before, totals = taps.before(pad_h), [load(builder, at(builder, sums, LANES * t)) for t in range(9)]
+        loop = Loop(builder, top_diff.height, [*before, *totals])
         window = taps.window(pad_h, loop.index, loop.values[: len(before)])
-        place = at(builder, source, builder.mul(loop.index, columns))
+        place = at(builder, source, builder.mul(loop.index, top_diff.width))
         fetch_line(builder, at(builder, place, builder.sdiv(ahead, I64(by * by))))
         diff = masked_load(builder, place, mask)
         pairs = zip(window, loop.values[len(before) :], strict=True)
@@ -184,24 +174,13 @@ def weight_strip(
             store(builder, totals[t], at(builder, sums, LANES * t))
         return context.get_dummy_value()
 
-    i64, planes = types.int64, (FLOATS, types.int64, types.int64)
-    return types.void(stride, *planes, i64, i64, *planes, i64, i64, FLOATS), codegen
+    i64, source, diffs = types.int64, operand(bottom, Plane), operand(top_diff, Plane)
+    return types.void(stride, source, i64, i64, diffs, i64, i64, FLOATS), codegen
 
 
 @intrinsic
 def spread_strip(
-    typingctx: Any,
-    top_diff: Any,
-    rows: Any,
-    columns: Any,
-    weight: Any,
-    bottom_diff: Any,
-    height: Any,
-    width: Any,
-    pad_h: Any,
-    pad_w: Any,
-    q: Any,
-    ahead: Any,
+    typingctx: Any, top_diff: Any, weight: Any, bottom_diff: Any, pad_h: Any, pad_w: Any, q: Any, ahead: Any
 ) -> Any:
     """Bottom gradient of stride 2 and pad 0 or 1: overwrite columns 2 q + 1 - pad_w and the 31 after it of bottom_diff.
 
@@ -211,13 +190,13 @@ def spread_strip(
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        top_diff, rows, columns, weight, bottom_diff, height, width, pad_h, pad_w, q, ahead = args
+        top_diff, weight, bottom_diff, pad_h, pad_w, q, ahead = unpacked(context, builder, signature, args)
         taps = [splat(builder, builder.load(at(builder, weight, t))) for t in range(9)]
-        source = Rows(builder, top_diff, rows, columns, q, (0, 1))
+        source = Rows(builder, top_diff, q, (0, 1))
         left = builder.sub(builder.add(builder.mul(q, I64(2)), I64(1)), pad_w)
-        target = Rows(builder, bottom_diff, height, width, left, (0, LANES))
+        target = Rows(builder, bottom_diff, left, (0, LANES))
         first = builder.sub(pad_h, I64(1))  # without padding bottom row 0 comes after the middle of top row -1
-        last = builder.ashr(builder.add(height, builder.sub(pad_h, I64(2))), I64(1))
+        last = builder.ashr(builder.add(bottom_diff.height, builder.sub(pad_h, I64(2))), I64(1))
         count = builder.add(builder.sub(last, first), I64(1))
         loop = Loop(builder, count, [source.load(first, column) for column in (0, 1)])
         r = builder.add(first, loop.index)
@@ -239,8 +218,8 @@ def spread_strip(
         loop.close(after)
         return context.get_dummy_value()
 
-    i64, planes = types.int64, (FLOATS, types.int64, types.int64)
-    return types.void(*planes, FLOATS, *planes, i64, i64, i64, i64), codegen
+    i64, diffs, target = types.int64, operand(top_diff, Plane), operand(bottom_diff, Plane)
+    return types.void(diffs, FLOATS, target, i64, i64, i64, i64), codegen
 
 
 def _store_both(target: Rows, row: Any, even: Any, odd: Any) -> None:

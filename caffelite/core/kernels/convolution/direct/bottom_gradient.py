@@ -13,6 +13,7 @@ from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.forward import DirectForward, best_tile, run_tile
 from caffelite.core.kernels.convolution.direct.slab import Slab, clear, fold_slab, slab_layout, slab_phases
 from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.operands import RowMajor, Runs, Start
 from caffelite.core.kernels.ir.pointers import copy_rows, own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
@@ -61,6 +62,15 @@ class BottomGradient(NamedTuple):
     vectors: int  # of a tile: 16 pixels each
 
 
+class SumLayout(NamedTuple):
+    """The slab that sums are added up in, and pointers into tables about it."""
+
+    slab: Slab
+    starts: Any  # of the rows that each kernel row adds to, in a plane
+    phases: Any  # of slab_phases
+    columns: Any  # where each output's pixels start in a worker's lines, int32
+
+
 @kernel
 def pack_block(weight: np.ndarray, plan: BottomGradient, slab: Slab, g: int, block: int, target: Any) -> None:
     """Pack one block of channels of group g."""
@@ -84,11 +94,10 @@ def pack_columns(
 ) -> None:
     """packed[group, block of channels, kernel row, panel of planes, output, rows of a tile] from weight."""
     blocks = (plan.channels + plan.block - 1) // plan.block
-    tasks = plan.group * blocks
-    first, last = signed_share_of(tasks, worker, workers)
-    for task in range(first, last):
-        target = pointer(packed, task * block_weights(plan, slab))
-        pack_block(weight, plan, slab, task // blocks, task % blocks, target)
+    first, last = signed_share_of(plan.group * blocks, worker, workers)
+    for block in range(first, last):
+        target = pointer(packed, block * block_weights(plan, slab))
+        pack_block(weight, plan, slab, block // blocks, block % blocks, target)
 
 
 @kernel
@@ -99,23 +108,21 @@ def block_weights(plan: BottomGradient, slab: Slab) -> int:
 
 
 @kernel
-def bottom_gradient_task(
-    task: int,
+def bottom_gradient_block(
+    number: int,
     packed: np.ndarray,
     top_diff: np.ndarray,
     bottom_diff: np.ndarray,
     plan: BottomGradient,
-    slab: Slab,
-    starts: np.ndarray,
-    phases: np.ndarray,
-    columns: np.ndarray,
+    layout: SumLayout,
     scratch: Any,
     lines: Any,
 ) -> None:
     """Fill one block of channels of one sample of bottom_diff."""
     own_code()
+    slab = layout.slab
     blocks = (plan.channels + plan.block - 1) // plan.block
-    block, rest = task % blocks, task // blocks
+    block, rest = number % blocks, number // blocks
     g, n = rest % plan.group, rest // plan.group
     c0 = block * plan.block
     count = min(plan.block, plan.channels - c0)
@@ -126,43 +133,25 @@ def bottom_gradient_task(
         left = min(width, plane - pixel)
         source = pointer(top_diff, (n * plan.group + g) * plan.outputs * plane + pixel)
         copy_rows(1, source, plane, lines, width, 0, left, left, plan.outputs)
-        add_columns(weights, lines, columns, count * slab.kernel_w, left, plan, slab, starts, shift(scratch, pixel))
+        runs = Runs(lines, layout.columns, plan.outputs)
+        add_columns(weights, runs, count * slab.kernel_w, left, plan, layout, shift(scratch, pixel))
     image = ((n * plan.group + g) * plan.channels + c0) * slab.height * slab.width
-    fold_slab(scratch, count, slab, phases, pointer(bottom_diff, image))
+    fold_slab(scratch, count, slab, layout.phases, pointer(bottom_diff, image))
 
 
 @kernel
 def add_columns(
-    weights: Any,
-    lines: Any,
-    columns: np.ndarray,
-    planes: int,
-    left: int,
-    plan: BottomGradient,
-    slab: Slab,
-    starts: np.ndarray,
-    scratch: Any,
+    weights: Any, lines: Runs, planes: int, left: int, plan: BottomGradient, layout: SumLayout, scratch: Any
 ) -> None:
     """Add weights transposed x lines, `left` pixels of top_diff, to all planes of the slab, for every kernel row."""
     own_code()
-    vectors = (left + 15) // 16
+    vectors, plane = (left + 15) // 16, layout.slab.plane
     for i in range(plan.kernel_h):
         for p in range(0, planes, plan.rows):
-            run_tile(
-                plan.registers,
-                plan.rows,
-                vectors,
-                weights,
-                lines,
-                pointer(columns, 0),
-                plan.outputs,
-                shift(scratch, p * slab.plane + starts[i]),
-                slab.plane,
-                min(plan.rows, planes - p),
-                left - (vectors - 1) * 16,
-                weights,
-                1,
-            )
+            target = RowMajor(shift(scratch, p * plane + layout.starts[i]), plane)
+            valid, lanes = min(plan.rows, planes - p), left - (vectors - 1) * 16
+            start = Start(weights, 1)  # no bias: all is added to what is there
+            run_tile(plan.registers, plan.rows, vectors, weights, lines, target, valid, lanes, start)
             weights = shift(weights, plan.outputs * plan.rows)
 
 
@@ -181,15 +170,15 @@ def bottom_gradient(
     worker: int,
     workers: int,
 ) -> None:
-    """Fill bottom_diff; scratches and lines have a row a part of the work."""
+    """Fill bottom_diff; scratches and lines have a row a share of the work."""
     blocks = (plan.channels + plan.block - 1) // plan.block
-    tasks, parts = plan.num * plan.group * blocks, scratches.shape[0]
-    for part in range(worker, parts, workers):  # tasks share no channel of bottom_diff
-        scratch, line = pointer(scratches, part * scratches.shape[1]), pointer(lines, part * lines.shape[1])
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            bottom_gradient_task(
-                task, packed, top_diff, bottom_diff, plan, slab, starts, phases, columns, scratch, line
-            )
+    shares = scratches.shape[0]
+    layout = SumLayout(slab, pointer(starts, 0), pointer(phases, 0), pointer(columns, 0))
+    for share in range(worker, shares, workers):  # blocks have no channel of bottom_diff in common
+        scratch, line = pointer(scratches, share * scratches.shape[1]), pointer(lines, share * lines.shape[1])
+        first, last = signed_share_of(plan.num * plan.group * blocks, share, shares)
+        for block in range(first, last):
+            bottom_gradient_block(block, packed, top_diff, bottom_diff, plan, layout, scratch, line)
 
 
 class FoldedBottomGradient:
@@ -238,8 +227,8 @@ def plan_bottom_gradient(geometry: Geometry, registers: Registers, slab: Slab, w
     channels = geometry.group_channels
     block = max(1, min(channels, SLAB_FLOATS // (geometry.kernel_w * slab.plane)))
     blocks = -(-channels // block)
-    shares = geometry.num * geometry.group
-    while shares * blocks % workers and shares * blocks < 4 * workers and blocks < channels:
+    images = geometry.num * geometry.group
+    while images * blocks % workers and images * blocks < 4 * workers and blocks < channels:
         blocks += 1
     block = -(-channels // blocks)
     rows, vectors = best_tile(registers, block * geometry.kernel_w)

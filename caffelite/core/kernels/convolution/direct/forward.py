@@ -1,7 +1,7 @@
 """Direct convolution, forward: lanes are pixels, weights are broadcast, and the image is read from a slab.
 
-A task is a slab of output rows of one sample and group. Channels go in blocks of some 290 taps, so that the slab's
-part that a tile reads stays in the L1 cache; the top is started with the bias and then added to.
+A slab is of some output rows of one sample and group. Channels go in blocks of some 290 taps, so that what a tile
+reads of the slab stays in the L1 cache; the top is started with the bias and then added to.
 """
 
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import (
+    Layout,
     Slab,
     fill_slab,
     padding_share,
@@ -20,6 +21,7 @@ from caffelite.core.kernels.convolution.direct.slab import (
 )
 from caffelite.core.kernels.convolution.direct.tiles import PIXEL_TILES, pixel_tile
 from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.operands import RowMajor, Runs, Start
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import to_some_lanes
@@ -43,8 +45,8 @@ class Forward(NamedTuple):
     out_width: int
     taps: int
     block: int  # channels in one block
-    slab_rows: int  # output rows of one task
-    splits: int  # tasks that share a slab's outputs out among them
+    slab_rows: int  # output rows of one slab
+    splits: int  # in how many runs the outputs of a slab are computed, each with a slab of its own
     passes: (
         int  # kernel_h: a pass for each kernel row skips the output rows for which it is padding; 1: all rows at once
     )
@@ -55,23 +57,11 @@ class Forward(NamedTuple):
 
 @kernel
 def run_tile(
-    registers: Registers,
-    rows: int,
-    vectors: int,
-    a: Any,
-    b: Any,
-    offsets: Any,
-    k: int,
-    c: Any,
-    stride: int,
-    valid: int,
-    lanes: int,
-    bias: Any,
-    more: int,
+    registers: Registers, rows: int, vectors: int, a: Any, b: Runs, c: RowMajor, valid: int, lanes: int, start: Start
 ) -> None:
     """Do what pixel_tile does, as a function of its own."""
     own_code()
-    pixel_tile(registers, rows, vectors, a, b, offsets, k, c, stride, valid, lanes, bias, more)
+    pixel_tile(registers, rows, vectors, a, b, c, valid, lanes, start)
 
 
 def best_tile(registers: Registers, rows: int) -> tuple[int, int]:
@@ -109,13 +99,7 @@ def block_start(plan: Forward, g: int, c0: int) -> int:
 
 @parallel_kernel
 def pack_weights(
-    weight: np.ndarray,
-    plan: Forward,
-    flipped: int,
-    places: np.ndarray,
-    packed: np.ndarray,
-    worker: int,
-    workers: int,
+    weight: np.ndarray, plan: Forward, flipped: int, places: np.ndarray, packed: np.ndarray, worker: int, workers: int
 ) -> None:
     """packed[group, block of channels, pass, panel of outputs, k, rows of a tile] from weight.
 
@@ -123,32 +107,30 @@ def pack_weights(
     what the weights' own convolution calls channels. places[channel, tap] are starts of columns in the first panel.
     """
     panels = (plan.outputs + plan.rows - 1) // plan.rows
-    tasks = plan.group * panels
-    first, last = signed_share_of(tasks, worker, workers)
-    for task in range(first, last):
-        pack_panel(weight, plan, flipped, task // panels, task % panels, places, packed)
+    first, last = signed_share_of(plan.group * panels, worker, workers)
+    for panel in range(first, last):
+        pack_panel(weight, plan, flipped, panel // panels, panel % panels, places, packed)
 
 
 @kernel
-def forward_task(
-    task: int,
+def forward_block(
+    block: int,
     bottom: np.ndarray,
     packed: np.ndarray,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Forward,
-    slab: Slab,
-    offsets: np.ndarray,
-    phases: np.ndarray,
+    layout: Layout,
     scratch: Any,
 ) -> None:
-    """Fill one slab of output rows of one group of one sample of top, or some of its outputs."""
+    """Fill a block of top: some output rows, as many as a slab has, and outputs of one group of one sample."""
     own_code()
+    slab = layout.slab
     panels = (plan.outputs + plan.rows - 1) // plan.rows
-    blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
-    split, rest = task % plan.splits, task // plan.splits
+    row_blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
+    split, rest = block % plan.splits, block // plan.splits
     g, rest = rest % plan.group, rest // plan.group
-    row0, n = rest % blocks * plan.slab_rows, rest // blocks
+    row0, n = rest % row_blocks * plan.slab_rows, rest // row_blocks
     rows = min(plan.slab_rows, plan.out_height - row0)
     panel0, panel1 = panels * split // plan.splits, panels * (split + 1) // plan.splits
     biases = pointer(bias, g * panels * plan.rows)
@@ -159,24 +141,24 @@ def forward_task(
     for c0 in range(0, plan.channels, plan.block):
         count = min(plan.block, plan.channels - c0)
         image = ((n * plan.group + g) * plan.channels + c0) * slab.height * slab.width
-        fill_slab(pointer(bottom, image), count, row0, rows, slab, phases, scratch)
+        fill_slab(pointer(bottom, image), count, row0, rows, slab, layout.phases, scratch)
         for i in range(plan.passes):
             k = plan.block * plan.taps // plan.passes
             if plan.passes > 1:
                 start = row0 * slab.stride_h + i * plan.dilation_h - slab.pad_h
                 above, below = valid_range(start, slab.stride_h, slab.height, rows)
-            forward_block(
+            runs = Runs(
+                shift(scratch, above * plan.out_width), shift(layout.offsets, i * k), count * plan.taps // plan.passes
+            )
+            add_channels(
                 panel0,
                 panel1,
                 pointer(packed, block_start(plan, g, c0) + i * panels * k * plan.rows),
-                shift(scratch, above * plan.out_width),
-                pointer(offsets, i * k),
-                count * plan.taps // plan.passes,
+                runs,
                 shift(target, above * plan.out_width),
                 (below - above) * plan.out_width,
                 plan,
-                biases,
-                c0 + plan.passes - 1,
+                Start(biases, c0 + plan.passes - 1),
             )
 
 
@@ -191,18 +173,8 @@ def start_top(top: Any, bias: Any, first: int, last: int, rows: int, plan: Forwa
 
 
 @kernel
-def forward_block(
-    panel0: int,
-    panel1: int,
-    packed: Any,
-    scratch: Any,
-    offsets: Any,
-    k: int,
-    top: Any,
-    count: int,
-    plan: Forward,
-    bias: Any,
-    more: int,
+def add_channels(
+    panel0: int, panel1: int, packed: Any, pixels: Runs, top: Any, count: int, plan: Forward, start: Start
 ) -> None:
     """All tiles of one block of channels: `count` pixels of the outputs of panels panel0 to panel1."""
     own_code()
@@ -220,15 +192,11 @@ def forward_block(
                 plan.rows,
                 vectors,
                 shift(packed, row * (plan.block * plan.taps // plan.passes)),
-                shift(scratch, pixel),
-                offsets,
-                k,
-                shift(top, row * stride + pixel),
-                stride,
+                Runs(shift(pixels.data, pixel), pixels.offsets, pixels.number),
+                RowMajor(shift(top, row * stride + pixel), stride),
                 plan.outputs - row,
                 min(16, count - pixel - (vectors - 1) * 16),
-                shift(bias, row),
-                more,
+                Start(shift(start.bias, row), start.more),
             )
 
 
@@ -246,13 +214,15 @@ def forward(
     worker: int,
     workers: int,
 ) -> None:
-    """Fill top; scratches has a row a part of the work."""
-    blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
-    tasks, parts = plan.num * blocks * plan.group * plan.splits, scratches.shape[0]
-    for part in range(worker, parts, workers):  # tasks share no pixel of top
-        scratch = pointer(scratches, part * scratches.shape[1])
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            forward_task(task, bottom, packed, bias, top, plan, slab, offsets, phases, scratch)
+    """Fill top; scratches has a row a share of the work."""
+    row_blocks = (plan.out_height + plan.slab_rows - 1) // plan.slab_rows
+    blocks, shares = plan.num * row_blocks * plan.group * plan.splits, scratches.shape[0]
+    layout = Layout(slab, pointer(offsets, 0), pointer(phases, 0))
+    for share in range(worker, shares, workers):  # blocks have no pixel of top in common
+        scratch = pointer(scratches, share * scratches.shape[1])
+        first, last = signed_share_of(blocks, share, shares)
+        for block in range(first, last):
+            forward_block(block, bottom, packed, bias, top, plan, layout, scratch)
 
 
 class DirectForward:
@@ -309,7 +279,7 @@ def packed_places(plan: Forward, panels: int) -> np.ndarray:
 
 
 def plan_forward(geometry: Geometry, registers: Registers, workers: int) -> Forward:
-    """Choose the sizes of blocks, slabs and tiles, with as many tasks for every worker where that is possible."""
+    """Choose the sizes of blocks, slabs and tiles, with as many blocks for every worker where that is possible."""
     channels, outputs = geometry.group_channels, geometry.group_outputs
     out_height, out_width = max(1, geometry.out_height), max(1, geometry.out_width)
     rows, vectors = best_tile(registers, outputs)
@@ -321,13 +291,13 @@ def plan_forward(geometry: Geometry, registers: Registers, workers: int) -> Forw
     while slab_rows > 1 and block * geometry.kernel_w * slab_layout(geometry, slab_rows).plane > SLAB_FLOATS:
         slab_rows -= 1
     row_blocks = -(-out_height // slab_rows)
-    shares = geometry.num * geometry.group
-    while shares * row_blocks % workers and shares * row_blocks < 4 * workers and slab_rows * out_width > 200:
+    images = geometry.num * geometry.group
+    while images * row_blocks % workers and images * row_blocks < 4 * workers and slab_rows * out_width > 200:
         row_blocks += 1
         slab_rows = -(-out_height // row_blocks)
     row_blocks = -(-out_height // slab_rows)
-    tasks = shares * row_blocks
-    splits = 1 if tasks % workers == 0 or tasks >= 4 * workers else min(workers, panels)
+    slabs = images * row_blocks
+    splits = 1 if slabs % workers == 0 or slabs >= 4 * workers else min(workers, panels)
     return Forward(
         registers,
         geometry.num,

@@ -36,6 +36,14 @@ class Slab(NamedTuple):
     whole: int  # 1: every slab has all output rows, so what is zero at first remains zero
 
 
+class Layout(NamedTuple):
+    """A slab, and pointers to what slab_offsets and slab_phases return for it."""
+
+    slab: Slab
+    offsets: Any
+    phases: Any
+
+
 def slab_layout(geometry: Geometry, rows: int) -> Slab:
     """Return the layout of a slab for `rows` output rows of the convolution."""
     phases, extra = _phases(geometry), _extra_rows(geometry)
@@ -95,8 +103,8 @@ def _extra_rows(geometry: Geometry) -> int:
 
 
 @kernel
-def fill_slab(image: Any, channels: int, row0: int, rows: int, slab: Slab, phases: np.ndarray, target: Any) -> None:
-    """Fill the slab of `rows` output rows from row0 on of consecutive channels; image and target are pointers.
+def fill_slab(image: Any, channels: int, row0: int, rows: int, slab: Slab, phases: Any, target: Any) -> None:
+    """Fill the slab of `rows` output rows from row0 on of consecutive channels; image, phases, target are pointers.
 
     The target must be zero before it is used for the first time.
     Each plane ends with 16 zeros: reading a vector too far gives what no earlier image left there.
@@ -147,7 +155,7 @@ def take_rows(source: Any, target: Any, first: int, last: int, rows: int, slab: 
 
 
 @kernel
-def fold_slab(source: Any, channels: int, slab: Slab, phases: np.ndarray, image: Any) -> None:
+def fold_slab(source: Any, channels: int, slab: Slab, phases: Any, image: Any) -> None:
     """Do the adjoint of filling with all rows: a pixel of the image becomes the sum of its copies in the slab."""
     own_code()
     clear(image, channels * slab.height * slab.width)

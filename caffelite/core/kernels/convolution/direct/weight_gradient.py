@@ -10,6 +10,7 @@ import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.direct.slab import (
+    Layout,
     Slab,
     clear,
     fill_slab,
@@ -17,16 +18,17 @@ from caffelite.core.kernels.convolution.direct.slab import (
     slab_offsets,
     slab_phases,
 )
-from caffelite.core.kernels.convolution.direct.tiles import DOT_TILES, dot_tile
+from caffelite.core.kernels.convolution.direct.tiles import DOT_TILES, Samples, dot_tile
 from caffelite.core.kernels.convolution.geometry import Geometry
+from caffelite.core.kernels.ir.operands import RowMajor, Runs
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.jit.threads import thread_count
-from caffelite.core.kernels.sharing import form
+from caffelite.core.kernels.sharing import form, signed_share_of
 
 SUM_PIXELS = 640  # pixels summed up in registers at once, so that adding the lanes up at the end costs little
-SLAB_FLOATS = 32_000  # of one worker: with the part of top_diff half of 1 MiB of L2
+SLAB_FLOATS = 32_000  # of one worker: with what is read of top_diff half of 1 MiB of L2
 TOP_FLOATS = 100_000  # of top_diff that all channels meet before the next outputs do
 
 
@@ -44,128 +46,83 @@ class WeightGradient(NamedTuple):
     block: int  # channels in one slab
     samples: int  # samples in one slab
     slab_rows: int  # output rows in one slab
-    sample_splits: int  # sums over parts of the batch, each with a copy of the weights' size
-    channel_splits: int  # parts of a group's channels
+    sample_splits: int  # runs of samples, each of which has sums of its own
+    channel_splits: int  # runs of a group's channels
     rows: int  # of a tile: outputs
     columns: int  # of a tile: taps
-    part: int  # outputs whose part of top_diff stays in the L2 cache over all channels
+    block_outputs: int  # outputs whose top_diff stays in the L2 cache over all channels
+
+
+class Block(NamedTuple):
+    """What is done with one filling of the slab: some samples, output rows, outputs and channels of one group."""
+
+    g: int
+    n: int
+    samples: int
+    row0: int
+    rows: int
+    m0: int
+    m1: int
+    c: int
+    channels: int
 
 
 @kernel
 def run_dots(
-    registers: Registers,
-    rows: int,
-    a: Any,
-    a_stride: int,
-    a_step: int,
-    valid_rows: int,
-    b: Any,
-    offsets: Any,
-    b_step: int,
-    valid_columns: int,
-    steps: int,
-    count: int,
-    c: Any,
-    c_stride: int,
+    registers: Registers, rows: int, a: RowMajor, b: Runs, c: RowMajor, valid: int, samples: Samples, count: int
 ) -> None:
     """Do what dot_tile does, as a function of its own."""
     own_code()
-    dot_tile(
-        registers, rows, a, a_stride, a_step, valid_rows, b, offsets, b_step, valid_columns, steps, count, c, c_stride
-    )
+    dot_tile(registers, rows, a, b, c, valid, samples, count)
 
 
 @kernel
-def weight_gradient_task(
-    task: int,
-    top_diff: np.ndarray,
-    bottom: np.ndarray,
-    sums: Any,
-    plan: WeightGradient,
-    slab: Slab,
-    offsets: np.ndarray,
-    phases: np.ndarray,
-    scratch: Any,
+def weight_gradient_split(
+    split: int, top_diff: np.ndarray, bottom: np.ndarray, sums: Any, plan: WeightGradient, layout: Layout, scratch: Any
 ) -> None:
-    """Add to sums, weights of all groups, what one part of the samples gives for one part of one group's channels."""
+    """Add to sums, weights of all groups, what one run of samples gives for one run of one group's channels."""
     own_code()
-    part, rest = task % plan.channel_splits, task // plan.channel_splits
-    g, split = rest % plan.group, rest // plan.group
-    n0, n1 = plan.num * split // plan.sample_splits, plan.num * (split + 1) // plan.sample_splits
-    c0, c1 = plan.channels * part // plan.channel_splits, plan.channels * (part + 1) // plan.channel_splits
+    g, sample_split = split // plan.channel_splits % plan.group, split // plan.channel_splits // plan.group
+    n0, n1 = signed_share_of(plan.num, sample_split, plan.sample_splits)
+    c0, c1 = signed_share_of(plan.channels, split % plan.channel_splits, plan.channel_splits)
     for n in range(n0, n1, plan.samples):
         for row0 in range(0, plan.out_height, plan.slab_rows):
             rows = min(plan.slab_rows, plan.out_height - row0)
-            for m in range(0, plan.outputs, plan.part):
+            for m in range(0, plan.outputs, plan.block_outputs):
                 for c in range(c0, c1, plan.block):
-                    weight_gradient_block(
-                        top_diff,
-                        bottom,
-                        sums,
-                        plan,
-                        slab,
-                        offsets,
-                        phases,
-                        scratch,
-                        g,
-                        n,
-                        min(plan.samples, n1 - n),
-                        row0,
-                        rows,
-                        m,
-                        min(plan.outputs, m + plan.part),
-                        c,
-                        min(plan.block, c1 - c),
-                    )
+                    samples, m1, channels = min(plan.samples, n1 - n), m + plan.block_outputs, min(plan.block, c1 - c)
+                    block = Block(g, n, samples, row0, rows, m, min(plan.outputs, m1), c, channels)
+                    weight_gradient_block(block, top_diff, bottom, sums, plan, layout, scratch)
 
 
 @kernel
 def weight_gradient_block(
+    block: Block,
     top_diff: np.ndarray,
     bottom: np.ndarray,
     sums: Any,
     plan: WeightGradient,
-    slab: Slab,
-    offsets: np.ndarray,
-    phases: np.ndarray,
+    layout: Layout,
     scratch: Any,
-    g: int,
-    n: int,
-    samples: int,
-    row0: int,
-    rows: int,
-    m0: int,
-    m1: int,
-    c: int,
-    channels: int,
 ) -> None:
-    """One slab: some samples, rows and channels of one group; outputs m0 to m1."""
+    """Fill the slab and add what it gives to sums."""
     own_code()
+    g, n, row0, c, m1 = block.g, block.n, block.row0, block.c, block.m1
+    slab = layout.slab
     step = plan.block * slab.kernel_w * slab.plane
-    for s in range(samples):
-        image = (((n + s) * plan.group + g) * plan.channels + c) * slab.height * slab.width
-        fill_slab(pointer(bottom, image), channels, row0, rows, slab, phases, shift(scratch, s * step))
+    for s in range(block.samples):
+        image = pointer(bottom, (((n + s) * plan.group + g) * plan.channels + c) * slab.height * slab.width)
+        fill_slab(image, block.channels, row0, block.rows, slab, layout.phases, shift(scratch, s * step))
     plane, stride = plan.out_height * plan.out_width, plan.channels * plan.taps
-    size, count = channels * plan.taps, rows * plan.out_width
-    for m in range(m0, m1, plan.rows):
+    size, count = block.channels * plan.taps, block.rows * plan.out_width
+    samples = Samples(block.samples, plan.group * plan.outputs * plane, step)
+    for m in range(block.m0, m1, plan.rows):
         a = pointer(top_diff, ((n * plan.group + g) * plan.outputs + m) * plane + row0 * plan.out_width)
         for k in range(0, size, plan.columns):
-            run_dots(
-                plan.registers,
-                plan.rows,
-                a,
-                plane,
-                plan.group * plan.outputs * plane,
-                min(plan.rows, m1 - m),
-                scratch,
-                pointer(offsets, k),
-                step,
-                min(plan.columns, size - k),
-                samples,
-                count,
-                shift(sums, (g * plan.outputs + m) * stride + c * plan.taps + k),
-                stride,
-            )
+            b = Runs(scratch, shift(layout.offsets, k), min(plan.columns, size - k))
+            target = RowMajor(shift(sums, (g * plan.outputs + m) * stride + c * plan.taps + k), stride)
+            valid = min(plan.rows, m1 - m)
+            run_dots(plan.registers, plan.rows, RowMajor(a, plane), b, target, valid, samples, count)
 
 
 @parallel_kernel
@@ -182,19 +139,20 @@ def weight_gradient(
     worker: int,
     workers: int,
 ) -> None:
-    """Add to weight_diff, and fill sums: a row a part of the batch but the first; scratches has one a worker."""
+    """Add to weight_diff, and fill sums, a row a run of samples but the first; scratches has a row a share."""
     count = weight_diff.size
-    shares, parts = plan.group * plan.channel_splits, scratches.shape[0]
-    tasks = plan.sample_splits * shares
-    for part in range(worker, parts, workers):
-        scratch = pointer(scratches, part * scratches.shape[1])
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
+    splits, shares = plan.group * plan.channel_splits, scratches.shape[0]
+    layout = Layout(slab, pointer(offsets, 0), pointer(phases, 0))
+    for share in range(worker, shares, workers):
+        scratch = pointer(scratches, share * scratches.shape[1])
+        first, last = signed_share_of(plan.sample_splits * splits, share, shares)
+        for split in range(first, last):
             target = pointer(weight_diff, 0)
-            if task >= shares:
-                target = pointer(sums, (task // shares - 1) * count)
-                # samples are split only where channels are not: a task owns its group's sums, and clears no others
-                clear(shift(target, task % shares * (count // shares)), count // shares)
-            weight_gradient_task(task, top_diff, bottom, target, plan, slab, offsets, phases, scratch)
+            if split >= splits:
+                target = pointer(sums, (split // splits - 1) * count)
+                # samples are split only where channels are not: a split owns its group's sums, and clears no others
+                clear(shift(target, split % splits * (count // splits)), count // splits)
+            weight_gradient_split(split, top_diff, bottom, target, plan, layout, scratch)
 
 
 @kernel
@@ -228,22 +186,14 @@ class DirectWeightGradient:
         if top_diff.size == 0:
             return
         self.run(
-            top_diff,
-            bottom,
-            weight_diff,
-            self.plan,
-            self.slab,
-            self.offsets,
-            self.phases,
-            self.sums,
-            self.scratches,
+            top_diff, bottom, weight_diff, self.plan, self.slab, self.offsets, self.phases, self.sums, self.scratches
         )
         if self.plan.sample_splits > 1:
             add_sums(self.sums, self.plan.sample_splits - 1, weight_diff)
 
 
 def plan_weight_gradient(geometry: Geometry, registers: Registers, workers: int) -> WeightGradient:
-    """Choose slabs and parts: channels are shared out, or samples where there are too few channels."""
+    """Choose slabs and blocks: channels are shared out, or samples where there are too few channels."""
     channels, outputs, num = geometry.group_channels, geometry.group_outputs, max(1, geometry.num)
     out_height, out_width = max(1, geometry.out_height), max(1, geometry.out_width)
     rows, columns = min(
@@ -260,7 +210,7 @@ def plan_weight_gradient(geometry: Geometry, registers: Registers, workers: int)
     samples = min(-(-num // sample_splits), max(1, SUM_PIXELS // (slab_rows * out_width)))
     floats = samples * geometry.kernel_w * slab_layout(geometry, slab_rows).plane
     block = max(1, min(-(-channels // channel_splits), SLAB_FLOATS // floats))
-    parts = -(-outputs * samples * slab_rows * out_width // TOP_FLOATS)
+    blocks = -(-outputs * samples * slab_rows * out_width // TOP_FLOATS)
     return WeightGradient(
         registers,
         geometry.num,
@@ -277,5 +227,5 @@ def plan_weight_gradient(geometry: Geometry, registers: Registers, workers: int)
         channel_splits,
         rows,
         columns,
-        -(-outputs // (parts * rows)) * rows,
+        -(-outputs // (blocks * rows)) * rows,
     )

@@ -12,6 +12,7 @@ import numpy as np
 from caffelite.core.kernels.convolution.direct.slab import odd_lines
 from caffelite.core.kernels.convolution.geometry import Geometry
 from caffelite.core.kernels.gemm.products import product_rows, run_product
+from caffelite.core.kernels.ir.operands import Matrix, RowMajor
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
@@ -21,7 +22,7 @@ from caffelite.core.kernels.scratch import scratch
 from caffelite.core.kernels.sharing import form, signed_share_of
 
 TRANSPOSED_FLOATS = 100_000  # of a worker, so that they stay in its L2 cache
-PIECE = 384  # pixels that a tile sums up at once
+SUM_PIXELS = 384  # pixels that a tile sums up at once
 SUM_FLOATS = 100_000  # up to which a worker has sums of its own
 
 
@@ -54,25 +55,14 @@ def add_image(
         for lane in range(0, plan.lanes, 16):
             source = shift(narrow, lane * plan.pixels + q0)
             to_lanes(source, plan.pixels, min(16, plan.lanes - lane), count, shift(transposed, lane), places)
-        for q in range(0, count, PIECE):
-            size = min(PIECE, count - q)
+        for q in range(0, count, SUM_PIXELS):
+            size = min(SUM_PIXELS, count - q)
             for lane in range(0, plan.width, step):
-                b = shift(transposed, q * plan.width + lane)
+                b = RowMajor(shift(transposed, q * plan.width + lane), plan.width)
                 for row in range(r0, r1, height):
-                    run_product(
-                        plan.registers,
-                        plan.vectors,
-                        shift(wide, row * plan.pixels + q0 + q),
-                        plan.pixels,
-                        1,
-                        b,
-                        plan.width,
-                        size,
-                        shift(sums, row * plan.width + lane),
-                        plan.width,
-                        min(height, r1 - row),
-                        more + q0 + q,
-                    )
+                    a = Matrix(shift(wide, row * plan.pixels + q0 + q), plan.pixels, 1)
+                    c = RowMajor(shift(sums, row * plan.width + lane), plan.width)
+                    run_product(plan.registers, plan.vectors, a, b, size, c, min(height, r1 - row), more + q0 + q)
 
 
 @kernel
@@ -105,16 +95,17 @@ def gradient(
 ) -> None:
     """Fill sums from wide (num, group * rows, pixels) and narrow (num, group * lanes, pixels).
 
-    transposed has a row a part of the work, sums a row a part and group if samples are shared out, else a row a group.
+    transposed has a row a share, sums a row a share and group if samples are shared out, else a row a group.
     """
-    parts, rows = transposed.shape[0], plan.rows
-    for part in range(worker, parts, workers):
-        scratch = pointer(transposed, part * transposed.shape[1])
+    shares, rows = transposed.shape[0], plan.rows
+    for share in range(worker, shares, workers):
+        scratch = pointer(transposed, share * transposed.shape[1])
         n0, n1, r0, r1, own = 0, plan.num, 0, rows, 0
         if plan.by_sample:
-            n0, n1, own = plan.num * part // parts, plan.num * (part + 1) // parts, part * plan.group
+            n0, n1 = signed_share_of(plan.num, share, shares)
+            own = share * plan.group
         else:
-            r0, r1 = rows * part // parts, rows * (part + 1) // parts
+            r0, r1 = signed_share_of(rows, share, shares)
         for g in range(plan.group):
             total = pointer(sums, (own + g) * sums.shape[1])
             for n in range(n0, n1):
@@ -127,11 +118,11 @@ def gradient(
 def add_all_sums(
     sums: np.ndarray, plan: Gradient, weight_diff: np.ndarray, places: np.ndarray, worker: int, workers: int
 ) -> None:
-    """Add the sums of all parts to weight_diff."""
+    """Add the sums of all shares to weight_diff."""
     r0, r1 = signed_share_of(plan.rows, worker, workers)
     for g in range(plan.group):
-        for place in range(g, sums.shape[0], plan.group):
-            add_sums(pointer(sums, place * sums.shape[1]), plan, g, r0, r1, weight_diff, pointer(places, 0))
+        for row in range(g, sums.shape[0], plan.group):
+            add_sums(pointer(sums, row * sums.shape[1]), plan, g, r0, r1, weight_diff, pointer(places, 0))
 
 
 class PointwiseWeightGradient:
@@ -166,7 +157,7 @@ def plan_gradient(geometry: Geometry, registers: Registers, workers: int) -> Gra
     vectors = min(range(min(whole, 2), 5), key=lambda v: (-(-whole // v) * v, -v))
     width = -(-whole // vectors) * vectors * 16
     pixels = geometry.height * geometry.width
-    block = min(pixels, max(PIECE, TRANSPOSED_FLOATS // width // PIECE * PIECE))
+    block = min(pixels, max(SUM_PIXELS, TRANSPOSED_FLOATS // width // SUM_PIXELS * SUM_PIXELS))
     by_sample = geometry.num > 0 and geometry.num % workers == 0 and geometry.group * rows * width <= SUM_FLOATS
     return Gradient(
         registers,

@@ -1,4 +1,4 @@
-"""The steps of Winograd's F(4x4, 3x3), each for a block of tiles or a chunk of outputs.
+"""The steps of Winograd's F(4x4, 3x3), each for a block of tiles or of outputs.
 
 Transformed pixels, weights and products are 36 matrices, (tiles x channels), (channels x outputs), (tiles x outputs).
 Tiles are counted through rows of tiles, and rows of tiles through the samples.
@@ -9,12 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelite.core.kernels.convolution.direct.slab import clear
-from caffelite.core.kernels.convolution.winograd.tiles import (
-    input_transform,
-    output_transform,
-    weight_transform,
-)
+from caffelite.core.kernels.convolution.winograd.tiles import input_transform, output_transform, weight_transform
 from caffelite.core.kernels.gemm.products import run_product
+from caffelite.core.kernels.ir.operands import Matrix, RowMajor
 from caffelite.core.kernels.ir.pointers import own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import from_lanes, to_lanes
@@ -38,10 +35,10 @@ class Winograd(NamedTuple):
     tiles_h: int
     tiles_w: int
     lanes: int  # channels, in whole vectors
-    chunk: int  # outputs in one pass, in whole vectors
-    depth: int  # channels in one pass
+    block_outputs: int  # outputs in one pass, in whole vectors
+    block_channels: int  # channels in one pass
     tile_rows: int  # of a tile of products: tiles of pixels
-    block: int  # rows of tiles, numbered across samples, in one pass
+    block_rows: int  # rows of tiles, numbered across samples, in one pass
     pixel_step: int  # floats between planes of transformed pixels, weights and products: odd numbers of cache lines
     weight_step: int
     product_step: int
@@ -95,13 +92,13 @@ def transform_weights(
     scratch: Any,
     target: Any,
 ) -> None:
-    """target[e * weight_step + channel * chunk + output] for `depth` channels from c0, `chunk` outputs from m on.
+    """target[e * weight_step + channel * block_outputs + output] for blocks of channels from c0 and outputs from m on.
 
     weight is (group * outputs, channels, 3, 3), or with `flipped` (group * channels, outputs, 3, 3) and read backwards.
     """
     own_code()
-    last = min(plan.channels, c0 + plan.depth)
-    for lane in range(m, min(plan.outputs, m + plan.chunk), 16):
+    last = min(plan.channels, c0 + plan.block_channels)
+    for lane in range(m, min(plan.outputs, m + plan.block_outputs), 16):
         outputs = min(16, plan.outputs - lane)
         for c in range(c0, last, 16):
             count = min(16, last - c)
@@ -113,7 +110,7 @@ def transform_weights(
                 source = pointer(weight, ((g * plan.outputs + lane) * plan.channels + c) * 9)
                 to_lanes(source, plan.channels * 9, outputs, count * 9, scratch, pointer(taps, 0))
             for i in range(count):
-                place = shift(target, (c - c0 + i) * plan.chunk + lane - m)
+                place = shift(target, (c - c0 + i) * plan.block_outputs + lane - m)
                 weight_transform(shift(scratch, i * 144), place, plan.weight_step)
 
 
@@ -121,15 +118,14 @@ def transform_weights(
 def multiply(pixels: Any, weights: Any, products: Any, tiles: int, depth: int, more: int, plan: Winograd) -> None:
     """products[e, tile, output] = pixels[e, tile, channel] x weights[e, channel, output], or += where more is not 0."""
     own_code()
-    vectors = plan.chunk // 16
+    vectors = plan.block_outputs // 16
     rows = plan.tile_rows
     for e in range(36):
-        b = shift(weights, e * plan.weight_step)
+        b = RowMajor(shift(weights, e * plan.weight_step), plan.block_outputs)
         for t in range(0, tiles, rows):
-            a = shift(pixels, e * plan.pixel_step + t * plan.lanes)
-            c = shift(products, e * plan.product_step + t * plan.chunk)
-            valid = min(rows, tiles - t)
-            run_product(plan.registers, vectors, a, plan.lanes, 1, b, plan.chunk, depth, c, plan.chunk, valid, more)
+            a = Matrix(shift(pixels, e * plan.pixel_step + t * plan.lanes), plan.lanes, 1)
+            c = RowMajor(shift(products, e * plan.product_step + t * plan.block_outputs), plan.block_outputs)
+            run_product(plan.registers, vectors, a, b, depth, c, min(rows, tiles - t), more)
 
 
 @kernel
@@ -145,15 +141,15 @@ def write_outputs(
     scratch: Any,
     top: np.ndarray,
 ) -> None:
-    """Fill `rows` rows of tiles of a chunk of outputs of top."""
+    """Fill `rows` rows of tiles of a block of outputs of top."""
     own_code()
     pitch, plane = plan.tiles_w * 64, plan.out_height * plan.out_width
-    for lane in range(m, min(plan.outputs, m + plan.chunk), 16):
+    for lane in range(m, min(plan.outputs, m + plan.block_outputs), 16):
         start = pointer(bias, g * bias.shape[1] + lane)
         for row in range(rows):
             n, ty = (row0 + row) // plan.tiles_h, (row0 + row) % plan.tiles_h
             for tx in range(plan.tiles_w):
-                source = shift(products, (row * plan.tiles_w + tx) * plan.chunk + lane - m)
+                source = shift(products, (row * plan.tiles_w + tx) * plan.block_outputs + lane - m)
                 output_transform(source, plan.product_step, start, shift(scratch, tx * 64), pitch)
             target = pointer(top, ((n * plan.group + g) * plan.outputs + lane) * plane + ty * 4 * plan.out_width)
             count = min(4, plan.out_height - ty * 4) * plan.out_width

@@ -9,7 +9,7 @@ are transformed beforehand. Few tiles, where the transformed weights would be mo
 are transformed first, then each worker takes outputs, and transforms their weights itself.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
 from caffelite.core.kernels.jit.threads import thread_count
 from caffelite.core.kernels.scratch import scratch
+from caffelite.core.kernels.sharing import signed_share_of
 
 DEPTH = 128  # channels in one pass over the products: their weights stay in the L1 cache over all tiles
 LEAST_CHANNELS = 12  # of 16 in a vector
@@ -63,15 +64,27 @@ def transform_all_weights(
     worker: int,
     workers: int,
 ) -> None:
-    """packed[group, chunk of outputs, block of channels] of transform_weights; scratches has a row a worker."""
-    chunks, depths = (plan.outputs + plan.chunk - 1) // plan.chunk, (plan.channels + plan.depth - 1) // plan.depth
-    tasks, parts = plan.group * chunks * depths, scratches.shape[0]
-    for part in range(worker, parts, workers):
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            c0, m, g = task % depths * plan.depth, task // depths % chunks * plan.chunk, task // depths // chunks
-            target = pointer(packed, task * 36 * plan.weight_step)
-            scratch = pointer(scratches, part * scratches.shape[1])
+    """packed[group, block of outputs, block of channels] of transform_weights; scratches has a row a share."""
+    output_blocks = (plan.outputs + plan.block_outputs - 1) // plan.block_outputs
+    channel_blocks = (plan.channels + plan.block_channels - 1) // plan.block_channels
+    shares = scratches.shape[0]
+    for share in range(worker, shares, workers):
+        scratch = pointer(scratches, share * scratches.shape[1])
+        first, last = signed_share_of(plan.group * output_blocks * channel_blocks, share, shares)
+        for block in range(first, last):
+            c0, rest = block % channel_blocks * plan.block_channels, block // channel_blocks
+            g, m = rest // output_blocks, rest % output_blocks * plan.block_outputs
+            target = pointer(packed, block * 36 * plan.weight_step)
             transform_weights(weight, plan, flipped, g, m, c0, taps, scratch, target)
+
+
+class Buffers(NamedTuple):
+    """Pointers to what is written and read on the way from the bottom to the top."""
+
+    lines: Any  # taps that are about to be transformed, and outputs that are about to be written
+    pixels: Any  # transformed, as are weights
+    weights: Any
+    products: Any
 
 
 @kernel
@@ -79,28 +92,27 @@ def forward_rows(
     g: int,
     row0: int,
     bottom: np.ndarray,
-    packed: np.ndarray,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Winograd,
     places_in: np.ndarray,
     places_out: np.ndarray,
     slab: Any,
-    scratch: Any,
-    pixels: Any,
-    products: Any,
+    buffers: Buffers,
 ) -> None:
-    """Fill one block of rows of tiles of one group of top."""
+    """Fill one block of rows of tiles of one group of top; the weights are those of transform_all_weights."""
     own_code()
-    rows = min(plan.block, plan.num * plan.tiles_h - row0)
-    chunks, depths = (plan.outputs + plan.chunk - 1) // plan.chunk, (plan.channels + plan.depth - 1) // plan.depth
-    transform_pixels(bottom, plan, g, row0, rows, places_in, slab, pixels)
-    for chunk in range(chunks):
-        for block in range(depths):
-            depth = min(plan.depth, plan.channels - block * plan.depth)
-            weights = pointer(packed, ((g * chunks + chunk) * depths + block) * 36 * plan.weight_step)
-            multiply(shift(pixels, block * plan.depth), weights, products, rows * plan.tiles_w, depth, block, plan)
-        write_outputs(products, plan, bias, g, chunk * plan.chunk, row0, rows, places_out, scratch, top)
+    rows, products = min(plan.block_rows, plan.num * plan.tiles_h - row0), buffers.products
+    output_blocks = (plan.outputs + plan.block_outputs - 1) // plan.block_outputs
+    channel_blocks = (plan.channels + plan.block_channels - 1) // plan.block_channels
+    transform_pixels(bottom, plan, g, row0, rows, places_in, slab, buffers.pixels)
+    for m in range(0, plan.outputs, plan.block_outputs):
+        for c in range(0, plan.channels, plan.block_channels):
+            block = (g * output_blocks + m // plan.block_outputs) * channel_blocks + c // plan.block_channels
+            weights = shift(buffers.weights, block * 36 * plan.weight_step)
+            depth = min(plan.block_channels, plan.channels - c)
+            multiply(shift(buffers.pixels, c), weights, products, rows * plan.tiles_w, depth, c, plan)
+        write_outputs(products, plan, bias, g, m, row0, rows, places_out, buffers.lines, top)
 
 
 @parallel_kernel
@@ -119,19 +131,20 @@ def forward_by_rows(
     worker: int,
     workers: int,
 ) -> None:
-    """Fill top; the last four arrays have a row a part of the work."""
-    blocks, parts = (plan.num * plan.tiles_h + plan.block - 1) // plan.block, slabs.shape[0]
-    tasks = plan.group * blocks
-    for part in range(worker, parts, workers):
-        slab, scratch = pointer(slabs, part * slabs.shape[1]), pointer(scratches, part * scratches.shape[1])
-        own, product = pointer(pixels, part * pixels.shape[1]), pointer(products, part * products.shape[1])
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            g, row0 = task // blocks, task % blocks * plan.block
-            forward_rows(g, row0, bottom, packed, bias, top, plan, places_in, places_out, slab, scratch, own, product)
+    """Fill top; the last four arrays have a row a share of the work."""
+    blocks, shares = (plan.num * plan.tiles_h + plan.block_rows - 1) // plan.block_rows, slabs.shape[0]
+    for share in range(worker, shares, workers):
+        slab, lines = pointer(slabs, share * slabs.shape[1]), pointer(scratches, share * scratches.shape[1])
+        own, product = pointer(pixels, share * pixels.shape[1]), pointer(products, share * products.shape[1])
+        buffers = Buffers(lines, own, pointer(packed, 0), product)
+        first, last = signed_share_of(plan.group * blocks, share, shares)
+        for block in range(first, last):
+            g, row0 = block // blocks, block % blocks * plan.block_rows
+            forward_rows(g, row0, bottom, bias, top, plan, places_in, places_out, slab, buffers)
 
 
 @kernel
-def forward_chunk(
+def forward_outputs(
     g: int,
     m: int,
     weight: np.ndarray,
@@ -141,19 +154,16 @@ def forward_chunk(
     plan: Winograd,
     taps: np.ndarray,
     places_out: np.ndarray,
-    scratch: Any,
-    pixels: Any,
-    weights: Any,
-    products: Any,
+    buffers: Buffers,
 ) -> None:
-    """Fill a chunk of outputs of one group of top."""
+    """Fill a block of outputs of one group of top from transformed pixels."""
     own_code()
-    rows = plan.num * plan.tiles_h
-    for c0 in range(0, plan.channels, plan.depth):
-        transform_weights(weight, plan, flipped, g, m, c0, taps, scratch, weights)
-        depth = min(plan.depth, plan.channels - c0)
-        multiply(shift(pixels, c0), weights, products, rows * plan.tiles_w, depth, c0, plan)
-    write_outputs(products, plan, bias, g, m, 0, rows, places_out, scratch, top)
+    rows, products = plan.num * plan.tiles_h, buffers.products
+    for c0 in range(0, plan.channels, plan.block_channels):
+        transform_weights(weight, plan, flipped, g, m, c0, taps, buffers.lines, buffers.weights)
+        depth = min(plan.block_channels, plan.channels - c0)
+        multiply(shift(buffers.pixels, c0), buffers.weights, products, rows * plan.tiles_w, depth, c0, plan)
+    write_outputs(products, plan, bias, g, m, 0, rows, places_out, buffers.lines, top)
 
 
 @parallel_kernel
@@ -166,14 +176,15 @@ def transform_all_pixels(
     worker: int,
     workers: int,
 ) -> None:
-    """Transform all tiles; pixels has a row a group, slabs a row a part of the work."""
-    rows, parts = plan.num * plan.tiles_h, slabs.shape[0]
-    tasks = plan.group * rows
-    for part in range(worker, parts, workers):
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            g, row = task // rows, task % rows
+    """Transform all tiles; pixels has a row a group, slabs a row a share of the work."""
+    rows, shares = plan.num * plan.tiles_h, slabs.shape[0]
+    for share in range(worker, shares, workers):
+        slab = pointer(slabs, share * slabs.shape[1])
+        first, last = signed_share_of(plan.group * rows, share, shares)
+        for line in range(first, last):
+            g, row = line // rows, line % rows
             target = pointer(pixels, g * pixels.shape[1] + row * plan.tiles_w * plan.lanes)
-            transform_pixels(bottom, plan, g, row, 1, places, pointer(slabs, part * slabs.shape[1]), target)
+            transform_pixels(bottom, plan, g, row, 1, places, slab, target)
 
 
 @parallel_kernel
@@ -192,16 +203,16 @@ def forward_by_outputs(
     worker: int,
     workers: int,
 ) -> None:
-    """Fill top from transformed pixels, which have a row a group; the other scratch has a row a part of the work."""
-    chunks, parts = (plan.outputs + plan.chunk - 1) // plan.chunk, scratches.shape[0]
-    tasks = plan.group * chunks
-    for part in range(worker, parts, workers):
-        scratch, own = pointer(scratches, part * scratches.shape[1]), pointer(weights, part * weights.shape[1])
-        product = pointer(products, part * products.shape[1])
-        for task in range(tasks * part // parts, tasks * (part + 1) // parts):
-            g, m = task // chunks, task % chunks * plan.chunk
-            shared = pointer(pixels, g * pixels.shape[1])
-            forward_chunk(g, m, weight, flipped, bias, top, plan, taps, places, scratch, shared, own, product)
+    """Fill top from transformed pixels, which have a row a group; the other scratch has a row a share of the work."""
+    blocks, shares = (plan.outputs + plan.block_outputs - 1) // plan.block_outputs, scratches.shape[0]
+    for share in range(worker, shares, workers):
+        lines, own = pointer(scratches, share * scratches.shape[1]), pointer(weights, share * weights.shape[1])
+        product = pointer(products, share * products.shape[1])
+        first, last = signed_share_of(plan.group * blocks, share, shares)
+        for block in range(first, last):
+            g, m = block // blocks, block % blocks * plan.block_outputs
+            buffers = Buffers(lines, pointer(pixels, g * pixels.shape[1]), own, product)
+            forward_outputs(g, m, weight, flipped, bias, top, plan, taps, places, buffers)
 
 
 class WinogradForward:
@@ -212,13 +223,13 @@ class WinogradForward:
         self.by_rows, self.plan = plan_winograd(geometry, registers, workers)
         plan = self.plan
         steps = 36 * np.array([plan.pixel_step, plan.weight_step, plan.product_step])
-        chunks, depths = -(-plan.outputs // plan.chunk), -(-plan.channels // plan.depth)
-        self.bias = aligned_zeros((plan.group, chunks * plan.chunk))
+        output_blocks, channel_blocks = -(-plan.outputs // plan.block_outputs), -(-plan.channels // plan.block_channels)
+        self.bias = aligned_zeros((plan.group, output_blocks * plan.block_outputs))
         self.slabs = aligned_zeros((workers, 6 * (plan.tiles_w * 4 + 2) * 16))
         self.scratches = aligned_zeros((workers, max(4 * plan.tiles_w * 64, 16 * 144)))
         self.scratch_shapes = (
             ("pixels", workers if self.by_rows else plan.group, steps[0]),
-            ("weights", plan.group * chunks * depths if self.by_rows else workers, steps[1]),
+            ("weights", plan.group * output_blocks * channel_blocks if self.by_rows else workers, steps[1]),
             ("products", workers, steps[2]),
         )
         taps = np.arange(144, dtype=np.int32) * 16
@@ -275,18 +286,18 @@ def plan_winograd(
         many = geometry.group * -(-outputs // 32) >= workers
         by_rows = 4 * tiles > outputs * (1 + workers) or not many
     if by_rows:
-        chunk = chunk_size(outputs, 4, geometry.group, 1)
+        block_outputs = outputs_in_block(outputs, 4, geometry.group, 1)
     else:
         widest = min(4, max(2, PRODUCT_FLOATS // (36 * 16 * tiles)))
-        chunk = chunk_size(outputs, widest, geometry.group, workers)
-    block = rows
+        block_outputs = outputs_in_block(outputs, widest, geometry.group, workers)
+    block_rows = rows
     if by_rows:
-        block = max(BLOCK_FLOATS // (36 * lanes * tiles_w), -(-BLOCK_TILES // tiles_w))
-        blocks = -(-rows // block)
+        block_rows = max(BLOCK_FLOATS // (36 * lanes * tiles_w), -(-BLOCK_TILES // tiles_w))
+        blocks = -(-rows // block_rows)
         while geometry.group * blocks % workers and geometry.group * blocks < 8 * workers and blocks < rows:
             blocks += 1
-        block = -(-rows // blocks)
-    depth = -(-channels // -(-channels // DEPTH))
+        block_rows = -(-rows // blocks)
+    block_channels = -(-channels // -(-channels // DEPTH))
     plan = Winograd(
         registers,
         geometry.num,
@@ -302,23 +313,23 @@ def plan_winograd(
         tiles_h,
         tiles_w,
         lanes,
-        chunk,
-        depth,
-        product_rows(registers, chunk // 16),
-        block,
-        odd_lines(block * tiles_w * lanes),
-        odd_lines(depth * chunk),
-        odd_lines(block * tiles_w * chunk),
+        block_outputs,
+        block_channels,
+        product_rows(registers, block_outputs // 16),
+        block_rows,
+        odd_lines(block_rows * tiles_w * lanes),
+        odd_lines(block_channels * block_outputs),
+        odd_lines(block_rows * tiles_w * block_outputs),
     )
     return by_rows, plan
 
 
-def chunk_size(outputs: int, widest: int, group: int, workers: int) -> int:
+def outputs_in_block(outputs: int, widest: int, group: int, workers: int) -> int:
     """Return how many outputs to take at once, in whole vectors, so that the busiest worker has least to do."""
     vectors = -(-outputs // 16)
 
     def cost(width: int) -> tuple[int, int]:
-        chunks = group * -(-vectors // width)
-        return -(-chunks // workers) * width, -width
+        blocks = group * -(-vectors // width)
+        return -(-blocks // workers) * width, -width
 
     return 16 * min(range(min(vectors, 2), widest + 1), key=cost)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from caffelite.core.kernels.convolution.pointwise import stride1, weight_gradient
-from caffelite.core.kernels.convolution.pointwise.stride1 import PointwiseBottomGradient, PointwiseForward, is_pointwise
-from caffelite.core.kernels.convolution.pointwise.stride2 import (
+from caffelite.core.kernels.convolution.pointwise import forward, weight_gradient
+from caffelite.core.kernels.convolution.pointwise.forward import PointwiseBottomGradient, PointwiseForward, is_pointwise
+from caffelite.core.kernels.convolution.pointwise.subsampling import (
     PointwiseStride2BottomGradient,
     PointwiseStride2WeightGradient,
     is_pointwise_stride2,
@@ -55,14 +55,14 @@ def test_workers(convolution, workers, sizes):
 @pytest.mark.parametrize("copied", [0, 1])
 @pytest.mark.parametrize("together", [1, 3])
 def test_tiles_of_pixels(convolution, monkeypatch, registers, copied, together):
-    plan = stride1.plan_product
+    plan = forward.plan_product
     choice = {"copied": copied, "together": together, "block": 16}
-    monkeypatch.setattr(stride1, "plan_product", lambda g, r, workers: plan(g, r, workers)._replace(**choice))
+    monkeypatch.setattr(forward, "plan_product", lambda g, r, workers: plan(g, r, workers)._replace(**choice))
     convolution(4, 40, 7, 8, 20, 1).check(PointwiseForward, None, PointwiseBottomGradient, PRECISION, (registers,))
 
 
 def test_pixels_turned_in_several_blocks(convolution, monkeypatch):
-    monkeypatch.setattr(weight_gradient, "PIECE", 32)
+    monkeypatch.setattr(weight_gradient, "SUM_PIXELS", 32)
     monkeypatch.setattr(weight_gradient, "TRANSPOSED_FLOATS", 1)
     monkeypatch.setattr(weight_gradient, "SUM_FLOATS", 1)
     convolution(4, 20, 11, 9, 30, 1).check(None, PointwiseWeightGradient, None, PRECISION)

@@ -4,7 +4,7 @@ import numpy as np
 
 from caffelite.core.kernels.convolution.direct.slab import clear
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.convolution.pointwise.stride1 import LEAST_PIXELS, PointwiseBottomGradient
+from caffelite.core.kernels.convolution.pointwise.forward import LEAST_PIXELS, PointwiseBottomGradient
 from caffelite.core.kernels.convolution.pointwise.weight_gradient import PointwiseWeightGradient
 from caffelite.core.kernels.ir.pointers import add_strided_rows, copy_rows, own_code, pointer
 from caffelite.core.kernels.ir.registers import Registers

@@ -12,7 +12,8 @@ import numpy as np
 
 from caffelite.core.aligned import aligned_zeros
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.kernels.convolution.pointwise.tiles import PLANE_TILES, plane_tile
+from caffelite.core.kernels.convolution.pointwise.tiles import PLANE_TILES, Crossing, Prefetch, plane_tile
+from caffelite.core.kernels.ir.operands import RowMajor, Start
 from caffelite.core.kernels.ir.pointers import copy_rows, own_code, pointer, shift
 from caffelite.core.kernels.ir.registers import Registers
 from caffelite.core.kernels.ir.transposes import to_lanes
@@ -44,6 +45,13 @@ class Product(NamedTuple):
     slow: int  # logarithm of how many panels a line of the next tile is fetched over
 
 
+class Range(NamedTuple):
+    """Pixels first to last of all samples' line, or panels first to last of outputs."""
+
+    first: int
+    last: int
+
+
 def is_pointwise(geometry: Geometry) -> bool:
     """Tell whether these kernels are for this geometry."""
     return (
@@ -55,12 +63,12 @@ def is_pointwise(geometry: Geometry) -> bool:
 
 @kernel
 def pack_pair(
-    weight: np.ndarray, plan: Product, transposed: int, task: int, places: np.ndarray, packed: np.ndarray
+    weight: np.ndarray, plan: Product, transposed: int, pair: int, places: np.ndarray, packed: np.ndarray
 ) -> None:
-    """Pack two panels of outputs of one group, all blocks of channels."""
+    """Pack pair number `pair`, counted through the groups, of panels of outputs, all blocks of channels."""
     own_code()
     pairs = (plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows)
-    g, pair = task // pairs, task % pairs
+    g, pair = pair // pairs, pair % pairs
     m = pair * 2 * plan.rows
     outputs = min(2 * plan.rows, plan.outputs - m)
     for c in range(0, plan.channels, plan.block):
@@ -88,21 +96,22 @@ def pack_pointwise(
 
     weight is (group * outputs, channels), or with `transposed` (group * channels, outputs).
     """
-    tasks = plan.group * ((plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows))
-    first, last = signed_share_of(tasks, worker, workers)
-    for task in range(first, last):
-        pack_pair(weight, plan, transposed, task, places, packed)
+    pairs = plan.group * ((plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows))
+    first, last = signed_share_of(pairs, worker, workers)
+    for pair in range(first, last):
+        pack_pair(weight, plan, transposed, pair, places, packed)
 
 
 @kernel
-def copy_pixels(
-    bottom: np.ndarray, plan: Product, g: int, c: int, channels: int, first: int, count: int, scratch: Any
-) -> None:
-    """scratch[channel, i] = pixel first + i of all samples' line, i < count; its rows are those of `together` tiles."""
+def copy_pixels(bottom: np.ndarray, plan: Product, g: int, c: int, pixels: Range, scratch: Any) -> None:
+    """scratch[channel, i] = pixel pixels.first + i, up to pixels.last; its rows are those of `together` tiles.
+
+    Channels are those of the block from c on of group g.
+    """
     own_code()
-    done = 0
+    channels, done, count = min(plan.block, plan.channels - c), 0, pixels.last - pixels.first
     while done < count:
-        n, q = (first + done) // plan.pixels, (first + done) % plan.pixels
+        n, q = (pixels.first + done) // plan.pixels, (pixels.first + done) % plan.pixels
         run = min(plan.pixels - q, count - done)
         source = pointer(bottom, ((n * plan.group + g) * plan.channels + c) * plan.pixels + q)
         copy_rows(1, source, plan.pixels, shift(scratch, done), plan.together * plan.width, 0, run, run, channels)
@@ -117,50 +126,43 @@ def product_tiles(
     top: np.ndarray,
     plan: Product,
     g: int,
-    first: int,
-    last: int,
-    p0: int,
-    p1: int,
     c: int,
+    pixels: Range,
+    panels: Range,
     scratch: Any,
 ) -> None:
-    """Pixels first to last of all samples' line, `together` tiles at most, panels p0 to p1, one block of channels."""
+    """Compute pixels, `together` tiles at most, of some panels, from the block of channels from c on of group g."""
     own_code()
     pairs, channels = (plan.outputs + 2 * plan.rows - 1) // (2 * plan.rows), min(plan.block, plan.channels - c)
-    pixels, every = plan.pixels, (1 << plan.slow) - 1
+    plane, every = plan.pixels, (1 << plan.slow) - 1
     if plan.copied:
-        copy_pixels(bottom, plan, g, c, channels, first, last - first, scratch)
-    for p in range(p0, p1):
+        copy_pixels(bottom, plan, g, c, pixels, scratch)
+    for p in range(panels.first, panels.last):
         a = pointer(packed, ((g * plan.channels + c) * pairs + p // 2 * channels) * 16 + p % 2 * plan.rows)
-        start, valid = pointer(bias, g * bias.shape[1] + p * plan.rows), min(plan.rows, plan.outputs - p * plan.rows)
-        for place in range(first, last, plan.width):
-            n, q = place // pixels, place % pixels
-            source = ((n * plan.group + g) * plan.channels + c) * pixels + q
-            b, stride = pointer(bottom, source), pixels
+        start = Start(pointer(bias, g * bias.shape[1] + p * plan.rows), c)
+        for first in range(pixels.first, pixels.last, plan.width):
+            n, q = first // plane, first % plane
+            source = ((n * plan.group + g) * plan.channels + c) * plane + q
+            b, stride = pointer(bottom, source), plane
             # one line of the tile after this pass, every few channels: a burst would fill the line buffers
-            part = (((p - p0) & every) * channels >> plan.slow) * pixels + ((p - p0) >> plan.slow) * 16
-            fetch = shift(b, plan.together * plan.width + part if (p - p0) >> plan.slow < plan.vectors else 0)
-            if plan.copied or pixels - q < plan.width:
+            done = p - panels.first
+            line = ((done & every) * channels >> plan.slow) * plane + (done >> plan.slow) * 16
+            fetch = shift(b, plan.together * plan.width + line if done >> plan.slow < plan.vectors else 0)
+            if plan.copied or plane - q < plan.width:
                 if not plan.copied:
-                    copy_pixels(bottom, plan, g, c, channels, place, min(plan.width, last - place), scratch)
-                b, stride = shift(scratch, (place - first) * plan.copied), plan.together * plan.width
-            target = pointer(top, ((n * plan.group + g) * plan.outputs + p * plan.rows) * pixels + q)
+                    copy_pixels(bottom, plan, g, c, Range(first, min(first + plan.width, pixels.last)), scratch)
+                b, stride = shift(scratch, (first - pixels.first) * plan.copied), plan.together * plan.width
+            target = pointer(top, ((n * plan.group + g) * plan.outputs + p * plan.rows) * plane + q)
             run_plane(
                 plan.registers,
                 a,
-                b,
-                stride,
+                RowMajor(b, stride),
                 channels,
-                target,
-                pixels,
-                valid,
+                RowMajor(target, plane),
+                min(plan.rows, plan.outputs - p * plan.rows),
                 start,
-                c,
-                pixels - q,
-                (plan.group * plan.outputs - 1) * pixels,
-                last - place,
-                fetch,
-                plan.slow,
+                Crossing(plane - q, (plan.group * plan.outputs - 1) * plane, pixels.last - first),
+                Prefetch(fetch, plane, plan.slow),
             )
 
 
@@ -168,46 +170,38 @@ def product_tiles(
 def run_plane(
     registers: Registers,
     a: Any,
-    b: Any,
-    b_stride: int,
+    b: RowMajor,
     k: int,
-    c: Any,
-    pixels: int,
+    c: RowMajor,
     valid: int,
-    bias: Any,
-    more: int,
-    cut: int,
-    jump: int,
-    stop: int,
-    fetch: Any,
-    slow: int,
+    start: Start,
+    crossing: Crossing,
+    prefetch: Prefetch,
 ) -> None:
     """Do what plane_tile does, as a function of its own."""
     own_code()
-    plane_tile(registers, a, b, b_stride, k, c, pixels, valid, bias, more, cut, jump, stop, fetch, pixels, slow)
+    plane_tile(registers, a, b, k, c, valid, start, crossing, prefetch)
 
 
 @kernel
-def product_part(
+def product_share(
     bottom: np.ndarray,
     packed: np.ndarray,
     bias: np.ndarray,
     top: np.ndarray,
     plan: Product,
-    first: int,
-    last: int,
-    p0: int,
-    p1: int,
+    pixels: Range,
+    panels: Range,
     scratch: Any,
 ) -> None:
-    """Pixels first to last of all samples' line, panels p0 to p1, all groups."""
+    """Compute some pixels of some panels, all groups."""
     own_code()
     step = plan.together * plan.width
     for g in range(plan.group):
-        for place in range(first, last, step):
-            end = min(last, place + step)
+        for first in range(pixels.first, pixels.last, step):
+            block = Range(first, min(pixels.last, first + step))
             for c in range(0, plan.channels, plan.block):
-                product_tiles(bottom, packed, bias, top, plan, g, place, end, p0, p1, c, scratch)
+                product_tiles(bottom, packed, bias, top, plan, g, c, block, panels, scratch)
 
 
 @parallel_kernel
@@ -223,19 +217,19 @@ def product(
 ) -> None:
     """Fill top (num, group * outputs, pixels) from bottom (num, group * channels, pixels).
 
-    scratches has a row a part of the work.
+    scratches has a row a share of the work.
     """
-    parts, panels, length = scratches.shape[0], (plan.outputs + plan.rows - 1) // plan.rows, plan.num * plan.pixels
+    shares, panels, length = scratches.shape[0], (plan.outputs + plan.rows - 1) // plan.rows, plan.num * plan.pixels
     lines = (length + 15) // 16
-    for part in range(worker, parts, workers):
+    for share in range(worker, shares, workers):
         first, last, p0, p1 = 0, length, 0, panels
         if plan.by_panel:
-            p0, p1 = panels * part // parts, panels * (part + 1) // parts
+            p0, p1 = signed_share_of(panels, share, shares)
         else:
-            first, last = lines * part // parts * 16, min(length, lines * (part + 1) // parts * 16)
-        product_part(
-            bottom, packed, bias, top, plan, first, last, p0, p1, pointer(scratches, part * scratches.shape[1])
-        )
+            line0, line1 = signed_share_of(lines, share, shares)
+            first, last = line0 * 16, min(length, line1 * 16)
+        scratch = pointer(scratches, share * scratches.shape[1])
+        product_share(bottom, packed, bias, top, plan, Range(first, last), Range(p0, p1), scratch)
 
 
 class PointwiseForward:

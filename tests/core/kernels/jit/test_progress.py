@@ -1,0 +1,101 @@
+import io
+import logging
+import subprocess
+import sys
+import time
+
+import pytest
+
+from caffelite.core.kernels.jit import progress
+from caffelite.core.kernels.jit.progress import CompileWatch, Report, show_on_stderr
+
+SLOW_TO_COMPILE = """
+import sys, time, numba
+from caffelite.core.kernels.jit import progress
+from caffelite.core.kernels.jit.compile import kernel
+progress.FIRST = progress.AGAIN = 0.0
+progress.POLL = 0.01
+
+@numba.njit
+def theirs(x):
+    return x + 1
+
+theirs(1)
+assert progress.watch._kernels == 0
+{kernel}
+inner = kernel(inner)
+outer = kernel(outer)
+print(outer(1))
+print(progress.watch._kernels, progress.watch._depth)
+"""
+KERNELS = """
+def inner(x):
+    return x + 1
+
+def outer(x):
+    return inner(x) * 2
+"""
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(progress, "FIRST", 0.05)
+    monkeypatch.setattr(progress, "AGAIN", 0.05)
+    monkeypatch.setattr(progress, "POLL", 0.005)
+
+
+def wait_for(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_a_word_while_it_lasts_and_one_at_the_end(quick):
+    reports = []
+    watch = CompileWatch(reports.append)
+    watch.begin()
+    watch.begin()  # a kernel that the first one calls
+    watch.end()
+    wait_for(lambda: len(reports) >= 2)
+    watch.end()
+    wait_for(lambda: reports[-1].done)
+    assert [report.done for report in reports] == [False] * (len(reports) - 1) + [True]
+    assert {report.kernels for report in reports[:-1]} == {1} and reports[-1].kernels == 2
+    seconds = [report.seconds for report in reports]
+    assert seconds == sorted(seconds) and seconds[0] >= 0.05
+
+
+def test_nothing_of_what_is_quick(quick):
+    reports = []
+    watch = CompileWatch(reports.append)
+    for _ in range(10):
+        watch.begin()
+        watch.end()
+    wait_for(lambda: not watch._thread.is_alive())
+    assert reports == []
+
+
+def test_the_line():
+    assert str(Report(14, 12.4, False)) == "compiling kernels for this CPU, once: 14 so far, 12 s"
+
+
+@pytest.mark.parametrize(("terminal", "text"), [(False, "caffelite: {}\n"), (True, "\r\x1b[Kcaffelite: {}\r\x1b[K")])
+def test_stderr(monkeypatch, terminal, text):
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    report = Report(1, 2.0, False)
+    show_on_stderr(report)
+    show_on_stderr(report._replace(done=True))
+    assert stream.getvalue() == text.format(report)
+    monkeypatch.setattr(logging.getLogger("caffelite"), "level", logging.WARNING)
+    show_on_stderr(report)
+    assert stream.getvalue() == text.format(report)
+
+
+def test_only_our_kernels_count(tmp_path):
+    (tmp_path / "late.py").write_text(SLOW_TO_COMPILE.format(kernel=KERNELS))
+    done = subprocess.run([sys.executable, "late.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "4\n2 0\n", done.stderr
+    assert "caffelite: compiling kernels for this CPU, once: " in done.stderr
