@@ -1,14 +1,17 @@
-"""Losses and parameters that are no numbers: found at once, named, and never stored."""
+"""Losses, parameters and histories that are no numbers: found at once, named, and never stored."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from caffelite.core.blob import Blob
+from caffelite.core.arena import LearnableParam
+from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import SolverError
 from caffelite.core.net.net import Net
+from caffelite.core.solver.snapshot import history_blobs
 
 ON_NAN = ("stop", "ignore")
 OUTPUT = "output"  # what `warn_of_bad_output` warns of
@@ -26,9 +29,24 @@ def bad_params(net: Net) -> str:
     """Return what is wrong if values of parameters are not finite, with the first layer that has some; else ""."""
     for param in net.learnable_params:
         if not _is_finite(param.blob):
-            kind = next(layer.type for layer in net.core_layers if layer.name == param.layer_name)
-            return f'param {param.index} of layer "{param.layer_name}" ({kind}) has values that are nan or infinite'
+            return f"{_described(param, net)} has values that are nan or infinite"
     return ""
+
+
+def bad_histories(net: Net, histories: Sequence[Array]) -> str:
+    """Return what is wrong if what the update rule remembers is not finite, with the first such parameter; else ""."""
+    for param, values in history_blobs(net.learnable_params, histories):
+        if not np.isfinite(values).all():
+            return (
+                f"the history of {_described(param, net)} is nan or infinite: a gradient was so large that its square "
+                "is beyond the largest number, and what it belongs to would never move again"
+            )
+    return ""
+
+
+def _described(param: LearnableParam, net: Net) -> str:
+    kind = next(layer.type for layer in net.core_layers if layer.name == param.layer_name)
+    return f'param {param.index} of layer "{param.layer_name}" ({kind})'
 
 
 def diverged(iteration: int, what: str, last_snapshot: str) -> SolverError:

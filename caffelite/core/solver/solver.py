@@ -23,7 +23,7 @@ from caffelite.core.solver.display import Display, outputs_of
 from caffelite.core.solver.file import SolverFile, solver_file
 from caffelite.core.solver.findings import tell_findings
 from caffelite.core.solver.log import SolverLog
-from caffelite.core.solver.nan_watch import bad_loss, bad_params, diverged
+from caffelite.core.solver.nan_watch import bad_histories, bad_loss, bad_params, diverged
 from caffelite.core.solver.nets import NetMaker
 from caffelite.core.solver.restore import read_snapshot, tell_other_step
 from caffelite.core.solver.snapshot import Progress, write_snapshot
@@ -41,9 +41,9 @@ NetClass = type[Net]
 
 
 class Update(NamedTuple):
-    """What one update did: the learning rate used, and whether all parameters are finite now.
+    """What one update did: the learning rate used, and whether all parameters and histories are finite now.
 
-    Unless `finite` is True the solver looks at every parameter, as where it is not known (None).
+    Unless `finite` is True the solver looks at every one of them, as where it is not known (None).
     """
 
     lr: float
@@ -56,8 +56,8 @@ class Solver(ABC):
     `source` is the path of a solver's prototxt, a SolverParameter, or a SolverFile. Blobs are of `dtype`. Of several
     solvers that train one net together, only that of rank 0 logs, tests and takes snapshots.
 
-    A loss or a parameter that becomes nan or infinite ends the training with a SolverError that names the layer, and
-    never gets into a snapshot; with `on_nan` "ignore" training goes on, as Caffe does.
+    A loss, a parameter or a history that becomes nan or infinite ends the training with a SolverError that names the
+    layer, and never gets into a snapshot; with `on_nan` "ignore" training goes on, as Caffe does.
 
     Raises PrototxtError, SolverError, NetError or LayerError, with file and line, for what cannot work.
     """
@@ -229,7 +229,7 @@ class Solver(ABC):
             on_gradients_ready()
         update = self.apply_update()
         if not update.finite:
-            self._refuse_bad_params()
+            self._refuse_bad_values()
         self.events.send(events.IterationFinished(self._iter, loss, smoothed_loss, update.lr))
         self._act()
 
@@ -267,8 +267,8 @@ class Solver(ABC):
         if self.on_nan == "stop" and (what := bad_loss(loss, self.net)):
             raise diverged(self._iter, what, self.last_snapshot)
 
-    def _refuse_bad_params(self) -> None:
-        if self.on_nan == "stop" and (what := bad_params(self.net)):
+    def _refuse_bad_values(self) -> None:
+        if self.on_nan == "stop" and (what := bad_params(self.net) or bad_histories(self.net, self.histories)):
             raise diverged(self._iter, what, self.last_snapshot)
 
     def _act(self) -> None:
@@ -313,7 +313,7 @@ class Solver(ABC):
         """
         if not self.is_root:
             raise SolverError("only the solver of rank 0 takes snapshots")
-        self._refuse_bad_params()
+        self._refuse_bad_values()
         states = self._states() if self._held_states is None else self._held_states
         progress = Progress(self._iter, self.current_step, self.type, states)
         files = write_snapshot(self.param, self.nets, self.histories, progress, self.events)

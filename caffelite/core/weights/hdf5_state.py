@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import WeightsError
 from caffelite.core.weights.hdf5 import Hdf5File, opened, write_array, writing
-from caffelite.core.weights.solverstate import StoredState
+from caffelite.core.weights.solverstate import COUNTS, StoredState, not_a_count
 from caffelite.core.weights.stored import StoredBlob
 from caffelite.proto.caffe_pb2 import ResumeState, SolverState
 
@@ -41,9 +41,12 @@ def read_state(path: str | os.PathLike[str]) -> StoredState:
 
 def _integer(file: Hdf5File, name: str) -> int:
     dataset = file.dataset(file.root, name)
-    if dataset is None or file.shape(dataset, name) != (1,):
+    if dataset is None or file.shape(dataset, name) != (1,) or dataset.dtype.kind not in "iu":
         raise file.damaged(f"it holds no number {name}")
-    return int(dataset[0])
+    value = int(dataset[0])
+    if value not in COUNTS:
+        raise file.damaged(not_a_count(name, value))
+    return value
 
 
 def _text(file: Hdf5File, name: str) -> str:

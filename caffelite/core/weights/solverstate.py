@@ -22,6 +22,7 @@ from caffelite.core.weights.wire_write import Chunk, blob_chunks, nested
 from caffelite.proto.caffe_pb2 import ResumeState, SolverState
 
 ITER, CURRENT_STEP, RESUME = 1, 4, 10000
+COUNTS = range(2**31)  # what iter and current_step, int32 in Caffe, can be
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,17 @@ def read_state(path: str | os.PathLike[str]) -> StoredState:
             history.append(stored_blob(file, field, f"history blob {len(history)}"))
         elif field.number == RESUME:
             resume = _resume(file, field)
+    for name, number in (("iter", ITER), ("current_step", CURRENT_STEP)):
+        if numbers[number] not in COUNTS:
+            raise file.damaged(not_a_count(name, numbers[number]))
     if not history and not learned_net:
         raise file.damaged("it holds neither a history nor the name of a caffemodel")
     return StoredState(numbers[ITER], numbers[CURRENT_STEP], learned_net, history, resume)
+
+
+def not_a_count(name: str, value: int) -> str:
+    """Return what is wrong with a number that is none of COUNTS."""
+    return f"{name} is {value}; it is a number from 0 to {COUNTS[-1]}"
 
 
 def _resume(file: WireFile, field: Field) -> ResumeState:

@@ -119,6 +119,33 @@ def test_every_rule_notices_what_its_update_made(solvers, kind, value, index, ne
     assert [update.finite for update in updates] == [True, None]
 
 
+@pytest.mark.parametrize("net", ["small", "large"])
+@pytest.mark.parametrize("kind", ["AdaGrad", "RMSProp", "AdaDelta", "Adam"])
+def test_a_square_that_overflows_is_noticed_though_the_parameters_are_finite(solvers, tmp_path, kind, net, dtype):
+    """The element would stand still for ever: its step is the gradient over the root of infinity."""
+    fields = f'type: "{kind}" base_lr: 0.01 lr_policy: "fixed" momentum: {0.9 if kind[:4] in ("AdaD", "Adam") else 0} '
+    fields += f'snapshot_prefix: "{tmp_path}/a"'
+    solver = solvers.of(fields, LARGE_NET if net == "large" else solvers.CONSTANT_NET, dtype=dtype)
+    solver.step(1)
+    diff = solver.net.params["ip"][0].diff.reshape(-1)
+    large = 1e20 if dtype == np.float32 else 1e160
+    solver.add_callback(lambda: None, lambda: diff.__setitem__(-1, large))
+    text = r'iteration 2: the history of param 0 of layer "ip" \(InnerProduct\) is nan or infinite: a grad'
+    with pytest.raises(SolverError, match=text):
+        solver.step(1)
+    assert np.isfinite(solver.net.arena.data).all()
+    with pytest.raises(SolverError, match=text):
+        solver.snapshot()
+    assert not list(tmp_path.iterdir())
+    solver.on_nan = "ignore"
+    solver.step(1)
+    state_file = solver.snapshot().state_file
+    resumed = solvers.of(fields, LARGE_NET if net == "large" else solvers.CONSTANT_NET, dtype=dtype)
+    resumed.restore(state_file)
+    with pytest.raises(SolverError, match="the history of param 0 of layer"):
+        resumed.step(1)
+
+
 def test_a_rule_that_does_not_know_has_its_results_looked_at(solvers):
     class Careless(SGDSolver):
         def apply_update(self):

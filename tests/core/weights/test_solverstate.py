@@ -3,6 +3,7 @@ import pytest
 
 from caffelite.core.errors import WeightsError
 from caffelite.core.weights.solverstate import read_state, write_state
+from caffelite.core.weights.wire_write import varint
 from caffelite.proto.caffe_pb2 import ResumeState, SolverState
 
 
@@ -55,4 +56,16 @@ def test_a_caffemodel_is_not_a_solverstate(golden_folder):
 def test_a_state_without_history_and_weights_is_refused(tmp_path):
     (tmp_path / "a").write_bytes(SolverState(iter=3).SerializeToString())
     with pytest.raises(WeightsError, match="it holds neither a history nor the name of a caffemodel"):
+        read_state(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "value"), [(1, "iter", 2**40), (1, "iter", 2**31), (1, "iter", -5), (4, "current_step", -7)]
+)
+def test_numbers_that_caffe_cannot_have_written_are_refused(tmp_path, golden_folder, field, name, value):
+    """Of a state without a checksum nothing else tells."""
+    written = (golden_folder / "cli" / "constant_iter_5.solverstate").read_bytes()
+    (tmp_path / "a").write_bytes(written + bytes([field << 3]) + varint(value & (2**64 - 1)))
+    text = rf"a: {name} is {value}; it is a number from 0 to 2147483647; the file is damaged"
+    with pytest.raises(WeightsError, match=text):
         read_state(tmp_path / "a")

@@ -1,5 +1,6 @@
 """The update of AdaDelta."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ class AdaDelta(NamedTuple):
     delta: Any
 
 
-@update_kernel
+@partial(update_kernel, squares=0)
 def ada_delta_update(gradient: Any, histories: Any, i: Any, rate: Any, settings: AdaDelta) -> Any:
     """Do one step of AdaDelta; h and h2 are the histories.
 

@@ -1,5 +1,6 @@
 """The update of AdaGrad."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ class AdaGrad(NamedTuple):
     delta: Any
 
 
-@update_kernel
+@partial(update_kernel, squares=0)
 def ada_grad_update(gradient: Any, histories: Any, i: Any, rate: Any, settings: AdaGrad) -> Any:
     """Do one step of AdaGrad: h <- h + g^2, update rate * g / (sqrt(h) + delta)."""
     squares = histories[0][i] + gradient * gradient

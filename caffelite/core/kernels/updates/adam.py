@@ -1,5 +1,6 @@
 """The update of Adam."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ class Adam(NamedTuple):
     delta: Any
 
 
-@update_kernel
+@partial(update_kernel, squares=1)
 def adam_update(gradient: Any, histories: Any, i: Any, rate: Any, settings: Adam) -> Any:
     """Do one step of Adam; the histories are m and v, the rate holds the bias correction.
 

@@ -10,13 +10,17 @@ own beside this one:
         histories[0][i] = step
         return step
 
+A rule whose histories hold squares of gradients says which one does, `@partial(update_kernel, squares=1)`: where a
+square overflows, the parameter would stand still for ever, and its data do not tell.
+
 An arena's parameters are cut into pieces (`cut`), so that each worker streams through its own. All arrays are flat and
 of one number type; scalars must be of that type, too, else numba computes in float64. A kernel's arguments are:
 
 data, diff: values and gradients; diff becomes the update, which is subtracted from data.
 histories: a tuple of what the rule remembers, one or two arrays laid out as data.
 pieces: what `cut` returned.
-sums: (pieces), becomes the sum of squares of each piece of the new data, so that nan and infinity are seen at once.
+sums: (pieces), becomes the sum of squares of each piece of the new data, plus the sum of the history of squares if
+the rule has one, so that nan and infinity are seen at once.
 rates, decays: learning rate and weight decay of each parameter.
 l1, scale: the gradient g is scale * diff + decay * data, or + decay * sign(data) if `l1`.
 settings: a NamedTuple of the rule's own numbers.
@@ -28,13 +32,14 @@ from typing import Any
 
 import numpy as np
 
-from caffelite.core.kernels.ir.sums import sum_squares
+from caffelite.core.kernels.ir.sums import sum_squares, sum_values
 from caffelite.core.kernels.jit.compile import ParallelKernel, kernel, parallel_kernel
 from caffelite.core.kernels.sharing import share_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 PIECE = 16384  # elements of a piece: three arrays of it fit in L2
+NO_SQUARES = -1
 
 
 def cut(offsets: list[int], counts: list[int]) -> Array:
@@ -62,19 +67,22 @@ def sum_of_squares(values: Array) -> Any:
     return sum_squares(values, 0, values.size)
 
 
-def update_kernel(rule: Callable[..., Any]) -> ParallelKernel:
+def update_kernel(rule: Callable[..., Any], squares: int = NO_SQUARES) -> ParallelKernel:
     """Make the kernel of an update rule from rule(gradient, histories, i, rate, settings) -> step.
 
     The rule computes element i alone: it reads and overwrites its histories there, and returns what is subtracted from
-    the parameter.
+    the parameter. `squares` is the index of the history of squared gradients.
     """
     # The kernel cache cannot keep closures, so the rule is a global of a copy of the loop: by it the cache finds the
     # rule's file, whose changes count, and by the copy's name it tells the rules' machine code apart.
-    scope = {**globals(), "__name__": rule.__module__, "_rule": kernel(rule)}
+    scope = {**globals(), "__name__": rule.__module__, "_rule": kernel(rule), "_squares": squares}
     loop = types.FunctionType(_update.__code__, scope, rule.__name__)
     loop.__qualname__ = f"{rule.__module__}.{rule.__qualname__}"
     loop.__doc__ = rule.__doc__
     return parallel_kernel(loop)
+
+
+_squares = NO_SQUARES  # stands for each rule's in `_update`, as `_rule` does
 
 
 def _rule(gradient: Any, histories: Any, i: Any, rate: Any, settings: Any) -> Any:
@@ -105,6 +113,9 @@ def _update(
             diff[i] = step
             data[i] -= step
         sums[number] = sum_of_squares(data[start:stop])
+        if _squares != NO_SQUARES:
+            history = histories[_squares][start:stop]
+            sums[number] += sum_values(history, 0, history.size)
 
 
 @parallel_kernel

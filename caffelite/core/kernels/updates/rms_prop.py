@@ -1,5 +1,6 @@
 """The update of RMSProp."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ class RMSProp(NamedTuple):
     delta: Any
 
 
-@update_kernel
+@partial(update_kernel, squares=0)
 def rms_prop_update(gradient: Any, histories: Any, i: Any, rate: Any, settings: RMSProp) -> Any:
     """Do one step of RMSProp: h <- rms_decay * h + rms_rest * g^2, update rate * g / (sqrt(h) + delta)."""
     mean = settings.rms_decay * histories[0][i] + settings.rms_rest * (gradient * gradient)

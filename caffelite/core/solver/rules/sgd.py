@@ -68,8 +68,8 @@ class SGDSolver(Solver):
     def apply_update(self) -> Update:
         """Clip, normalise and regularise the gradients, update the parameters, count the iteration.
 
-        Every rule's kernel leaves the sums of squares of the new parameters. If these are finite, so are all of them;
-        if not, nothing is known (None), since squares of large numbers overflow.
+        Every rule's kernel leaves the sums of squares of the new parameters, and of histories that can overflow without
+        them. If these are finite, so are all; if not, nothing is known (None), since squares of large numbers overflow.
         """
         rate = self._rate()
         self._take_step(rate.step)
