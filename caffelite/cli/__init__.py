@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CaffeliteError as err:
         streams.write_stderr(f"caffelite: error: {err}")
     except KeyboardInterrupt:
+        streams.write_stderr("caffelite: stopped by Ctrl-C")
         return INTERRUPTED
     except BrokenPipeError:
         streams.write_nowhere(sys.stdout)

@@ -206,6 +206,11 @@ def _log_warning(
     LOGGER.warning("%s", message)
 
 
+def say(text: str) -> None:
+    """Write a line for who looks at stderr, above what else is drawn there; it is no line of the log."""
+    (screen() or StderrHandler()).write(f"caffelite: {text}")
+
+
 def screen() -> StderrHandler | None:
     """Return the handler that writes information to stderr now, if there is one."""
     for handler in LOGGER.handlers:

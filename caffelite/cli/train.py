@@ -6,7 +6,7 @@ import logging
 import shlex
 from typing import TYPE_CHECKING
 
-from caffelite.cli import live
+from caffelite.cli import glog, live
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import int32, string
 from caffelite.cli.options import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from caffelite.core.solver.snapshot_files import Snapshot
     from caffelite.core.solver.solver import Solver
 
+SIGNAL_STATUS = 128  # and its number: what shells show for a program that a signal ended
 LOGGER = logging.getLogger("caffelite")
 KEEP_SNAPSHOTS = int32("keep_snapshots", 0, "How many snapshots of this solver to keep, the newest; 0 keeps all.")
 ON_NAN = string(
@@ -60,11 +61,13 @@ FLAGS = (
 
 
 @command("train", "train a net, finetune trained weights, or resume a snapshot", flags=FLAGS)
-def train(arguments: Arguments) -> None:
+def train(arguments: Arguments) -> int:
     """Train the net that a solver's prototxt names.
 
     Ctrl-C and SIGTERM make a snapshot and stop, a hangup signal makes a snapshot and goes on.
     A second Ctrl-C stops at once, without a snapshot.
+    Exit status: 0 if the training came to its end, 1 for what cannot work,
+    128 plus the number of the signal that stopped it (130 for Ctrl-C).
     """
     path = required(arguments, SOLVER, "Need a solver definition to train")
     automatic = arguments[SNAPSHOT] == AUTO
@@ -82,14 +85,15 @@ def train(arguments: Arguments) -> None:
     if arguments[SNAPSHOT] and (found or not automatic):
         del file.param.weights[:]
 
-    effects = (arguments[flag] for flag in (SIGINT_EFFECT, SIGHUP_EFFECT, SIGTERM_EFFECT))
-    with SignalSource(*effects) as signals:
+    sigint, sighup, sigterm = (arguments[flag] for flag in (SIGINT_EFFECT, SIGHUP_EFFECT, SIGTERM_EFFECT))
+    with SignalSource(sigint, sighup, sigterm, glog.say) as signals:
         solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
         try:
             solver.action_source = signals
             _optimize(solver, arguments, found)
         finally:
             solver.close()
+    return 0 if signals.stopped_by is None else SIGNAL_STATUS + signals.stopped_by
 
 
 def _solver_file(path: str, arguments: Arguments) -> SolverFile:

@@ -85,7 +85,7 @@ def failing_with(monkeypatch, error):
 @pytest.mark.parametrize(
     ("error", "status", "err"),
     [
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "caffelite: stopped by Ctrl-C\n"),
         (MemoryError(), 1, "caffelite: error: out of memory: a smaller batch_size, num_output or input may fit\n"),
     ],
 )

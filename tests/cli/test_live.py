@@ -133,5 +133,5 @@ def test_a_terminal_that_was_closed_costs_no_snapshot(started_program, solver_wi
         shown += os.read(master, 65536)
     os.close(master)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(60) == 130
     assert list(folder.glob("tiny_iter_*.solverstate"))

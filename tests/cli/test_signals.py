@@ -16,7 +16,7 @@ def send(number):
 @pytest.mark.parametrize("effect", ["stop", "snapshot", "none"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
 def test_a_signal_asks_once_for_its_effect(number, effect):
-    with SignalSource(effect, effect, effect) as source:
+    with SignalSource(effect, effect, effect, print) as source:
         assert source() is Action.NONE
         send(number)
         assert source() is Action[effect.upper()]
@@ -24,14 +24,14 @@ def test_a_signal_asks_once_for_its_effect(number, effect):
 
 
 def test_hangup_comes_first():
-    with SignalSource("stop", "snapshot", "stop") as source:
+    with SignalSource("stop", "snapshot", "stop", print) as source:
         send(signal.SIGINT)
         send(signal.SIGHUP)
         assert [source(), source(), source()] == [Action.SNAPSHOT, Action.STOP, Action.NONE]
 
 
 def test_a_second_interrupt_stops_at_once():
-    with SignalSource("stop", "snapshot", "stop") as source:
+    with SignalSource("stop", "snapshot", "stop", print) as source:
         send(signal.SIGINT)
         source()
         with pytest.raises(KeyboardInterrupt):
@@ -39,7 +39,7 @@ def test_a_second_interrupt_stops_at_once():
 
 
 def test_interrupts_that_do_not_stop_may_come_often():
-    with SignalSource("snapshot", "stop", "stop") as source:
+    with SignalSource("snapshot", "stop", "stop", print) as source:
         send(signal.SIGINT)
         send(signal.SIGINT)
         assert [source(), source()] == [Action.SNAPSHOT, Action.NONE]
@@ -48,7 +48,7 @@ def test_interrupts_that_do_not_stop_may_come_often():
 def test_the_handlers_before_come_back():
     numbers = signal.SIGINT, signal.SIGHUP, signal.SIGTERM
     before = [signal.getsignal(number) for number in numbers]
-    with SignalSource("stop", "snapshot", "stop"):
+    with SignalSource("stop", "snapshot", "stop", print):
         assert not set(before) & {signal.getsignal(number) for number in numbers}
     assert [signal.getsignal(number) for number in numbers] == before
 
@@ -56,7 +56,7 @@ def test_the_handlers_before_come_back():
 FORKING = """
 import os, signal, time
 from caffelite.cli.signals import SignalSource
-with SignalSource("none", "none", "none") as source:
+with SignalSource("none", "none", "none", print) as source:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         child = os.fork()
         if child == 0:
@@ -76,3 +76,31 @@ def test_processes_forked_meanwhile_end_as_ever():
     run = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60)
     assert (run.stdout.split(), run.stderr) == (["5", str(-signal.SIGHUP), str(-signal.SIGTERM)], "")
     assert run.returncode == 0
+
+
+BUSY = """
+import hashlib, signal, sys, threading, time
+from caffelite.cli.signals import SignalSource
+
+def say(text):
+    print(text, flush=True)
+
+with SignalSource("stop", "none", "stop", say) as source:
+    print("ready", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 4_000_000)  # as compiling: Python runs no handler meanwhile
+    print("handlers run", flush=True)
+    source()
+    print(source.stopped_by.name)
+assert signal.set_wakeup_fd(-1) == -1 and threading.active_count() == 1
+"""
+
+
+def test_an_answer_at_once_while_something_is_compiled():
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "SIGTERM: stopping after this iteration\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "stopping after this iteration; Ctrl-C again stops now\n"
+        assert process.stdout.read() == "handlers run\nSIGINT\n"
+    assert process.returncode == 0

@@ -103,8 +103,10 @@ def test_hangup_snapshots_and_goes_on_and_interrupt_stops_and_says_how_to_resume
     log = lines_until(process, "Snapshotting solver state to binary proto file")
     wait_for(folder / texts(log)[-1].split()[-1])
     process.send_signal(stop)
-    rest = texts(process.communicate(timeout=60)[1])
-    assert process.returncode == 0
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + stop
+    assert "caffelite: " in err and "stopping after this iteration" in err
+    rest = texts(err)
     state_file = rest[1].split()[-1]
     assert rest == [
         f"Snapshotting to binary proto file {state_file.replace('solverstate', 'caffemodel')}",
@@ -129,7 +131,12 @@ def test_a_second_interrupt_stops_at_once_and_leaves_no_file(started_program, so
         process.wait(0.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "")
+    assert process.returncode == 130
+    assert err.splitlines() == [
+        "caffelite: stopping after this iteration; Ctrl-C again stops now",
+        "caffelite: stopping now, without a snapshot",
+        "caffelite: stopped by Ctrl-C",
+    ]
     assert set(folder.iterdir()) == before
 
 
@@ -143,7 +150,7 @@ def test_sigterm_may_make_a_snapshot_and_go_on(started_program, solver_with, fol
         wait_for(folder / texts(log)[-1].split()[-1])
     process.send_signal(signal.SIGINT)
     assert texts(process.communicate(timeout=60)[1])[-2] == "Optimization Done."
-    assert process.returncode == 0
+    assert process.returncode == 130
 
 
 def test_signals_without_effect(started_program, solver_with):
@@ -164,7 +171,7 @@ def test_a_log_that_nobody_reads_costs_no_snapshot(started_program, solver_with,
     lines_until(process, "Learning Rate Policy")
     process.stderr.close()  # as when Ctrl-C ends `caffelite train 2>&1 | tee log`, too
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(60) == 130
     assert list(folder.glob("tiny_iter_*.solverstate"))
 
 
