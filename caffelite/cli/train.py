@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from caffelite.cli import live
+from caffelite.cli import glog, live
 from caffelite.cli.command import Arguments, command
-from caffelite.cli.flags import int32, string
+from caffelite.cli.flags import Flag, int32, string
 from caffelite.cli.options import (
     AUTO,
     GPU,
@@ -57,9 +57,21 @@ FLAGS = (
 )
 
 
-@command("train", "train a net, finetune trained weights, or resume a snapshot", flags=FLAGS)
+FLAG_HELP: dict[Flag[Any], str] = {
+    ITERATIONS: "The iteration to end with, in place of the file's max_iter; those before a snapshot count, too.",
+    WEIGHTS: "Weights to finetune, a caffemodel, or several with commas between; each layer takes those of its name.",
+}
+
+
+@command(
+    "train",
+    "train a net, finetune trained weights, or resume a snapshot",
+    flags=FLAGS,
+    file=SOLVER,
+    flag_help=FLAG_HELP,
+)
 def train(arguments: Arguments) -> None:
-    """Train the net that a solver's prototxt names.
+    """Train the net that a solver's prototxt names; FILE is the same as --solver=FILE.
 
     Ctrl-C makes a snapshot and stops, a hangup signal makes a snapshot and goes on.
     A second Ctrl-C stops at once, without a snapshot.
@@ -72,7 +84,8 @@ def train(arguments: Arguments) -> None:
         require_files(arguments, SNAPSHOT)
     require_files(arguments, WEIGHTS)
     at_least(arguments, KEEP_SNAPSHOTS, 0)
-    file = _solver_file(path, arguments)
+    with glog.setting_up():
+        file = _solver_file(path, arguments)
     from caffelite.core.solver.snapshot_files import snapshots
     from caffelite.core.solver.solver import get_solver
 
@@ -81,7 +94,8 @@ def train(arguments: Arguments) -> None:
         del file.param.weights[:]
 
     with SignalSource(arguments[SIGINT_EFFECT], arguments[SIGHUP_EFFECT]) as signals:
-        solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
+        with glog.setting_up():
+            solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
         try:
             solver.action_source = signals
             _optimize(solver, arguments, found)
@@ -137,7 +151,7 @@ def batch_size(net: Net) -> int:
 
 def resume_line(arguments: Arguments, state_file: str) -> str:
     """Return the command that goes on from `state_file` as this one would have."""
-    words = ["caffelite", "train"]
+    words = [*arguments.program, "train"]
     for flag, value in arguments.values.items():
         if flag not in (SNAPSHOT, WEIGHTS):
             words += flag.written(value)
