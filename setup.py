@@ -1,5 +1,6 @@
-"""Build step: the message descriptors are generated from proto/caffe.proto, also for an editable install."""
+"""Build step: proto/caffe.proto becomes descriptors, also for an editable install; models/ and solvers/ are packed."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+# what `caffelite example` copies; without the scripts that wrote some of the nets
+EXAMPLES = ("models/*/*.prototxt", "models/*/readme.md", "solvers/*.prototxt")
+
 
 class BuildWithProto(build_py):
-    """build_py that first writes caffelite/proto/caffe.desc."""
+    """build_py that also writes caffelite/proto/caffe.desc and, unless editable, puts the examples into the package."""
 
     def run(self) -> None:
         """Generate beside the sources, since a Python started in the checkout imports those, and into the build."""
@@ -20,7 +24,19 @@ class BuildWithProto(build_py):
         super().run()
         generate(ROOT / "caffelite" / "proto")
         if not self.editable_mode:
-            generate(Path(self.build_lib) / "caffelite" / "proto")
+            package = Path(self.build_lib) / "caffelite"
+            generate(package / "proto")
+            copy_examples(package / "examples")
+
+
+def copy_examples(target: Path) -> None:
+    """Copy the examples to `target`, which holds nothing else then: a build folder may be of an older version."""
+    shutil.rmtree(target, ignore_errors=True)
+    for pattern in EXAMPLES:
+        for path in sorted(ROOT.glob(pattern)):
+            copy = target / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
 
 
 setup(cmdclass={"build_py": BuildWithProto})

@@ -18,6 +18,7 @@ from caffelite.core.data import included
 from caffelite.proto.caffe_pb2 import TEST, TRAIN
 
 if TYPE_CHECKING:
+    __version__: str
     from caffelite.as_caffe import install_as_caffe
     from caffelite.core.blob import Blob
     from caffelite.core.errors import CaffeliteError
@@ -99,13 +100,16 @@ included.add_maker(_Datasets())
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its module when it is first used."""
-    if name not in _HOMES:
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version("caffelite")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
         raise AttributeError(f"module 'caffelite' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
-    return __all__
+    return [*__all__, "__version__"]

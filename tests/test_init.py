@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -20,6 +21,11 @@ def test_import_loads_neither_numba_nor_layers(tmp_path):
 def test_every_public_name_is_there_and_found_only_once(name):
     assert getattr(caffelite, name) is getattr(caffelite, name)
     assert name in dir(caffelite)
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert caffelite.__version__ == version("caffelite")
+    assert "__version__" in dir(caffelite)
 
 
 def test_the_phases_are_those_of_the_messages():

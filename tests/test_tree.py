@@ -14,6 +14,7 @@ PACKAGE = ROOT / "caffelite"
 OF_MORE_THAN_ONE_FILE = {
     "cli/test_bad_input.py": "every command's refusals",
     "cli/test_cli.py": "the program as a user starts it",
+    "test_packaging.py": "the source archive, the wheel and what they carry",
     "cli/test_paths.py": "everything that takes a path",
     "cli/test_kill.py": "a run that is killed",
     "cli/test_together.py": "several programs at once",

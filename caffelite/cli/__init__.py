@@ -4,16 +4,12 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from caffelite.cli import glog, help, streams
+from caffelite.cli import common, glog, help, program, streams
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
-from caffelite.cli.flags import Flag, FlagError, boolean, parse
-from caffelite.core.errors import CaffeliteError
+from caffelite.cli.flags import FlagError, parse
+from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import reason_of
-
-HELP = boolean("help", "Show what can be written here.")
-HELPSHORT = boolean("helpshort", "The same as --help.")
-VERSION = boolean("version", "Show the version.")
-COMMON: tuple[Flag[bool], ...] = (HELP, HELPSHORT, VERSION)
+from caffelite.core.prototxt.suggest import any_of
 
 LOGGER = logging.getLogger("caffelite")
 FAILED = 1
@@ -28,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     affair are bugs and come through.
     """
     try:
-        status = _run(sys.argv[1:] if argv is None else argv)
+        status = _run(sys.argv[1:], program.of_this_process()) if argv is None else _run(argv, (program.NAME,))
         streams.flush_stdout()
         return status
     except FlagError as err:
@@ -46,20 +42,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return FAILED
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], typed: Sequence[str]) -> int:
     load_commands()
-    common = (*COMMON, *glog.FLAGS)
-    values, positionals = parse(words, flag_table(common))
-    arguments = Arguments(values, positionals[1:])
-    command = COMMANDS[positionals[0]] if positionals and not arguments[VERSION] else None
-    if arguments[VERSION]:
-        return _show(f"caffelite version {_version()}", 0)
-    if arguments[HELP] or arguments[HELPSHORT]:
-        # gflags' exit status for help
-        return _show(help.of_command(command, common) if command else help.overview(common), FAILED)
-    if command is None or (arguments.positionals and not command.positionals):
-        return _show(help.overview(common), 0)
+    values, positionals = parse(words, flag_table(common.FLAGS))
+    arguments = Arguments(values, positionals[1:], typed)
+    if arguments[common.VERSION]:
+        return COMMANDS["version"].run(arguments) or 0
+    command = COMMANDS[positionals[0]] if positionals else None
+    if arguments[common.HELP] or arguments[common.HELPSHORT] or arguments[common.H]:
+        streams.write_stdout(help.of_command(command) if command else help.overview())
+        return 0
+    if command is None:
+        streams.write_stdout(help.overview())
+        raise UsageError(f"no command is given; use {any_of(COMMANDS)}")
     command.check_positionals(arguments.positionals)
+    arguments = command.with_file(arguments)
     with glog.installed(arguments):
         _warn_of_unused(command, arguments)
         return _carry_out(command, arguments)
@@ -80,18 +77,7 @@ def _carry_out(command: Command, arguments: Arguments) -> int:
 
 
 def _warn_of_unused(command: Command, arguments: Arguments) -> None:
-    used = {*COMMON, *glog.FLAGS, *command.flags}
+    used = {*common.FLAGS, *command.flags}
     for flag in arguments.values:
         if flag not in used:
             LOGGER.warning("--%s does nothing in %s", flag.name, command.name)
-
-
-def _show(text: str, status: int) -> int:
-    streams.write_stdout(text)
-    return status
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("caffelite")

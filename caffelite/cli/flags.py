@@ -41,6 +41,10 @@ class Flag(Generic[T]):
             hint = f"; use {any_of(self.choices)}{did_you_mean(text, self.choices)}" if self.choices else ""
             raise FlagError(f"illegal value '{text}' specified for {self.kind} flag '{self.name}'{hint}") from None
 
+    def help_with_default(self) -> str:
+        """Return the help text, with the default if it says something."""
+        return self.help if self.default == "" else f"{self.help} Default: {str(self.default).lower()}."
+
     def written(self, value: T) -> list[str]:
         """Return the words of a command line that give the flag this value."""
         if isinstance(value, bool):

@@ -28,7 +28,8 @@ ALSOLOGTOSTDERR = boolean("alsologtostderr", "Log everything to stderr, also bes
 STDERRTHRESHOLD = int32("stderrthreshold", 2, "With --noalsologtostderr, the lowest level that still goes to stderr.")
 MINLOGLEVEL = int32("minloglevel", 0, "Lowest level to log: 0 information, 1 warnings, 2 errors.")
 LOG_DIR = string("log_dir", "", "Folder for log files; there are none without it.", metavar="DIR")
-FLAGS: tuple[Flag[Any], ...] = (LOGTOSTDERR, ALSOLOGTOSTDERR, STDERRTHRESHOLD, MINLOGLEVEL, LOG_DIR)
+QUIET = boolean("quiet", "Show results and warnings, without the log of how nets and solvers are set up.")
+FLAGS: tuple[Flag[Any], ...] = (QUIET, LOGTOSTDERR, ALSOLOGTOSTDERR, STDERRTHRESHOLD, MINLOGLEVEL, LOG_DIR)
 
 LOGGER = logging.getLogger("caffelite")
 LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
@@ -51,16 +52,21 @@ class GlogFormatter(logging.Formatter):
 class StderrHandler(logging.Handler):
     """Writes to stderr; `write` may be put in place by what else draws on the terminal.
 
-    What ends the program is written as an error message of a command, not as a line of a log.
+    What ends the program is written as an error message of a command, not as a line of a log. With `quiet`, what is
+    logged while `setting_up` is entered is left out, but for warnings and errors.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
         super().__init__()
         self.write: Callable[[str], object] = streams.write_stderr
+        self.quiet = quiet
+        self.setting_up = False
         self.setFormatter(GlogFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
+        if self.quiet and self.setting_up and record.levelno < logging.WARNING:
+            return
         if record.levelno >= logging.CRITICAL:
             self.write(f"caffelite: error: {printable(record.getMessage())}")
         else:
@@ -147,7 +153,7 @@ def installed(arguments: Arguments) -> Iterator[StderrHandler]:
     value = _values(arguments)
     lowest = LEVELS[min(max(value[MINLOGLEVEL], 0), 3)]
     on_stderr = value[LOGTOSTDERR] or value[ALSOLOGTOSTDERR]
-    screen = StderrHandler()
+    screen = StderrHandler(value[QUIET])
     screen.setLevel(lowest if on_stderr else LEVELS[min(max(value[STDERRTHRESHOLD], 0), 3)])
     handlers: list[logging.Handler] = [screen]
     if value[LOG_DIR] and not value[LOGTOSTDERR]:
@@ -217,3 +223,16 @@ def screen() -> StderrHandler | None:
         if isinstance(handler, StderrHandler) and handler.level <= logging.INFO:
             return handler
     return None
+
+
+@contextmanager
+def setting_up() -> Iterator[None]:
+    """Enter this while nets and solvers are made: --quiet leaves out on stderr what they log."""
+    handlers = [handler for handler in LOGGER.handlers if isinstance(handler, StderrHandler)]
+    for handler in handlers:
+        handler.setting_up = True
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.setting_up = False

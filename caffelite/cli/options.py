@@ -17,9 +17,7 @@ EFFECTS = ("stop", "snapshot", "none")
 
 SOLVER = string("solver", "", "The solver definition, a prototxt file.", metavar="FILE")
 MODEL = string("model", "", "The model definition, a prototxt file.", metavar="FILE")
-WEIGHTS = string(
-    "weights", "", "Trained weights, a caffemodel; to finetune from several, list them with commas.", metavar="FILE"
-)
+WEIGHTS = string("weights", "", "Trained weights, a caffemodel; several are listed with commas.", metavar="FILE")
 AUTO = "auto"
 SNAPSHOT = string(
     "snapshot",
@@ -28,7 +26,7 @@ SNAPSHOT = string(
     metavar=f"FILE|{AUTO}",
 )
 GPU = string("gpu", "", "Accepted for Caffe's scripts; caffelite says once that it runs on the CPU.", metavar="IDS")
-ITERATIONS = int32("iterations", 50, "How many iterations to run; train without it runs to the file's max_iter.")
+ITERATIONS = int32("iterations", 50, "How many iterations to run.")
 PHASE = string("phase", "", "Phase of the net that is timed; TRAIN if not given.", choices=("TRAIN", "TEST"))
 LEVEL = int32("level", 0, "Level of the net's state, which include and exclude rules look at.")
 STAGE = string("stage", "", "Stages of the net's state, separated by commas.", metavar="NAMES")

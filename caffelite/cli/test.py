@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.options import (
     GPU,
@@ -33,26 +34,37 @@ LOGGER = logging.getLogger("caffelite")
     "score trained weights",
     flags=(MODEL, WEIGHTS, ITERATIONS, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU),
     result_is_log=True,
+    file=MODEL,
+    flag_help={
+        ITERATIONS: "How many batches to score, of the net's batch_size each. Default: 50.",
+        WEIGHTS: "The weights to score, one caffemodel; each layer takes those of its name.",
+    },
 )
 def test(arguments: Arguments) -> None:
-    """Run a net in phase TEST and print its outputs for each batch, then their means."""
+    """Run a net in phase TEST and print its outputs for each batch, then their means.
+
+    FILE is the same as --model=FILE.
+    """
     model = required(arguments, MODEL, "Need a model definition to score")
     weights = required(arguments, WEIGHTS, "Need model weights to score")
     require_files(arguments, WEIGHTS)
     iterations = at_least(arguments, ITERATIONS, 0)
-    use_cpu(arguments)
+    with glog.setting_up():
+        use_cpu(arguments)
     from caffelite.proto import caffe_pb2
     from caffelite.pycaffe import Net
 
-    net = Net(
-        model,
-        caffe_pb2.TEST,
-        level=arguments[LEVEL],
-        stages=stages(arguments),
-        python_layers=not arguments[NO_PYTHON_LAYERS],
-    )
+    with glog.setting_up():
+        net = Net(
+            model,
+            caffe_pb2.TEST,
+            level=arguments[LEVEL],
+            stages=stages(arguments),
+            python_layers=not arguments[NO_PYTHON_LAYERS],
+        )
     try:
-        net.copy_from(weights)
+        with glog.setting_up():
+            net.copy_from(weights)
         LOGGER.info("Running for %d iterations.", iterations)
         _score(net, iterations)
     finally:

@@ -6,6 +6,7 @@ import logging
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
+from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.options import (
     GPU,
@@ -34,20 +35,31 @@ LOGGER = logging.getLogger("caffelite")
     "time a net, layer by layer",
     flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU),
     result_is_log=True,
+    file=MODEL,
+    flag_help={ITERATIONS: "How many times to run forward and backward, for the average times. Default: 50."},
 )
 def time(arguments: Arguments) -> None:
-    """Run each layer of a net forward and backward, with random weights, and print average times."""
+    """Run each layer of a net forward and backward, with random weights, and print average times.
+
+    FILE is the same as --model=FILE.
+    """
     model = required(arguments, MODEL, "Need a model definition to time")
     iterations = at_least(arguments, ITERATIONS, 1)
-    use_cpu(arguments)
+    with glog.setting_up():
+        use_cpu(arguments)
     from caffelite.core.net.layer_times import LayerTimes
     from caffelite.proto import caffe_pb2
     from caffelite.pycaffe import Net
 
     phase = caffe_pb2.TEST if arguments[PHASE] == "TEST" else caffe_pb2.TRAIN
-    net = Net(
-        model, phase, level=arguments[LEVEL], stages=stages(arguments), python_layers=not arguments[NO_PYTHON_LAYERS]
-    )
+    with glog.setting_up():
+        net = Net(
+            model,
+            phase,
+            level=arguments[LEVEL],
+            stages=stages(arguments),
+            python_layers=not arguments[NO_PYTHON_LAYERS],
+        )
     try:
         benchmark = Benchmark(net, LayerTimes(len(net.core_layers)))
         benchmark.warm_up()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffelite.cli import glog, live
 from caffelite.cli.command import Arguments, command
-from caffelite.cli.flags import int32, string
+from caffelite.cli.flags import Flag, int32, string
 from caffelite.cli.options import (
     AUTO,
     GPU,
@@ -60,9 +60,21 @@ FLAGS = (
 )
 
 
-@command("train", "train a net, finetune trained weights, or resume a snapshot", flags=FLAGS)
+FLAG_HELP: dict[Flag[Any], str] = {
+    ITERATIONS: "The iteration to end with, in place of the file's max_iter; those before a snapshot count, too.",
+    WEIGHTS: "Weights to finetune, a caffemodel, or several with commas between; each layer takes those of its name.",
+}
+
+
+@command(
+    "train",
+    "train a net, finetune trained weights, or resume a snapshot",
+    flags=FLAGS,
+    file=SOLVER,
+    flag_help=FLAG_HELP,
+)
 def train(arguments: Arguments) -> int:
-    """Train the net that a solver's prototxt names.
+    """Train the net that a solver's prototxt names; FILE is the same as --solver=FILE.
 
     Ctrl-C and SIGTERM make a snapshot and stop, a hangup signal makes a snapshot and goes on.
     A second Ctrl-C stops at once, without a snapshot.
@@ -77,7 +89,8 @@ def train(arguments: Arguments) -> int:
         require_files(arguments, SNAPSHOT)
     require_files(arguments, WEIGHTS)
     at_least(arguments, KEEP_SNAPSHOTS, 0)
-    file = _solver_file(path, arguments)
+    with glog.setting_up():
+        file = _solver_file(path, arguments)
     from caffelite.core.solver.snapshot_files import snapshots
     from caffelite.core.solver.solver import get_solver
 
@@ -87,7 +100,8 @@ def train(arguments: Arguments) -> int:
 
     sigint, sighup, sigterm = (arguments[flag] for flag in (SIGINT_EFFECT, SIGHUP_EFFECT, SIGTERM_EFFECT))
     with SignalSource(sigint, sighup, sigterm, glog.say) as signals:
-        solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
+        with glog.setting_up():
+            solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
         try:
             solver.action_source = signals
             _optimize(solver, arguments, found)
@@ -144,7 +158,7 @@ def batch_size(net: Net) -> int:
 
 def resume_line(arguments: Arguments, state_file: str) -> str:
     """Return the command that goes on from `state_file` as this one would have."""
-    words = ["caffelite", "train"]
+    words = [*arguments.program, "train"]
     for flag, value in arguments.values.items():
         if flag not in (SNAPSHOT, WEIGHTS):
             words += flag.written(value)

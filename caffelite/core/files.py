@@ -1,4 +1,4 @@
-"""Looking at paths, and finding files that another file names: as written (Caffe's rule), else beside that file."""
+"""Looking at paths, and finding files that another file names: as written (Caffe's rule), else beside or above it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from pathlib import Path
 
 
 class NoSuchFileError(FileNotFoundError):
-    """None of the places, which the text lists, holds the file; who knows the field makes an error of its own of it."""
+    """None of the places `tried` holds the file; who knows the field makes an error of its own of the text."""
+
+    def __init__(self, tried: list[str]) -> None:
+        super().__init__(f"there is no such file (tried {_listed(tried)})")
+        self.tried = tried
 
 
 class Kind(Enum):
@@ -62,12 +66,29 @@ def file_problem(path: str | os.PathLike[str]) -> str:
     return "" if kind is Kind.FILE else f"{os.fspath(path)}: cannot be read (it is {kind.value})"
 
 
+def _listed(words: list[str]) -> str:
+    """Return `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
 def find_file(name: str, folder: Path | None) -> Path:
     """Return where the file or folder `name` is: as written, else in `folder`, that of the file which names it.
 
-    Raises NoSuchFileError: `there is no such file (tried /a/list.txt and /b/list.txt)`.
+    If it is not there either, the folders above `folder` are tried, the nearest first: `net: "models/a/net.prototxt"`
+    of solvers/a.prototxt is found from any working directory, in the folder that holds models/ and solvers/.
+
+    Raises NoSuchFileError: `there is no such file (tried /a/list.txt, /b/c/list.txt and the folders above /b/c)`.
     """
-    return first_existing([Path(name), *([] if folder is None else [folder / name])])
+    if folder is None or os.path.isabs(name):
+        return first_existing([Path(name)])
+    try:
+        return first_existing([Path(name), folder / name])
+    except NoSuchFileError as err:
+        beside = Path(os.path.abspath(folder))
+        try:
+            return first_existing(above / name for above in beside.parents)
+        except NoSuchFileError:
+            raise NoSuchFileError([*err.tried, f"the folders above {beside}"]) from None
 
 
 def first_existing(places: Iterable[Path]) -> Path:
@@ -80,6 +101,4 @@ def first_existing(places: Iterable[Path]) -> Path:
             tried[os.path.abspath(place)] = ""
         except UnreachableError as err:
             tried[os.path.abspath(place)] = f": {err}"
-    raise NoSuchFileError(
-        f"there is no such file (tried {' and '.join(f'{place}{problem}' for place, problem in tried.items())})"
-    )
+    raise NoSuchFileError([f"{place}{problem}" for place, problem in tried.items()])

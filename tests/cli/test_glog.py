@@ -171,3 +171,21 @@ def test_names_that_are_no_text_are_logged(capsys, tmp_path):
     with glog.installed(Arguments({glog.LOG_DIR: str(tmp_path), glog.ALSOLOGTOSTDERR: False}, [])):
         LOGGER.info("file %s", "\udcff")
     assert r"file \udcff" in (tmp_path / "caffelite.INFO").read_text()
+
+
+def setup_and_result():
+    with glog.setting_up():
+        glog.LOGGER.info("Creating layer ip")
+        glog.LOGGER.warning("a field is not read")
+    glog.LOGGER.info("loss = 0.5")
+
+
+def test_quiet_leaves_out_the_setup_on_stderr_only(tmp_path, capsys):
+    with glog.installed(Arguments({glog.QUIET: True, glog.LOG_DIR: str(tmp_path)}, [])):
+        setup_and_result()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("] ")[2] for line in lines] == ["a field is not read", "loss = 0.5"]
+    assert "Creating layer ip" in (tmp_path / "caffelite.INFO").read_text()
+    with glog.installed(Arguments({}, [])):
+        setup_and_result()
+    assert "Creating layer ip" in capsys.readouterr().err

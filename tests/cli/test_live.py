@@ -118,6 +118,13 @@ def test_the_live_line_stands_under_whole_log_lines(started_program, program, so
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor is shown again
 
 
+def test_quiet_keeps_the_live_line_and_the_results(started_program, solver_with, texts):
+    solver_with(max_iter="2000", display="500", iter_size="2")
+    shown = CONTROLS.sub("\n", on_terminal(started_program, *TRAIN, "--quiet", term="xterm-256color"))
+    assert " images/s  " in shown
+    assert texts(shown)[:2] == ["Starting Optimization", "Solving tiny"]
+
+
 def test_no_live_line_on_a_dumb_terminal_or_without_log_lines(started_program, folder):
     assert "\x1b" not in on_terminal(started_program, *TRAIN, term="dumb")
     assert on_terminal(started_program, *TRAIN, "--minloglevel=1", term="xterm") == ""

@@ -1,3 +1,4 @@
+import os
 import re
 import shlex
 import signal
@@ -97,7 +98,7 @@ def test_hangup_snapshots_and_goes_on_and_interrupt_stops_and_says_how_to_resume
     caffelite, started_program, solver_with, folder, texts, stop
 ):
     solver_with(max_iter="100000000", test_iter=None, test_interval=None)
-    process = started_program("train", "--solver=solver.prototxt", "--level=0")
+    process = started_program("train", "solver.prototxt", "--level=0", env=os.environ | {"PATH": "/usr/bin:/bin"})
     lines_until(process, "Starting Optimization")
     process.send_signal(signal.SIGHUP)
     log = lines_until(process, "Snapshotting solver state to binary proto file")
@@ -113,7 +114,7 @@ def test_hangup_snapshots_and_goes_on_and_interrupt_stops_and_says_how_to_resume
         f"Snapshotting solver state to binary proto file {state_file}",
         "Optimization stopped early.",
         "Optimization Done.",
-        f"To go on: caffelite train --solver solver.prototxt --level 0 --snapshot {state_file}",
+        f"To go on: {process.args[0]} train --solver solver.prototxt --level 0 --snapshot {state_file}",
     ]
     iteration = int(re.search(r"_iter_(\d+)\.", state_file)[1])
     resumed = caffelite(*shlex.split(rest[-1])[4:], f"--iterations={iteration + 3}")

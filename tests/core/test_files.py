@@ -36,13 +36,32 @@ def test_as_written_comes_before_beside(nets, tmp_path):
 
 
 def test_the_error_lists_the_places_each_once(nets, tmp_path):
+    above = f"the folders above {nets}"
     with pytest.raises(NoSuchFileError) as caught:
         find_file("none.txt", nets)
-    assert str(caught.value) == f"there is no such file (tried {tmp_path}/none.txt and {nets}/none.txt)"
-    for name, folder in ((str(tmp_path / "none.txt"), nets), ("none.txt", None), ("none.txt", tmp_path)):
+    assert str(caught.value) == f"there is no such file (tried {tmp_path}/none.txt, {nets}/none.txt and {above})"
+    with pytest.raises(NoSuchFileError) as caught:
+        find_file("none.txt", Path("."))
+    assert caught.value.tried == [f"{tmp_path}/none.txt", f"the folders above {tmp_path}"]
+    for name, folder in ((str(tmp_path / "none.txt"), nets), ("none.txt", None)):
         with pytest.raises(NoSuchFileError) as caught:
             find_file(name, folder)
         assert str(caught.value) == f"there is no such file (tried {tmp_path}/none.txt)"
+
+
+def test_the_folder_that_holds_both_is_found_from_anywhere(tmp_path, monkeypatch):
+    for folder in ("models", "solvers/deep", "solvers/models"):
+        (tmp_path / folder).mkdir(parents=True)
+    net = tmp_path / "models" / "net.prototxt"
+    net.touch()
+    monkeypatch.chdir("/")
+    assert find_file("models/net.prototxt", tmp_path / "solvers" / "deep") == net
+    monkeypatch.chdir(tmp_path / "solvers")
+    assert find_file("models/net.prototxt", Path("deep")) == net
+    (tmp_path / "solvers" / "models" / "net.prototxt").touch()
+    monkeypatch.chdir("/")
+    nearest = tmp_path / "solvers" / "models" / "net.prototxt"
+    assert find_file("models/net.prototxt", tmp_path / "solvers" / "deep") == nearest
 
 
 def test_the_first_of_any_places(nets, tmp_path):

@@ -35,7 +35,7 @@ class SolverFile:
         return SolverError(f"{self.where(field)}{field} is {value}; {fix}")
 
     def find(self, field: str, name: str) -> Path:
-        """Return the file that `field` names: as written (Caffe's rule), else beside the solver file; SolverError."""
+        """Return the file that `field` names: as written (Caffe's rule), else beside or above the file; SolverError."""
         try:
             return find_file(name, None if self.path is None else self.path.parent)
         except NoSuchFileError as err:

@@ -275,7 +275,8 @@ def test_says_that_leveldb_is_the_default(folder):
 
 def test_a_missing_source_lists_the_places(data):
     with pytest.raises(
-        LayerError, match=r"source is \"no/db\"; there is no such file \(tried .*/no/db and /proto/folder/no/db\)"
+        LayerError,
+        match=r"source is \"no/db\"; there is no such file \(tried .*/no/db, /proto/folder/no/db and the fol",
     ):
         set_up(data("batch_size: 1", source="no/db", folder=Path("/proto/folder")), [], 2)
 

@@ -43,16 +43,20 @@ def test_the_old_type_is_replaced(write):
     assert not memory.HasField("type")
 
 
-def test_files_are_found_as_written_or_beside_the_solver(write, tmp_path, monkeypatch):
+def test_files_are_found_as_written_or_beside_the_solver_or_above_it(write, tmp_path, monkeypatch):
     file = read_solver_file(write('base_lr: 1\nnet: "net.prototxt"'))
     monkeypatch.chdir("/")
     with pytest.raises(SolverError) as caught:
         file.find("net", "net.prototxt")
     assert str(caught.value) == (
-        f'{file.path}:2: net is "net.prototxt"; there is no such file (tried /net.prototxt and {tmp_path}/net.prototxt)'
+        f'{file.path}:2: net is "net.prototxt"; there is no such file '
+        f"(tried /net.prototxt, {tmp_path}/net.prototxt and the folders above {tmp_path})"
     )
     (tmp_path / "net.prototxt").touch()
     assert file.find("net", "net.prototxt") == tmp_path / "net.prototxt"
+    (tmp_path / "net.prototxt").rename(tmp_path.parent / "net.prototxt")
+    assert file.find("net", "net.prototxt") == tmp_path.parent / "net.prototxt"
+    (tmp_path.parent / "net.prototxt").rename(tmp_path / "net.prototxt")
     monkeypatch.chdir(tmp_path)
     assert str(file.find("net", "net.prototxt")) == "net.prototxt"
 

@@ -9,6 +9,8 @@ What is loaded from here runs. So only a file that nobody but this user can have
 what was saved: damaged machine code ends the process.
 """
 
+import contextlib
+import glob
 import hashlib
 import os
 import re
@@ -26,6 +28,7 @@ from caffelite.core import temporaries
 SUFFIX = ".nbc"
 MAGIC = b"\0caffelite kernel\n"
 DIGEST_BYTES = 32
+KEPT = 4
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -67,10 +70,11 @@ def _others_can_write(status: os.stat_result) -> bool:
 
 
 class FileForEachKey:
-    """The stored machine code of one function: a file a signature, CPU and numba version, named by these.
+    """The stored machine code of one function: a file a signature, CPU, numba version and source, named by these.
 
     A file begins with a hash of its name, the stamp of the source, and the code. One that is damaged, was renamed, or
-    is of another source is none.
+    is of another source is none. Those of KEPT sources are kept, so that copies of the package that differ (one that is
+    installed, one that is worked on) do not take each other's away.
     """
 
     def __init__(self, folder: str, name: str, stamp: str) -> None:
@@ -79,7 +83,8 @@ class FileForEachKey:
     def _path(self, key: Any) -> Path:
         text = re.sub(" at 0x[0-9a-f]+", "", repr((key, numba.__version__)))  # of a function among the arguments
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return self._folder / f"{self._name}.{digest}{SUFFIX}"
+        source = hashlib.sha256(self._stamp.encode()).hexdigest()[:10]
+        return self._folder / f"{self._name}.{digest}.{source}{SUFFIX}"
 
     def load(self, key: Any) -> bytes | None:
         """Return what was saved for this key from the same source; None if nothing was."""
@@ -102,8 +107,19 @@ class FileForEachKey:
                 file.write(data)
                 file.flush()  # unsynced: what a lost power supply leaves is damaged, which `load` sees
                 os.replace(new, path)
+            self._remove_old(path)
         except OSError as err:
             _warn_once(f"kernels will be compiled anew: {self._folder} cannot keep them ({err.strerror or err})")
+
+    def _remove_old(self, path: Path) -> None:
+        """Remove what was stored for the same key from older sources, but for the newest."""
+        start = path.name.removesuffix(SUFFIX).rpartition(".")[0]
+        found = []
+        for other in self._folder.glob(f"{glob.escape(start)}.*{SUFFIX}"):
+            with contextlib.suppress(FileNotFoundError):  # another process removed it meanwhile
+                found.append((other.stat().st_mtime_ns, other))
+        for _, other in sorted(found)[:-KEPT]:
+            other.unlink(missing_ok=True)
 
     def _head(self, path: Path, data: bytes) -> bytes:
         digest = hashlib.blake2b(f"{path.name}\0{self._stamp}\0".encode(), digest_size=DIGEST_BYTES)

@@ -25,7 +25,7 @@ from numba.extending import intrinsic
 
 from caffelite.core.kernels.jit.cache import FileForEachKey, cache_folder
 from caffelite.core.kernels.jit.progress import watch
-from caffelite.core.kernels.jit.sources import has_source, source_stamp
+from caffelite.core.kernels.jit.sources import has_source, place_of, source_stamp
 from caffelite.core.kernels.jit.versions import PUBLIC_OPTIONS
 
 # A process forked while another thread compiled would wait for ever to compile.
@@ -146,7 +146,7 @@ class _KernelLocator(caching._CacheLocator):  # type: ignore[misc]
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         self._stamp = source_stamp(py_func)
-        self._place = hashlib.sha256(py_file.encode()).hexdigest()[:10]
+        self._place = hashlib.sha256(place_of(py_file).encode()).hexdigest()[:10]
 
     def get_cache_path(self) -> str:
         return str(cache_folder())

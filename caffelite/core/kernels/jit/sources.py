@@ -53,6 +53,18 @@ def source_stamp(function: Callable[..., Any]) -> str | None:
     return digest.hexdigest()
 
 
+def place_of(path: str) -> str:
+    """Return the place of a kernel's file: of ours inside kernels/, so that copies of the package share machine code.
+
+    Others keep their whole path: the globals that their code is made with need not be told by the text, as a constant
+    that is read from another file.
+    """
+    try:
+        return Path(path).resolve().relative_to(KERNEL_FOLDER.resolve()).as_posix()
+    except ValueError:
+        return path
+
+
 def reachable_files(function: Callable[..., Any]) -> set[Path]:
     """Return the files of `function`, of all modules of ours that it can reach, and of those that compile it.
 

@@ -45,6 +45,16 @@ def test_each_signature_has_a_file_of_its_own_that_is_used_while_the_source_is_t
     assert files_of(tmp_path, "text 2").load(("float32",)) is None
 
 
+def test_other_sources_do_not_take_the_file_away_and_the_oldest_go(tmp_path):
+    for number in range(cache.KEPT + 2):
+        files_of(tmp_path, f"text {number}").save(KEY, b"%d" % number)
+        os.utime(files_of(tmp_path, f"text {number}")._path(KEY), ns=(number, number))
+    files_of(tmp_path, "text 9").save(("float64",), b"9")
+    found = [files_of(tmp_path, f"text {number}").load(KEY) for number in range(cache.KEPT + 2)]
+    assert found == [None, None, *(b"%d" % number for number in range(2, cache.KEPT + 2))]
+    assert len(list(tmp_path.iterdir())) == cache.KEPT + 1
+
+
 def test_a_function_among_the_arguments_is_not_known_by_its_address(tmp_path):
     files = files_of(tmp_path)
     assert files._path("<function g at 0x7f001>") == files._path("<function g at 0x7f002>")

@@ -1,6 +1,7 @@
 """A changed file must never run old machine code, whatever the folder it lies in and the form of import."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from caffelite.core.kernels import softmax
 from caffelite.core.kernels.jit import sources
 
+PACKAGE = sources.KERNEL_FOLDER.parent.parent
 DECORATOR = "from caffelite.core.kernels.jit.compile import kernel\n"
 ADD = DECORATOR + "@kernel\ndef add(x):\n    return x + {value}\n"
 USE = DECORATOR + "{imports}\n@kernel\ndef use(x):\n    return {call}\n"
@@ -229,3 +231,48 @@ def test_a_folder_beside_pythons_library_is_no_part_of_it(tmp_path, monkeypatch)
     for folder, ours in (("lib", False), ("lib-mine", True)):
         module.__file__ = str(tmp_path / folder / "mine_of_test.py")
         assert sources._is_ours(module, "else") == ours
+
+
+COPY = """
+import numpy as np
+from caffelite.core.kernels import scatter_add
+import caffelite
+scatter_add._add_rows.serial(np.ones((1, 2)), np.zeros(1, int), np.zeros((1, 2)))
+print(caffelite.__file__, sum(scatter_add._add_rows.share.outer.stats.cache_hits.values()))
+"""
+
+
+def test_copies_of_the_package_share_machine_code(tmp_path):
+    """As of an installed package and a checkout."""
+    hits = {}
+    for name in ("installed", "checkout", "changed"):
+        shutil.copytree(PACKAGE, tmp_path / name / "caffelite", ignore=shutil.ignore_patterns("__pycache__"))
+        if name == "changed":
+            with open(tmp_path / name / "caffelite/core/kernels/scatter_add.py", "a") as file:
+                file.write("# another text\n")
+        hits[name] = hits_of_copy(tmp_path, name)
+    assert hits == {"installed": 0, "checkout": 1, "changed": 0}
+    assert hits_of_copy(tmp_path, "installed") == 1  # the other text took nothing away
+
+
+def hits_of_copy(folder, name):
+    variables = os.environ | {"NUMBA_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(folder / name)}
+    done = subprocess.run([sys.executable, "-B", "-c", COPY], cwd=folder, env=variables, capture_output=True, text=True)
+    file, hits = done.stdout.split()
+    assert Path(file).parents[1] == folder / name, done.stderr
+    return int(hits)
+
+
+def test_kernels_of_one_text_with_other_globals_are_not_mixed_up(tmp_path):
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import user_outside; print(user_outside.use(1))"
+    for value in (1, 5):
+        folder = tmp_path / str(value)
+        folder.mkdir()
+        imports = "from pathlib import Path\nSTEP = int(Path(__file__).with_name('step').read_text())"
+        (folder / "user_outside.py").write_text(USE.format(imports=imports, call="x + STEP"))
+        (folder / "step").write_text(str(value))
+    for value in (1, 5, 1):
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        words = [sys.executable, "-B", "-c", code, tmp_path / str(value)]
+        done = subprocess.run(words, capture_output=True, text=True, env=environment, check=True)
+        assert done.stdout == f"{1 + value}\n"
