@@ -22,7 +22,7 @@ from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
 from caffelite.core.net.wiring.in_place import LayerMemory, in_place_copies
 from caffelite.core.net.wiring.layer_types import check_types
-from caffelite.core.net.wiring.sharing import LayerParams, Sharing, lr_mults_of, share_params
+from caffelite.core.net.wiring.sharing import LayerParams, Sharing, equal_names, lr_mults_of, share_params
 from caffelite.core.net.wiring.splits import insert_splits
 from caffelite.core.net.wiring.state import with_phase
 from caffelite.core.net.wiring.unread import unread
@@ -54,7 +54,7 @@ def build(draft: Draft, context: Context) -> Built:
     check_types(draft, layer_type_list())
     _check_fields_known(draft)
     _note_engines(draft)
-    _tell_unread(draft, context)
+    _tell(unread(draft), context)
     written = {layer.name for layer in draft.layers}
     draft = insert_splits(draft, _default_loss_weights)
     inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
@@ -66,7 +66,7 @@ def build(draft: Draft, context: Context) -> Built:
     _protect_from_in_place(wiring, steps)
     budget.take(_bytes_of(blob for step in steps if step.need_backward for blob in step.top), "the net")
     context.budget = None
-    sharing = _share(draft, steps)
+    sharing = _share(steps, context)
     params = _learnable_params(sharing, steps)
     arena = Arena(params, context.dtype)
     _view_owners(sharing, steps)
@@ -104,8 +104,8 @@ def _note_engines(draft: Draft) -> None:
             )
 
 
-def _tell_unread(draft: Draft, context: Context) -> None:
-    for text in unread(draft):
+def _tell(warnings: Iterable[str], context: Context) -> None:
+    for text in warnings:
         if text not in context.told:
             context.told.add(text)
             log.warning("%s", text)
@@ -259,20 +259,20 @@ def _take_layer(budget: container.Budget, step: LayerStep) -> None:
         raise with_location(err, step.layer.layer_param, step.layer.place) from None
 
 
-def _share(draft: Draft, steps: list[LayerStep]) -> Sharing:
-    sharing = share_params(
-        [
-            LayerParams(
-                step.layer.name,
-                tuple(blob.shape for blob in step.layer.blobs),
-                step.layer.layer_param.param,
-                step.layer.place,
-            )
-            for step in steps
-        ]
-    )
+def _share(steps: list[LayerStep], context: Context) -> Sharing:
+    layers = [
+        LayerParams(
+            step.layer.name,
+            tuple(blob.shape for blob in step.layer.blobs),
+            step.layer.layer_param.param,
+            step.layer.place,
+        )
+        for step in steps
+    ]
+    sharing = share_params(layers)
     for note in sharing.notes:
         log.info(note)
+    _tell(equal_names(layers, sharing), context)
     return sharing
 
 

@@ -280,3 +280,17 @@ def test_the_engine_makes_a_net_of_a_draft_alone(tiny_net):
     net = Engine(Draft.of(param), Context(seed=1701))
     assert (net.name, net.phase, net.outputs) == ("TinyTestNetwork", caffelite.TRAIN, ["top_loss"])
     assert net.forward_pass() == net_of(tiny_net, caffelite.TRAIN).forward_pass()
+
+
+def test_states_of_layers_of_one_name_are_kept_apart():
+    layers = "".join(
+        f'layer {{ name: "a" type: "Input" top: "{i}" input_param {{ shape {{ dim: 1 }} }} }}' for i in (1, 2)
+    )
+    net = net_of(layers)
+    taken = []
+    for number, layer in enumerate(net.core_layers):
+        layer.get_state = lambda number=number: {"number": number + 1}
+        layer.set_state = lambda state, number=number: taken.append((number, state))
+    assert net.get_state() == {"a (1)": {"number": 1}, "a": {"number": 2}}
+    net.set_state(net.get_state())
+    assert taken == [(0, {"number": 1}), (1, {"number": 2})]
