@@ -103,8 +103,9 @@ class Blob:
         self._data_view = self._diff_view = None
 
     def reshape_like(self, other: Blob) -> None:
-        """Take the shape of `other`."""
-        self.reshape(*other.shape)
+        """Take the shape of `other`; none as long as that one has none."""
+        if other._shape or other._count:
+            self.reshape(*other.shape)
 
     @property
     def data(self) -> Array:

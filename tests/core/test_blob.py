@@ -191,3 +191,11 @@ def test_copies_of_blobs_that_nobody_wrote_to(shape):
             _ = other.data
     else:
         assert other.data.shape == shape and not other.data.any()
+
+
+def test_a_blob_like_one_without_a_shape_has_none():
+    blob = Blob()
+    blob.reshape_like(Blob())
+    assert (blob.shape, blob.count) == ((), 0)
+    blob.reshape_like(Blob(()))
+    assert (blob.shape, blob.count) == ((), 1)

@@ -18,6 +18,7 @@ from caffelite.core.layer import Context, layer_class_for, layer_type_list, make
 from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
 from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
 from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
+from caffelite.core.net.wiring.bottoms import shapeless_source
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
 from caffelite.core.net.wiring.in_place import LayerMemory, in_place_copies
@@ -181,11 +182,18 @@ def _set_up(
             copy.check()
         step.loss_weights = _loss_weights(own, layer.default_loss_weights(own), len(top))
     except (CaffeliteError, MemoryError) as err:
+        if isinstance(err, LayerError) and (cause := _shapeless_source(draft, index, wiring, blobs)):
+            err.fix += f"; {cause}"
         raise with_location(err, own, place) from err.__cause__
     weighted = [blob for blob, weight in zip(top, step.loss_weights, strict=True) if weight]
     step.loss_diffs = [LossDiff(blob) for blob in weighted if blob in bottom]
     step.note_shapes()
     return step
+
+
+def _shapeless_source(draft: Draft, index: int, wiring: Wiring, blobs: list[Blob]) -> str:
+    named = zip(wiring.blob_names, blobs, strict=True)
+    return shapeless_source(draft, index, {name for name, blob in named if not blob.shape and not blob.count})
 
 
 def _loss_weights(own: caffe_pb2.LayerParameter, defaults: Sequence[float], num_tops: int) -> list[float]:
