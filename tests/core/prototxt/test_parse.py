@@ -190,7 +190,7 @@ def test_todays_types_in_the_form_of_2014_are_one_mistake():
         "write layer, not layers, in all 3 of them"
     )
     assert (
-        refusal('layers { type: "CONVOLUTION" }')
+        refusal(parse_net, 'layers { type: "CONVOLUTION" }', "f")
         == 'f:1:16: type is "CONVOLUTION"; write it without quotes: CONVOLUTION'
     )
 
