@@ -1,5 +1,8 @@
 """The net as pycaffe's users see it: names, inputs and outputs, constructor forms, callbacks."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from google.protobuf import text_format
@@ -289,3 +292,18 @@ def test_parameters_and_blobs_are_filled_and_not_replaced(number_type):
         net.params.update(ip=[values])
     net.params["ip"][0].data[...] = values
     assert (net.forward(data=np.ones((2, 3)))["y"] > 2).all()
+
+
+def test_copies_of_blobs_and_parameters_stay_as_they_were_and_nets_refuse(tiny_net):
+    net = net_of(tiny_net)
+    net.forward()
+    params, blobs = copy.deepcopy(net.params), copy.deepcopy(net.blobs)
+    kept = net.params["innerproduct"][0].data.copy()
+    net.params["innerproduct"][0].data[...] = 0
+    np.testing.assert_array_equal(params["innerproduct"][0].data, kept)
+    assert blobs["innerproduct"].data.any() and blobs["innerproduct"] is not net.blobs["innerproduct"]
+    net.params["innerproduct"][0].data[...] = pickle.loads(pickle.dumps(params))["innerproduct"][0].data
+    np.testing.assert_array_equal(net.params["innerproduct"][0].data, kept)
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"^a Net cannot be copied or pickled: keep its weights, net\.save\("):
+            copied(net)

@@ -1,5 +1,7 @@
 """Solvers under their public names: their nets are pycaffe's, and the engine below knows nothing of them."""
 
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -43,3 +45,9 @@ def test_the_engine_does_not_load_pycaffe(tmp_path):
     code = "import sys, caffelite.core.solver.rules, caffelite.core.layers; print('caffelite.pycaffe' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_solvers_refuse_to_be_copied(solver_file, copied):
+    with pytest.raises(TypeError, match=r"^a Solver cannot be copied or pickled: write its state"):
+        copied(caffelite.get_solver(solver_file("SGD")))

@@ -103,8 +103,9 @@ class Blob:
         self._data_view = self._diff_view = None
 
     def reshape_like(self, other: Blob) -> None:
-        """Take the shape of `other`."""
-        self.reshape(*other.shape)
+        """Take the shape of `other`; none as long as that one has none."""
+        if other._shape or other._count:
+            self.reshape(*other.shape)
 
     @property
     def data(self) -> Array:
@@ -185,6 +186,23 @@ class Blob:
 
     def __repr__(self) -> str:
         return f"<Blob {shape_string(self._shape)} {self.dtype}>"
+
+    def __reduce__(self) -> Any:
+        """Copy or pickle shape and values, not what lies beyond `count`; the copy has its own storage, in no net."""
+        shaped = self._shape != () or self._count
+        data = None if self._data is None else self.data
+        diff = None if self._diff is None else self.diff
+        return _restored, (self._shape if shaped else None, self.dtype.str, data, diff)
+
+
+def _restored(shape: Shape | None, dtype: str, data: Array | None, diff: Array | None) -> Blob:
+    """Return a blob with these values; None stands for zeros that nobody asked for yet."""
+    blob = Blob(shape, dtype)
+    if data is not None:
+        blob.data[...] = data
+    if diff is not None:
+        blob.diff[...] = diff
+    return blob
 
 
 def _as_size(dim: Any) -> int:

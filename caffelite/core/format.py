@@ -23,6 +23,11 @@ def shape_string(shape: Sequence[int]) -> str:
     return "".join(f"{dim} " for dim in shape) + f"({prod(shape)})"
 
 
+def shape_or_scalar(shape: Sequence[int]) -> str:
+    """Return a shape as an error text names it: as `shape_string`, but () as `a scalar`."""
+    return shape_string(shape) if shape else "a scalar"
+
+
 def mean_abs(values: "npt.NDArray[Any]") -> str:
     """Return the mean absolute value as debug_info prints it; 0 of no values."""
     return number(float(abs(values).sum()) / values.size) if values.size else "0"

@@ -259,8 +259,10 @@ class Layer:
         try:
             return blob.canonical_axis(axis)
         except IndexError:
-            legal = f"{-blob.num_axes} to {blob.num_axes - 1}"
-            raise LayerError(field, axis, f"a blob of shape {shape_string(blob.shape)} has axes {legal}") from None
+            legal = f"a blob of shape {shape_string(blob.shape)} has axes {-blob.num_axes} to {blob.num_axes - 1}"
+            if not blob.num_axes:
+                legal = "the bottom is a scalar and has no axes" if blob.count else "the bottom has no shape yet"
+            raise LayerError(field, axis, legal) from None
 
 
 class LossLayer(Layer):

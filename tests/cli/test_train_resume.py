@@ -36,6 +36,13 @@ def test_auto_begins_and_then_goes_on(caffelite, solver_with, folder):
     assert files(folder) == names("tiny", 2, 4, 6)
 
 
+def test_auto_finds_the_snapshots_of_a_folder_that_the_first_run_made(caffelite, solver_with, folder):
+    solver_with(snapshot_prefix='"made/here/"')
+    assert caffelite(*TRAIN, "--snapshot=auto").status == 0
+    assert files(folder / "made" / "here") == names("solver", 4)
+    assert "Resuming from made/here/solver_iter_4.solverstate" in caffelite(*TRAIN, "--snapshot=auto").texts
+
+
 def test_auto_takes_the_snapshot_before_a_damaged_one_and_says_so(caffelite, solver_with, folder):
     solver_with(snapshot="2", max_iter="6")
     assert caffelite(*TRAIN).status == 0

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -159,3 +162,40 @@ def test_count_between_axes():
 
 def test_prints_shape_and_type():
     assert repr(Blob((2, 3), np.float64)) == "<Blob 2 3 (6) float64>"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda blob: pickle.loads(pickle.dumps(blob))])
+def test_copies_and_pickles_have_values_of_their_own(copied, dtype):
+    blob = Blob((4, 3), dtype)
+    blob.data[...] = np.arange(12).reshape(4, 3)
+    blob.reshape(2, 3)
+    blob.diff[...] = 5
+    blob.pinned = True
+    other = copied(blob)
+    assert (other.shape, other.count, other.dtype, other.pinned) == ((2, 3), 6, dtype, False)
+    np.testing.assert_array_equal(other.data, blob.data)
+    np.testing.assert_array_equal(other.diff, blob.diff)
+    other.data[...] = other.diff[...] = 7
+    assert other.data_storage()[0] == other.diff_storage()[0] == 7
+    assert (blob.data.max(), blob.diff.max()) == (5, 5)
+    other.reshape(5, 5)
+    assert not other.data.any()
+
+
+@pytest.mark.parametrize("shape", [None, (), (0, 3), (2,)])
+def test_copies_of_blobs_that_nobody_wrote_to(shape):
+    other = copy.deepcopy(Blob(shape))
+    assert (other.shape, other.count) == (Blob(shape).shape, Blob(shape).count)
+    if shape is None:
+        with pytest.raises(NetError, match="no shape yet"):
+            _ = other.data
+    else:
+        assert other.data.shape == shape and not other.data.any()
+
+
+def test_a_blob_like_one_without_a_shape_has_none():
+    blob = Blob()
+    blob.reshape_like(Blob())
+    assert (blob.shape, blob.count) == ((), 0)
+    blob.reshape_like(Blob(()))
+    assert (blob.shape, blob.count) == ((), 1)

@@ -192,6 +192,10 @@ def test_axes_that_a_blob_lacks_are_refused_by_the_name_of_the_field():
     message = "concat_param.axis is 2; a blob of shape 2 3 (6) has axes -2 to 1"
     with pytest.raises(LayerError, match=f"^{re.escape(message)}$"):
         layer.canonical_axis(Blob((2, 3)), 2, "concat_param.axis")
+    with pytest.raises(LayerError, match=r"^concat_param\.axis is 0; the bottom is a scalar and has no axes$"):
+        layer.canonical_axis(Blob(()), 0, "concat_param.axis")
+    with pytest.raises(LayerError, match=r"^concat_param\.axis is 0; the bottom has no shape yet$"):
+        layer.canonical_axis(Blob(), 0, "concat_param.axis")
 
 
 def test_random_keys_change_with_the_pass_and_repeat_for_the_same():

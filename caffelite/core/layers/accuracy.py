@@ -33,8 +33,8 @@ class AccuracyLayer(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check the labels' number and shape the tops."""
         param = self.layer_param.accuracy_param
-        axis = self.canonical_axis(bottom[0], param.axis, "accuracy_param.axis")
-        self.outer, self.classes, self.inner = classes_along(bottom, axis)
+        axis, field = param.axis, "accuracy_param.axis"
+        self.outer, self.classes, self.inner = classes_along(self, bottom, axis, field)
         if param.top_k > self.classes:
             raise LayerError("accuracy_param.top_k", param.top_k, f"there are {self.classes} classes; use at most that")
         top[0].reshape()

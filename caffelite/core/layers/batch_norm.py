@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import broadcast
 from caffelite.core.kernels.normalization import Divisor, Statistics, normalize, normalize_backward
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
@@ -61,7 +61,9 @@ class BatchNormLayer(Layer):
         """Shape the top."""
         if _channels(bottom) != self.channels:
             raise LayerError(
-                "bottom[0]", shape_string(bottom[0].shape), f"the statistics are of {self.channels} channels on axis 1"
+                "bottom[0]",
+                shape_or_scalar(bottom[0].shape),
+                f"the statistics are of {self.channels} channels on axis 1",
             )
         top[0].reshape_like(bottom[0])
         self._around = (bottom[0].shape[0], self.channels, bottom[0].count_between(2))
@@ -115,6 +117,6 @@ class BatchNormLayer(Layer):
 def _channels(bottom: Blobs) -> int:
     if bottom[0].num_axes < 2:
         raise LayerError(
-            "bottom[0]", shape_string(bottom[0].shape), "channels are on axis 1; use (N, C) or (N, C, ...)"
+            "bottom[0]", shape_or_scalar(bottom[0].shape), "channels are on axis 1; use (N, C) or (N, C, ...)"
         )
     return bottom[0].shape[1]

@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels.scatter_add import add_rows
 from caffelite.core.layer import Blobs, Layer, register_layer
 
@@ -30,7 +30,9 @@ class BatchReindexLayer(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top."""
         if bottom[1].num_axes != 1:
-            raise LayerError("bottom[1]", shape_string(bottom[1].shape), "the numbers of the items need exactly 1 axis")
+            raise LayerError(
+                "bottom[1]", shape_or_scalar(bottom[1].shape), "the numbers of the items need exactly 1 axis"
+            )
         if bottom[0].num_axes == 0:
             raise LayerError("bottom[0]", "a scalar", "items need a batch axis")
         top[0].reshape(bottom[1].count, *bottom[0].shape[1:])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from caffelite.core.blob import Blob
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels.elementwise import copy_blocks
 from caffelite.core.layer import Blobs, Layer, register_layer
 
@@ -37,7 +37,7 @@ class ConcatLayer(Layer):
             if len(shape) != len(first) or _without(shape, self.axis) != _without(first, self.axis):
                 raise LayerError(
                     f"bottom[{index}]",
-                    shape_string(shape),
+                    shape_or_scalar(shape),
                     f"all sizes but that of axis {self.axis} must be those of bottom[0], {shape_string(first)}",
                 )
         joined = sum(blob.shape[self.axis] for blob in bottom)

@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.layer import Blobs, LossLayer, register_layer
 
 NEAR_ZERO = 1e-4  # added to a distance before dividing by it
@@ -31,13 +31,15 @@ class ContrastiveLossLayer(LossLayer):
         shape = bottom[0].shape
         if len(shape) < 2 or bottom[0].count_between(2) != 1:
             raise LayerError(
-                "bottom[0]", shape_string(shape), "it must be (N, C), further axes of size 1; flatten or pool it first"
+                "bottom[0]",
+                shape_or_scalar(shape),
+                "it must be (N, C), further axes of size 1; flatten or pool it first",
             )
         for index, want in ((1, bottom[0].count), (2, shape[0])):
             if bottom[index].shape[:1] != shape[:1] or bottom[index].count != want:
                 raise LayerError(
                     f"bottom[{index}]",
-                    shape_string(bottom[index].shape),
+                    shape_or_scalar(bottom[index].shape),
                     f"bottom[0] is {shape_string(shape)}, so it needs {shape[0]} rows and {want} values",
                 )
         self.difference = np.zeros((shape[0], shape[1]), self.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.layer import Blobs, Layer, register_layer
 
 
@@ -33,7 +33,7 @@ class CropLayer(Layer):
         whole, wanted = bottom[0].shape, bottom[1].shape
         if len(wanted) < len(whole):
             raise LayerError(
-                "bottom[1]", shape_string(wanted), f"it needs the axes of bottom[0], {shape_string(whole)}"
+                "bottom[1]", shape_or_scalar(wanted), f"it needs the axes of bottom[0], {shape_string(whole)}"
             )
         for at, offset in enumerate(offsets, axis):
             if offset + wanted[at] > whole[at]:

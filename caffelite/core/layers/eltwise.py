@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels import elementwise as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
 from caffelite.proto import caffe_pb2
@@ -27,7 +27,7 @@ class _EltwiseLayer(Layer):
             if blob.shape != bottom[0].shape:
                 raise LayerError(
                     f"bottom[{index}]",
-                    shape_string(blob.shape),
+                    shape_or_scalar(blob.shape),
                     f"all bottoms must have the shape of bottom[0], {shape_string(bottom[0].shape)}",
                 )
         top[0].reshape_like(bottom[0])

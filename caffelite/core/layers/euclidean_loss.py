@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels import elementwise as kernels
 from caffelite.core.layer import Blobs, LossLayer, register_layer
 
@@ -28,7 +28,7 @@ class EuclideanLossLayer(LossLayer):
         if bottom[0].count_between(1) != bottom[1].count_between(1):
             raise LayerError(
                 "bottom[1]",
-                shape_string(bottom[1].shape),
+                shape_or_scalar(bottom[1].shape),
                 f"an item needs as many values as in bottom[0], {shape_string(bottom[0].shape)}",
             )
         self.difference = np.empty(bottom[0].shape, self.dtype)

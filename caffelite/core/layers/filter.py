@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.layer import Blobs, Layer, register_layer
 
 
@@ -41,13 +41,13 @@ class FilterLayer(Layer):
         selector = bottom[-1]
         if selector.num_axes == 0 or selector.count_between(1) != 1:
             raise LayerError(
-                f"bottom[{self.selector}]", shape_string(selector.shape), "the selector holds one value an item"
+                f"bottom[{self.selector}]", shape_or_scalar(selector.shape), "the selector holds one value an item"
             )
         for index, blob in enumerate(bottom[:-1]):
             if blob.shape[:1] != selector.shape[:1]:
                 raise LayerError(
                     f"bottom[{index}]",
-                    shape_string(blob.shape),
+                    shape_or_scalar(blob.shape),
                     f"its first axis must be as long as the selector, {shape_string(selector.shape)}",
                 )
         if self.rows is None:

@@ -6,9 +6,9 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.layer import Blobs, LossLayer, register_layer
-from caffelite.core.layers.shared.labels import read_labels
+from caffelite.core.layers.shared.labels import read_labels, refuse_swapped
 from caffelite.proto import caffe_pb2
 
 
@@ -29,9 +29,10 @@ class HingeLossLayer(LossLayer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check the number of labels; make room for the margins."""
         super().reshape(bottom, top)
+        refuse_swapped(bottom, axis=1)
         shape = bottom[0].shape
         if bottom[1].count < shape[0]:
-            raise LayerError("bottom[1]", shape_string(bottom[1].shape), f"{shape[0]} items need a label each")
+            raise LayerError("bottom[1]", shape_or_scalar(bottom[1].shape), f"{shape[0]} items need a label each")
         self.margins = np.empty((shape[0], bottom[0].count_between(1)), self.dtype)
         self.labels = np.zeros(shape[0], np.int64)
         self.squared = self.layer_param.hinge_loss_param.norm == caffe_pb2.HingeLossParameter.L2

@@ -83,8 +83,8 @@ class InfogainLossLayer(LossLayer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check the number of labels and the size of H; make room for the probabilities."""
         super().reshape(bottom, top)
-        axis = self.canonical_axis(bottom[0], self.layer_param.infogain_loss_param.axis, "infogain_loss_param.axis")
-        self.outer, self.classes, self.inner = classes_along(bottom, axis)
+        axis, field = self.layer_param.infogain_loss_param.axis, "infogain_loss_param.axis"
+        self.outer, self.classes, self.inner = classes_along(self, bottom, axis, field)
         given = bottom[2].shape if self._stored is None else self._stored.shape
         if prod(given) != self.classes**2:
             raise LayerError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels.inner_product import PRODUCTS
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
 
@@ -43,7 +43,7 @@ class InnerProductLayer(Layer):
         if bottom[0].num_axes <= self.axis or bottom[0].count_between(self.axis) != self.item_count:
             raise LayerError(
                 "bottom[0]",
-                shape_string(bottom[0].shape),
+                shape_or_scalar(bottom[0].shape),
                 f"the weights are for items of {self.item_count} values from axis {self.axis} on; "
                 "Input size incompatible with inner product parameters",
             )

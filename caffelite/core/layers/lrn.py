@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import lrn as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
 from caffelite.core.layers.shared.kept_bottom import KeptBottom
@@ -37,7 +37,7 @@ class _LRNLayer(Layer):
         """Shape the top; make room for what backward needs."""
         if bottom[0].num_axes != 4:
             raise LayerError(
-                "bottom[0]", shape_string(bottom[0].shape), "Input must have 4 axes, (num, channels, height, width)"
+                "bottom[0]", shape_or_scalar(bottom[0].shape), "Input must have 4 axes, (num, channels, height, width)"
             )
         top[0].reshape_like(bottom[0])
         self.scale = np.empty(bottom[0].shape, self.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels.lstm_unit import lstm_unit_backward, lstm_unit_forward
 from caffelite.core.layer import Blobs, Layer, register_layer
 
@@ -34,13 +34,13 @@ class LSTMUnitLayer(Layer):
         """Check the bottoms and shape the tops."""
         shape = bottom[0].shape
         if len(shape) != 3 or shape[0] != 1:
-            raise LayerError("bottom[0]", shape_string(shape), "the cells are one time step: (1, streams, cells)")
+            raise LayerError("bottom[0]", shape_or_scalar(shape), "the cells are one time step: (1, streams, cells)")
         streams, cells = shape[1:]
         for index, wanted in ((1, (1, streams, 4 * cells)), (2, (1, streams))):
             if bottom[index].shape != wanted:
                 raise LayerError(
                     f"bottom[{index}]",
-                    shape_string(bottom[index].shape),
+                    shape_or_scalar(bottom[index].shape),
                     f"cells of shape {shape_string(shape)} need {shape_string(wanted)}",
                 )
         for blob in (*top, self.tanh_c):

@@ -9,9 +9,9 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.layer import Blobs, LossLayer, register_layer
-from caffelite.core.layers.shared.labels import read_labels
+from caffelite.core.layers.shared.labels import read_labels, refuse_swapped
 
 SMALLEST = float(np.float32(1e-20))
 
@@ -33,8 +33,9 @@ class MultinomialLogisticLossLayer(LossLayer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check that there is one label an item."""
         super().reshape(bottom, top)
+        refuse_swapped(bottom, axis=1)
         if bottom[1].count_between(1) != 1:
-            raise LayerError("bottom[1]", shape_string(bottom[1].shape), "each item needs exactly one label")
+            raise LayerError("bottom[1]", shape_or_scalar(bottom[1].shape), "each item needs exactly one label")
         self.items = (bottom[0].shape[0], bottom[0].count_between(1))
 
     def _label_values(self, bottom: Blobs) -> tuple[Array, Array]:

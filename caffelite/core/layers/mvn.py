@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels.normalization import Divisor, Statistics, normalize, normalize_backward
 from caffelite.core.layer import Blobs, Layer, register_layer
 from caffelite.core.layers.shared.kept_bottom import KeptBottom
@@ -33,7 +33,9 @@ class MVNLayer(Layer):
         """Shape the top; make room for the statistics."""
         shape = bottom[0].shape
         if len(shape) > 4:
-            raise LayerError("bottom[0]", shape_string(shape), "MVN takes 4 axes at most; join some by a Reshape layer")
+            raise LayerError(
+                "bottom[0]", shape_or_scalar(shape), "MVN takes 4 axes at most; join some by a Reshape layer"
+            )
         shape = (*shape, *[1] * (4 - len(shape)))
         groups = shape[0] if self.layer_param.mvn_param.across_channels else shape[0] * shape[1]
         top[0].reshape(*shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import pooling as kernels
 from caffelite.core.layer import Blobs, Layer, register_layer
 from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window
@@ -93,7 +93,7 @@ def windows_of(param: Param, bottom: Blobs) -> tuple[kernels.Window, tuple[int, 
     """Return the window and the shape of the top; LayerError for other than 4 axes and for windows that do not fit."""
     if bottom[0].num_axes != 4:
         raise LayerError(
-            "bottom[0]", shape_string(bottom[0].shape), "Input must have 4 axes, (num, channels, height, width)"
+            "bottom[0]", shape_or_scalar(bottom[0].shape), "Input must have 4 axes, (num, channels, height, width)"
         )
     num, channels, height, width = bottom[0].shape
     window = pooling_window(param, height, width)

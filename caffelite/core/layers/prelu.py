@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import broadcast
 from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
 from caffelite.core.layers.shared.kept_bottom import KeptBottom
@@ -31,7 +31,7 @@ class PReLULayer(Layer):
         param = self.layer_param.prelu_param
         if bottom[0].num_axes < 2:
             raise LayerError(
-                "bottom[0]", shape_string(bottom[0].shape), "channels are on axis 1; use (N, C) or (N, C, ...)"
+                "bottom[0]", shape_or_scalar(bottom[0].shape), "channels are on axis 1; use (N, C) or (N, C, ...)"
             )
         self.channels = bottom[0].shape[1]
         shape = () if param.channel_shared else (self.channels,)
@@ -42,7 +42,7 @@ class PReLULayer(Layer):
         """Shape the top."""
         if bottom[0].num_axes < 2 or bottom[0].shape[1] != self.channels:
             raise LayerError(
-                "bottom[0]", shape_string(bottom[0].shape), f"the slopes are of {self.channels} channels on axis 1"
+                "bottom[0]", shape_or_scalar(bottom[0].shape), f"the slopes are of {self.channels} channels on axis 1"
             )
         top[0].reshape_like(bottom[0])
         shared = self.layer_param.prelu_param.channel_shared

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels import sigmoid_cross_entropy as kernels
 from caffelite.core.layer import Blobs, LossLayer, register_layer
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
@@ -42,7 +42,7 @@ class SigmoidCrossEntropyLossLayer(LossLayer):
         if bottom[0].count != bottom[1].count:
             raise LayerError(
                 "bottom[1]",
-                shape_string(bottom[1].shape),
+                shape_or_scalar(bottom[1].shape),
                 f"there must be a target for each of the scores, {shape_string(bottom[0].shape)}",
             )
 

@@ -44,8 +44,8 @@ class SoftmaxWithLossLayer(LossLayer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check the labels' number; make room for the probabilities."""
         super().reshape(bottom, top)
-        axis = self.canonical_axis(bottom[0], self.layer_param.softmax_param.axis, "softmax_param.axis")
-        self.outer, self.classes, self.inner = classes_along(bottom, axis)
+        axis, field = self.layer_param.softmax_param.axis, "softmax_param.axis"
+        self.outer, self.classes, self.inner = classes_along(self, bottom, axis, field)
         self.prob.reshape(self.outer, self.classes, self.inner)
         if len(top) == 2:
             top[1].reshape_like(bottom[0])

@@ -13,7 +13,7 @@ class SplitLayer(Layer):
 
     bottom[0]: any shape. top[i]: the same shape; its data is the bottom's memory, its diff its own.
 
-    Raises LayerError if a top is the bottom itself.
+    Raises LayerError if a top is the bottom itself, and for a bottom that has no shape yet.
     """
 
     messages = ()
@@ -24,6 +24,8 @@ class SplitLayer(Layer):
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the tops and let them use the bottom's memory, so that layers behind may run without a pass here."""
+        if not bottom[0].shape and not bottom[0].count:
+            raise LayerError("bottom[0]", "without a shape", "a blob that several layers read needs one")
         for blob in top:
             if blob is bottom[0]:
                 raise LayerError("top", "the bottom itself", "a Split does not work in place; name its tops otherwise")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar
 from caffelite.core.layer import Blobs, Layer, make_layer, register_layer, setup_layer
 from caffelite.proto import caffe_pb2
 
@@ -37,7 +37,7 @@ class SPPLayer(Layer):
         if bottom[0].num_axes != 4 or bottom[0].count == 0:
             raise LayerError(
                 "bottom[0]",
-                shape_string(bottom[0].shape),
+                shape_or_scalar(bottom[0].shape),
                 "Input must have 4 axes, (num, channels, height, width), and no size 0",
             )
         num, channels, height, width = bottom[0].shape

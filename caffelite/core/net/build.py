@@ -18,11 +18,12 @@ from caffelite.core.layer import Context, layer_class_for, layer_type_list, make
 from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
 from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
 from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
+from caffelite.core.net.wiring.bottoms import shapeless_source
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
 from caffelite.core.net.wiring.in_place import LayerMemory, in_place_copies
 from caffelite.core.net.wiring.layer_types import check_types
-from caffelite.core.net.wiring.sharing import LayerParams, Sharing, lr_mults_of, share_params
+from caffelite.core.net.wiring.sharing import LayerParams, Sharing, equal_names, lr_mults_of, share_params
 from caffelite.core.net.wiring.splits import insert_splits
 from caffelite.core.net.wiring.state import with_phase
 from caffelite.core.net.wiring.unread import unread
@@ -54,7 +55,7 @@ def build(draft: Draft, context: Context) -> Built:
     check_types(draft, layer_type_list())
     _check_fields_known(draft)
     _note_engines(draft)
-    _tell_unread(draft, context)
+    _tell(unread(draft), context)
     written = {layer.name for layer in draft.layers}
     draft = insert_splits(draft, _default_loss_weights)
     inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
@@ -66,7 +67,7 @@ def build(draft: Draft, context: Context) -> Built:
     _protect_from_in_place(wiring, steps)
     budget.take(_bytes_of(blob for step in steps if step.need_backward for blob in step.top), "the net")
     context.budget = None
-    sharing = _share(draft, steps)
+    sharing = _share(steps, context)
     params = _learnable_params(sharing, steps)
     arena = Arena(params, context.dtype)
     _view_owners(sharing, steps)
@@ -104,8 +105,8 @@ def _note_engines(draft: Draft) -> None:
             )
 
 
-def _tell_unread(draft: Draft, context: Context) -> None:
-    for text in unread(draft):
+def _tell(warnings: Iterable[str], context: Context) -> None:
+    for text in warnings:
         if text not in context.told:
             context.told.add(text)
             log.warning("%s", text)
@@ -181,11 +182,18 @@ def _set_up(
             copy.check()
         step.loss_weights = _loss_weights(own, layer.default_loss_weights(own), len(top))
     except (CaffeliteError, MemoryError) as err:
+        if isinstance(err, LayerError) and (cause := _shapeless_source(draft, index, wiring, blobs)):
+            err.fix += f"; {cause}"
         raise with_location(err, own, place) from err.__cause__
     weighted = [blob for blob, weight in zip(top, step.loss_weights, strict=True) if weight]
     step.loss_diffs = [LossDiff(blob) for blob in weighted if blob in bottom]
     step.note_shapes()
     return step
+
+
+def _shapeless_source(draft: Draft, index: int, wiring: Wiring, blobs: list[Blob]) -> str:
+    named = zip(wiring.blob_names, blobs, strict=True)
+    return shapeless_source(draft, index, {name for name, blob in named if not blob.shape and not blob.count})
 
 
 def _loss_weights(own: caffe_pb2.LayerParameter, defaults: Sequence[float], num_tops: int) -> list[float]:
@@ -259,20 +267,20 @@ def _take_layer(budget: container.Budget, step: LayerStep) -> None:
         raise with_location(err, step.layer.layer_param, step.layer.place) from None
 
 
-def _share(draft: Draft, steps: list[LayerStep]) -> Sharing:
-    sharing = share_params(
-        [
-            LayerParams(
-                step.layer.name,
-                tuple(blob.shape for blob in step.layer.blobs),
-                step.layer.layer_param.param,
-                step.layer.place,
-            )
-            for step in steps
-        ]
-    )
+def _share(steps: list[LayerStep], context: Context) -> Sharing:
+    layers = [
+        LayerParams(
+            step.layer.name,
+            tuple(blob.shape for blob in step.layer.blobs),
+            step.layer.layer_param.param,
+            step.layer.place,
+        )
+        for step in steps
+    ]
+    sharing = share_params(layers)
     for note in sharing.notes:
         log.info(note)
+    _tell(equal_names(layers, sharing), context)
     return sharing
 
 

@@ -6,7 +6,7 @@ What users see is the class of the same name in caffelite/pycaffe.py, on top of 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TypeVar
+from typing import NoReturn, SupportsIndex, TypeVar
 
 from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import NetError, UsageError
@@ -16,7 +16,7 @@ from caffelite.core.net.debug_info import DebugInfo, Names, log_norms
 from caffelite.core.net.graph import Graph, graph_of
 from caffelite.core.net.share_layers import share_trained_layers
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.weights.match import NetLayer
+from caffelite.core.weights.match import NetLayer, distinct
 
 Phase = int
 N = TypeVar("N", bound="Net")
@@ -50,6 +50,13 @@ class Net:
         net = cls.__new__(cls)
         Net.__init__(net, draft, context)
         return net
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        """Refuse to be copied or pickled: layers view the net's blobs, and hold files, threads and objects of users."""
+        raise TypeError(
+            'a Net cannot be copied or pickled: keep its weights, net.save("w.caffemodel"), and make another from the '
+            'same file, Net(file, phase, weights="w.caffemodel"), or keep copy.deepcopy(net.params) in memory'
+        )
 
     # What the net is made of
 
@@ -220,14 +227,18 @@ class Net:
         """
         share_trained_layers(self.core_layers, other.core_layers, log_ignored)
 
+    def layers_by_name(self) -> dict[str, Layer]:
+        """Return the layers by their names; of equal names all but the last have a number behind it, as `lstm (1)`."""
+        return dict(zip(distinct(self.layer_names), self.core_layers, strict=True))
+
     def get_state(self) -> dict[str, State]:
         """Return, by layer name, what layers keep between passes besides their blobs: positions, recurrent state."""
-        states = {layer.name: layer.get_state() for layer in self.core_layers}
+        states = {name: layer.get_state() for name, layer in self.layers_by_name().items()}
         return {name: state for name, state in states.items() if state}
 
     def set_state(self, states: dict[str, State]) -> None:
         """Take up the states that `get_state` of a net with these layers returned."""
-        by_name = dict(zip(self.layer_names, self.core_layers, strict=True))
+        by_name = self.layers_by_name()
         for name, state in states.items():
             if name not in by_name:
                 raise NetError(f'the state is of another net: this one has no layer "{name}"')

@@ -8,7 +8,6 @@ from caffelite.core.layer import Layer
 from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, matched
 
 _RULES = Rules(
-    last_wins=False,
     may_lack=False,
     count_text="Incompatible number of blobs for layer {name}: the source has {found}, the target {wanted}; "
     "both nets must define the layer alike",

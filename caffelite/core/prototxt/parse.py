@@ -11,7 +11,9 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from caffelite.core.errors import PrototxtError
+from caffelite.core.prototxt.braces import unbalanced
 from caffelite.core.prototxt.lines import Lines
+from caffelite.core.prototxt.other_language import other_language
 from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
 from caffelite.core.prototxt.suggest import did_you_mean, nearest
 from caffelite.core.prototxt.tokens import Source
@@ -22,6 +24,11 @@ AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 HEAD = 1 << 16  # bytes of a file in which binary data shows itself
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # control characters that no text has
+_OLD_TYPE = re.compile(r"(?:.*\.)?layers\[\d+\]\.type$")
+_EXAMPLES = {
+    "net": 'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 10 } }',
+    "solver": 'net: "train_val.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 1000',
+}
 _LAYER_TYPE = re.compile(r"(?P<layer>(?:.*\.)?layer\[\d+\])\.type$")
 
 
@@ -92,10 +99,18 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
     found = scan(source, descriptor)
     if not found.table and not found.mistakes:
         raise PrototxtError(f"{file}: the file is empty; it should describe a {_kind(message)}")
+    if found.mistakes and (language := other_language(text)):
+        example = _EXAMPLES.get(_kind(message), _EXAMPLES["net"])
+        raise PrototxtError(f"{file}: this is {language}, not a prototxt, whose text is like {example}")
     _refuse_the_other_kind(found, message, file)
     types = _unknown_types(found, known_types)
     # the scanner's word on a type without quotes is about the quotes alone
     mistakes = sorted([*(mistake for mistake in found.mistakes if mistake[0] not in types), *types.items()])
+    if mistakes and (brace := unbalanced(source)):
+        others = [m for m in mistakes if m[0] < brace.noise and m[0] != found.unclosed]
+        mistakes = [*others, (brace.offset, brace.text)]
+    elif mistakes and (new := _new_layers_in_old_form(found)):
+        mistakes = [*(mistake for mistake in mistakes if mistake[0] < new[0]), new]
     if mistakes:
         raise PrototxtError(_listed([source.where(offset) + words for offset, words in mistakes], file))
     lines = Lines(file, found.table)
@@ -138,6 +153,17 @@ def _unknown_types(found: Scan, known_types: Collection[str]) -> dict[int, str]:
         if token.text[1:-1] not in known_types and not ruled:
             mistakes[token.offset] = unknown_type(token.text[1:-1], known_types)
     return mistakes
+
+
+def _new_layers_in_old_form(found: Scan) -> tuple[int, str] | None:
+    """Return the one mistake of a net of `layers`, the form of 2014, that has today's types in quotes."""
+    types = {path: token for path, token in found.values.items() if _OLD_TYPE.match(path)}
+    new = [path for path, token in types.items() if token.kind == "string" and token.text[1:-1] not in V1_TYPES]
+    if not new:
+        return None
+    first, times = types[new[0]], f", in all {len(types)} of them" if len(types) > 1 else ""
+    text = f"type is {first.text}, but types of `layers` are words of 2014 without quotes; write layer, not layers"
+    return first.offset, text + times
 
 
 def _written(layer_type: str, known_types: Collection[str]) -> str:

@@ -10,11 +10,12 @@ from functools import partial
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from caffelite.core.prototxt.braces import CLOSER
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
 from caffelite.core.prototxt.tokens import Source, Token
 from caffelite.core.prototxt.values import mistake_in
 
-_CLOSER = {"{": "}", "<": ">"}
+_FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 DEEPEST = 50  # messages within messages; Caffe's own schema has 5
 MOST_MISTAKES = 30  # shown of one file, the first ones; a file of another kind has hundreds
 
@@ -26,12 +27,14 @@ class Scan:
     mistakes: (offset, text) in the order of the file; the walk ends at bad syntax, and goes on after all others.
     values: each field's last word, by path, such as `layer[3].type`.
     unknown: names of fields of the outermost message that it does not have.
+    unclosed: offset of the brace that is open at the end.
     """
 
     table: dict[str, int] = field(default_factory=dict)
     values: dict[str, Token] = field(default_factory=dict)
     mistakes: list[tuple[int, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    unclosed: int | None = None
 
 
 class _BadSyntax(Exception):
@@ -51,6 +54,7 @@ class _Walk:
         self.source = source
         self.found = Scan()
         self.depth = 0
+        self.last: tuple[FieldDescriptor, Token] | None = None  # the field whose value was walked over last
         self._tokens: Iterator[Token] = source.tokens()
         self.token = next(self._tokens)
 
@@ -77,18 +81,35 @@ class _Walk:
 
     def message(self, descriptor: Descriptor | None, path: str, opener: Token) -> None:
         """Walk to the end of a message; descriptor None: inside an unknown field, whose contents nobody can judge."""
-        closer = _CLOSER.get(opener.text, "")
+        closer = CLOSER.get(opener.text, "")
         counts: dict[str, int] = {}
         while True:
             if self.token.kind == "end":
                 if closer:
+                    self.found.unclosed = opener.offset
                     raise self.stop(opener, f'"{opener.text}" is never closed; add "{closer}"')
                 return
             if closer and self.accept(closer):
                 return
             self.field(descriptor, path, counts)
-            if self.token.text != closer:
-                self.accept(",", ";")
+            self.accept(",", ";")
+            if self.token.kind == "number" and self.last is not None:
+                self.further_numbers(*self.last)
+
+    def further_numbers(self, known: FieldDescriptor, first: Token) -> None:
+        """Note numbers where a field should stand: `dim: 2,3` is meant as a list, `lr_mult: 0,5` as 0.5."""
+        numbers, end = [first.text], 0
+        while self.token.kind == "number":
+            end = self.token.offset + len(self.token.text)
+            numbers.append(self.advance().text)
+            self.accept(",")
+        given = self.source.text[first.offset : end]
+        fix = "it takes one number"
+        if _is_repeated(known):
+            fix = f"write {known.name}: [{', '.join(numbers)}]"
+        elif known.cpp_type in _FLOATS and len(numbers) == 2 and "," in given:
+            fix = f"write it with a point: {'.'.join(numbers)}"
+        self.mistake(first, f"{known.name} is {given}; {fix}")
 
     def field(self, descriptor: Descriptor | None, path: str, counts: dict[str, int]) -> None:
         name = self.token
@@ -132,7 +153,7 @@ class _Walk:
             elif number:
                 self.mistake(name, f"{known.name} is given twice; the first is on line {self.found.table[path]}")
             self.found.table.setdefault(path, self.source.line(name.offset))
-        if self.token.text in _CLOSER and self.token.kind == "sign":
+        if self.token.text in CLOSER and self.token.kind == "sign":
             self.inner_message(known, name, path)
         else:
             self.scalar(known, path)
@@ -154,9 +175,11 @@ class _Walk:
         self.advance()
         while token.kind == "string" and self.token.kind == "string":  # "a" "b" is one string, as in C
             self.advance()
+        self.last = None
         if known is None:
             return
         self.found.values[path] = token
+        self.last = known, token
         if known.message_type is not None:
             self.mistake(token, f"{known.name} is {token.text}, but is a message; write {known.name} {{ ... }}")
             return
@@ -176,6 +199,8 @@ def _unexpected(token: Token, value: bool = False) -> str:
         return f"the file ends where {wanted} should stand"
     if token.text == "=":
         return '"=" stands where ":" should, as in kernel_size: 3'
+    if token.text == "(":
+        return '"(" stands where a value should; lists are written as dim: [2, 3]'
     if token.text == "/":
         return 'comments begin with "#"'
     if token.kind == "sign" and token.text in "\"'":

@@ -66,12 +66,15 @@ def solver_file(source: str | os.PathLike[str] | SolverParameter | SolverFile) -
 
 
 def _set_snapshot_prefix(file: SolverFile) -> None:
-    """Snapshots of a solver file without snapshot_prefix, or with a folder there, are named after the file."""
+    """Snapshots of a solver file without snapshot_prefix, or with a folder there, are named after the file.
+
+    What ends in a slash is a folder, whether it exists yet or not: the second run has to find what the first wrote.
+    """
     assert file.path is not None
     param = file.param
     if not param.HasField("snapshot_prefix"):
         param.snapshot_prefix = str(file.path.with_suffix(""))
         log.info("snapshot_prefix was not specified and is set to %s", param.snapshot_prefix)
-    elif os.path.isdir(param.snapshot_prefix):
+    elif param.snapshot_prefix.endswith("/") or os.path.isdir(param.snapshot_prefix):
         param.snapshot_prefix = os.path.join(param.snapshot_prefix, file.path.stem)
         log.info("snapshot_prefix was a directory and is replaced to %s", param.snapshot_prefix)

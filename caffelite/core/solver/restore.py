@@ -191,7 +191,8 @@ def _tell_differences(solver_type: str, resume: ResumeState, path: Path) -> None
 
 
 def _set_states(net: Net, states: dict[str, State], path: Path) -> None:
-    own = {layer.name: layer.get_state() for layer in net.core_layers if type(layer).set_state is not Layer.set_state}
+    layers = net.layers_by_name()
+    own = {name: layer.get_state() for name, layer in layers.items() if type(layer).set_state is not Layer.set_state}
     # A layer that keeps nothing at first may have kept something later.
     fitting = {name: state for name, state in states.items() if name in own and own[name].keys() <= state.keys()}
     for layer in sorted(states.keys() - fitting.keys()):

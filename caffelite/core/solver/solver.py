@@ -6,7 +6,7 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, NoReturn, SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -119,6 +119,13 @@ class Solver(ABC):
     def check(self) -> None:
         """Raise SolverError for fields that cannot work, before the nets are made; update rules add what they need."""
         check_solver(self.file)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        """Refuse to be copied or pickled, as the nets do."""
+        raise TypeError(
+            "a Solver cannot be copied or pickled: write its state, state_file = solver.snapshot()[1], make another "
+            "from the same file, and let that one go on from there with restore(state_file)"
+        )
 
     @property
     def nets(self) -> list[Net]:

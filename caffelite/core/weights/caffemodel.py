@@ -19,7 +19,6 @@ from caffelite.core.weights.wire_write import Chunk, chunks_of, joined, nested
 from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter
 
 _RULES = Rules(
-    last_wins=False,
     may_lack=False,
     count_text="Incompatible number of blobs for layer {name}: {source} has {found}, the net {wanted}; "
     "rename the layer to learn it from scratch",
@@ -41,7 +40,7 @@ def read_layers(path: str | os.PathLike[str]) -> list[StoredLayer]:
 
 
 def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str], all_needed: bool = False) -> None:
-    """Copy parameters, and gradients where stored, into the layers of the same name, of equal names the first.
+    """Copy parameters, and gradients where stored, into the layers of the same name, of equal names in their order.
 
     Raises WeightsError, before anything is copied, if the file is no caffemodel, a layer's blobs do not fit, or no
     layer with parameters is in it; layers that got nothing are named in warnings, or refused if `all_needed`.

@@ -1,6 +1,7 @@
 """Caffemodels in HDF5: a group a layer in /data, a dataset a parameter. Source: src/caffe/net.cpp, util/hdf5.cpp.
 
-A layer's name with slashes, which Caffe cannot write, gives groups in groups.
+A layer's name with slashes, which Caffe cannot write, gives groups in groups. Of layers of one name, which it cannot
+write either, all but the last have a number behind it: `ip (1)`, `ip`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import Any, NamedTuple
 
 from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import WeightsError
+from caffelite.core.prototxt.lines import where
 from caffelite.core.weights.hdf5 import Hdf5File, opened, write_array, writing
-from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, check_filled, matched
+from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, check_filled, distinct, matched
 
 _RULES = Rules(
-    last_wins=True,
     may_lack=True,
     count_text="Incompatible number of blobs for layer {name}: {source} has {found}, the net {wanted}; "
     "rename the layer to learn it from scratch",
@@ -41,14 +42,14 @@ class _Dataset(NamedTuple):
 
 
 def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str], all_needed: bool = False) -> None:
-    """Copy parameters into the layers of the same name, of equal names the last.
+    """Copy parameters into the layers of the same name; of equal names the last has the name itself, as in Caffe.
 
     Gradients are not read. Raises WeightsError, before anything is copied, if the file is no caffemodel, no layer with
     parameters is in it, or a layer's do not fit: each that the layer owns must be there in its own shape. Layers that
     got nothing are named in warnings, or refused if `all_needed`.
     """
     with opened(path, "caffemodel") as file:
-        pairs = matched(layers, _stored_layers(file), os.fspath(path), _RULES, key=_group_name)
+        pairs = matched(_as_stored(layers), _stored_layers(file), os.fspath(path), _RULES)
         check_filled(layers, [blob for blob, _ in pairs], os.fspath(path), all_needed)
         for blob, dataset in pairs:
             dataset.read(blob.data)
@@ -73,16 +74,17 @@ def write_model(
 ) -> None:
     """Write the parameters that each layer owns, and with `write_diff` the gradients of all; complete or not at all.
 
-    The net's name is not stored. Raises WeightsError for names that cannot be groups: two layers of one name, or a
-    name that is also a parameter.
+    The net's name is not stored. Raises WeightsError for names that cannot be groups: an empty one, or one that is
+    also a parameter.
     """
+    layers = _as_stored(layers)
     _check_names(layers)
     with writing(path) as root:
         parts = ("data", "diff") if write_diff else ("data",)
         for part in parts:
             top = root.create_group(part)
             for layer in layers:
-                group = top.require_group(_group_name(layer.name))
+                group = top.require_group(layer.name)
                 for number, (blob, owned) in enumerate(zip(layer.blobs, layer.owned, strict=True)):
                     if part == "diff" or owned:
                         write_array(group, str(number), getattr(blob, part))
@@ -93,14 +95,26 @@ def _group_name(layer_name: str) -> str:
     return "/".join(part for part in layer_name.split("/") if part not in ("", "."))
 
 
+def _as_stored(layers: Sequence[NetLayer]) -> list[NetLayer]:
+    """Return the layers with the names of their groups, all different among those with parameters."""
+    with_params = [layer for layer in layers if layer.blobs]
+    names = iter(distinct([_group_name(layer.name) for layer in with_params]))
+    return [layer._replace(name=next(names) if layer.blobs else _group_name(layer.name)) for layer in layers]
+
+
 def _check_names(layers: Sequence[NetLayer]) -> None:
+    """Refuse layers, named as their groups, that cannot be told apart in a file."""
     groups: set[str] = set()
+    owners: set[str] = set()
     for layer in layers:
-        group = _group_name(layer.name)
-        if not group or group in groups:
-            raise WeightsError(f'layer "{layer.name}": HDF5 needs a name of its own for each layer; write BINARYPROTO')
-        groups.add(group)
-    params = {f"{_group_name(layer.name)}/{number}" for layer in layers for number in range(len(layer.blobs))}
+        if not layer.name or layer.name in owners and layer.blobs:
+            raise WeightsError(
+                f'{where(layer.place)}layer "{layer.param.name}": HDF5 needs a name of its own for each layer; write '
+                "BINARYPROTO"
+            )
+        groups.add(layer.name)
+        owners |= {layer.name} if layer.blobs else set()
+    params = {f"{layer.name}/{number}" for layer in layers for number in range(len(layer.blobs))}
     taken = params & {"/".join(group.split("/")[:end]) for group in groups for end in range(1, group.count("/") + 2)}
     if taken:
         raise WeightsError(f'layer "{min(taken)}": in HDF5 this is the name of a parameter; write BINARYPROTO')

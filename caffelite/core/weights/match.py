@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -57,13 +58,11 @@ class SourceLayer(Generic[S]):
 class Rules(NamedTuple):
     """How a kind of source is matched, as in Caffe, and what is said when it does not fit.
 
-    last_wins:   of layers of one name in the net the last is meant, else the first.
     may_lack:    the source need not have the blobs that a layer does not own.
     count_text:  takes {name}, {found}, {wanted} (numbers of blobs) and {source}, what the errors call the source.
     shape_text:  takes {name}, {number}, {found}, {wanted} (shapes) and {source}.
     """
 
-    last_wins: bool
     may_lack: bool
     count_text: str
     shape_text: str
@@ -80,25 +79,50 @@ def matched(
     source: str,
     rules: Rules,
     fits: Callable[[Blob, S], bool] = same_shape,
-    key: Callable[[str], str] = str,
 ) -> list[tuple[Blob, S]]:
     """Return the net's blobs with what they get; layers that only the source has are logged.
 
-    A name that the source has twice is matched twice. `key` makes the source's name of a net's layer.
+    Layers of one name, those with blobs if any has some, are matched in their order, so that a net finds its own. A
+    source that has more of them than the net is matched as in Caffe: each with the first, which keeps the last.
     Raises WeightsError if the blobs of a layer in both differ in number or shape.
     """
-    by_name: dict[str, NetLayer] = {}
-    for layer in layers:
-        if rules.last_wins or key(layer.name) not in by_name:
-            by_name[key(layer.name)] = layer
+    by_name = _by_name(layers)
+    sources = list(sources)
+    equals = Counter(found.name for found in sources if found.blobs)
+    seen: Counter[str] = Counter()
     pairs: list[tuple[Blob, S]] = []
     for found in sources:
-        target = by_name.get(found.name)
-        if target is not None:
-            pairs += _pairs(target, found.blobs, source, rules, fits)
-        elif not found.is_folder:
-            log.info("Ignoring source layer %s", found.name)
+        targets = by_name.get(found.name)
+        if targets is None:
+            if not found.is_folder:
+                log.info("Ignoring source layer %s", found.name)
+        elif found.blobs or not equals[found.name]:
+            number = seen[found.name] if equals[found.name] <= len(targets) else 0
+            seen[found.name] += 1
+            pairs += _pairs(targets[min(number, len(targets) - 1)], found.blobs, source, rules, fits)
     return pairs
+
+
+def _by_name(layers: Iterable[NetLayer]) -> dict[str, list[NetLayer]]:
+    """Return the layers of each name in order; those without blobs only where none of the name has some."""
+    by_name: dict[str, list[NetLayer]] = {}
+    for layer in layers:
+        by_name.setdefault(layer.name, []).append(layer)
+    return {name: [layer for layer in equals if layer.blobs] or equals for name, equals in by_name.items()}
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return names of which no two are equal: of equal ones the last as it is, those before it as `ip (1)`, `ip (2)`.
+
+    Caffe finds the last of equal names in HDF5, so that it finds the same layer in a file with these.
+    """
+    last = {name: index for index, name in enumerate(names)}
+    seen: Counter[str] = Counter()
+    result = []
+    for index, name in enumerate(names):
+        seen[name] += 1
+        result.append(name if last[name] == index else f"{name} ({seen[name]})")
+    return result
 
 
 def _pairs(

@@ -69,7 +69,7 @@ def test_gradient():
     [
         ([(4, 2), (4,)], 2, r"top is given 2 times; 2 bottoms, the last a selector, need 1"),
         ([(4, 2), (4, 2)], 1, r"bottom\[1\] is 4 2 \(8\); the selector holds one value an item"),
-        ([(4, 2), ()], 1, r"bottom\[1\] is \(1\); the selector holds one value an item"),
+        ([(4, 2), ()], 1, r"bottom\[1\] is a scalar; the selector holds one value an item"),
         (
             [(4, 2), (3, 2), (4,)],
             2,

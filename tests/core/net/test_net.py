@@ -280,3 +280,40 @@ def test_the_engine_makes_a_net_of_a_draft_alone(tiny_net):
     net = Engine(Draft.of(param), Context(seed=1701))
     assert (net.name, net.phase, net.outputs) == ("TinyTestNetwork", caffelite.TRAIN, ["top_loss"])
     assert net.forward_pass() == net_of(tiny_net, caffelite.TRAIN).forward_pass()
+
+
+def test_states_of_layers_of_one_name_are_kept_apart():
+    layers = "".join(
+        f'layer {{ name: "a" type: "Input" top: "{i}" input_param {{ shape {{ dim: 1 }} }} }}' for i in (1, 2)
+    )
+    net = net_of(layers)
+    taken = []
+    for number, layer in enumerate(net.core_layers):
+        layer.get_state = lambda number=number: {"number": number + 1}
+        layer.set_state = lambda state, number=number: taken.append((number, state))
+    assert net.get_state() == {"a (1)": {"number": 1}, "a": {"number": 2}}
+    net.set_state(net.get_state())
+    assert taken == [(0, {"number": 1}), (1, {"number": 2})]
+
+
+RELU = 'layer { name: "r" type: "ReLU" bottom: "in" top: "%s" }\n'
+
+
+@pytest.mark.parametrize("blob", ["in", "r"])
+def test_an_input_without_a_shape_is_named_by_the_layer_that_needs_it(blob):
+    text = 'layer { name: "in" type: "Input" top: "in" }\n' + RELU % blob
+    text += f'layer {{ name: "ip" type: "InnerProduct" bottom: "{blob}" top: "ip" '
+    text += "inner_product_param { num_output: 2 } }"
+    with pytest.raises(LayerError) as caught:
+        net_of(text)
+    assert str(caught.value) == (
+        'layer "ip" (InnerProduct): inner_product_param.axis is 1; the bottom has no shape yet; layer "in" gives '
+        "'in' no shape: write the sizes of your data there, such as "
+        "input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } }"
+    )
+
+
+def test_an_input_without_a_shape_that_two_layers_read_is_named_too():
+    text = 'layer { name: "in" type: "Input" top: "in" }\n' + RELU % "r" + (RELU % "s").replace('"r"', '"s"')
+    with pytest.raises(LayerError, match="a blob that several layers read needs one; layer \"in\" gives 'in' no shape"):
+        net_of(text)

@@ -41,8 +41,11 @@ def test_other_parameters_are_refused(source, message):
         share_trained_layers([ip("a")], [source])
 
 
-def test_of_equal_names_the_first_layer_shares():
-    first, second, source = ip("a"), ip("a"), ip("a")
+def test_of_equal_names_each_layer_shares_with_its_own():
+    first, second, source, other = ip("a"), ip("a"), ip("a"), ip("a")
     share_trained_layers([first, second], [source])
     assert np.shares_memory(first.blobs[0].data, source.blobs[0].data)
     assert not np.shares_memory(second.blobs[0].data, source.blobs[0].data)
+    share_trained_layers([first, second], [source, other])
+    assert np.shares_memory(first.blobs[0].data, source.blobs[0].data)
+    assert np.shares_memory(second.blobs[0].data, other.blobs[0].data)

@@ -166,3 +166,40 @@ def test_damaged_files_are_read_or_refused_with_a_place(name):
             parse_net(damaged, "f")
         except PrototxtError as error:
             assert str(error).startswith("f:")
+
+
+def test_a_missing_or_surplus_brace_is_said_once_with_the_mistakes_in_front_of_it():
+    layer = 'layer {\n  nme: "a"\n}\n'
+    unknown = 'f:2:3: unknown field "nme" in layer; did you mean "name"?'
+    assert (
+        refusal(parse_net, layer + "layer {\n" + layer + layer, "f")
+        == f'{unknown}\nf:4:7: "{{" is never closed; add "}}" before line 5'
+    )
+    assert (
+        refusal(parse_net, layer + "}\n" + layer, "f")
+        == 'f:4:1: this "}" closes nothing; the "{" of line 1 is closed on line 3'
+    )
+    assert refusal(parse_net, "layer {\n", "f") == 'f:1:7: "{" is never closed; add "}"'
+
+
+def test_todays_types_in_the_form_of_2014_are_one_mistake():
+    text = 'layers { tpe: "a" }\n' + 'layers { type: "Convolution" param { lr_mult: 1 } }\n' * 3
+    assert refusal(parse_net, text, "f") == (
+        'f:1:10: unknown field "tpe" in layers; did you mean "type"?\n'
+        'f:2:16: type is "Convolution", but types of `layers` are words of 2014 without quotes; '
+        "write layer, not layers, in all 3 of them"
+    )
+    assert (
+        refusal(parse_net, 'layers { type: "CONVOLUTION" }', "f")
+        == 'f:1:16: type is "CONVOLUTION"; write it without quotes: CONVOLUTION'
+    )
+
+
+def test_other_languages_are_named_with_an_example_of_what_is_wanted():
+    assert refusal(parse_net, '{"name": "x"}', "f").startswith(
+        'f: this is JSON, not a prototxt, whose text is like layer { name: "ip"'
+    )
+    solver = refusal(parse_text, "---\nbase_lr: 1", caffe_pb2.SolverParameter(), "f")
+    assert solver.startswith(
+        'f: this is YAML, not a prototxt, whose text is like net: "train_val.prototxt" base_lr: 0.01'
+    )

@@ -31,6 +31,14 @@ def test_a_folder_as_prefix_gets_the_name_of_the_file(write, tmp_path, caplog):
     assert caplog.messages == [f"snapshot_prefix was a directory and is replaced to {prefix}"]
 
 
+def test_a_prefix_that_ends_in_a_slash_is_a_folder_before_it_exists_and_after(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write('snapshot_prefix: "snapshots/"')
+    assert read_solver_file(path).param.snapshot_prefix == "snapshots/lenet.solver"
+    (tmp_path / "snapshots").mkdir()
+    assert read_solver_file(path).param.snapshot_prefix == "snapshots/lenet.solver"
+
+
 def test_another_prefix_stays(write):
     assert read_solver_file(write('snapshot_prefix: "a/b"')).param.snapshot_prefix == "a/b"
 

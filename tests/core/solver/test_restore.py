@@ -365,3 +365,38 @@ def test_steps_of_other_policies_are_not_told(solvers, tmp_path, caplog):
     caplog.clear()
     solvers.of(FIXED).restore(state_file)
     assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
+EQUAL_NAMES_NET = """
+layer { name: "data" type: "DummyData" top: "x" top: "t" dummy_data_param {
+    shape { dim: 4 dim: 5 } shape { dim: 4 dim: 3 } data_filler { type: "gaussian" std: 1 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 3
+    weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "ip" type: "ReLU" bottom: "y" top: "y" }
+layer { name: "ip" type: "InnerProduct" bottom: "y" top: "z" inner_product_param { num_output: 3
+    weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "z" bottom: "t" top: "loss" }
+"""
+
+
+@pytest.mark.parametrize("snapshot_format", ["BINARYPROTO", "HDF5"])
+def test_layers_of_one_name_are_warned_of_once_and_resumed_each_with_its_own(
+    solvers, tmp_path, snapshot_format, caplog
+):
+    fields = f'snapshot_format: {snapshot_format} test_iter: 1 test_interval: 100 snapshot_prefix: "{tmp_path}/a"'
+    path = solvers.write(tmp_path, FIXED + fields, EQUAL_NAMES_NET)
+    straight, resumed = get_solver(path), get_solver(path)
+    warnings = [text for text in caplog.messages if "has parameters, and so has an earlier layer of this name" in text]
+    assert len(warnings) == 2  # one a solver, of two nets each
+    assert "net.prototxt:7: layer" in warnings[0]
+    assert "(net.prototxt:4)" in warnings[0].replace(f"{tmp_path}/", "")
+    straight.step(1)
+    _, state_file = straight.snapshot()
+    straight.step(3)
+    resumed.restore(state_file)
+    resumed.step(3)
+    assert_same(resumed, straight)
+    assert len(set(straight.net.arena.data)) > 12
+    for ours, tested in zip(resumed.net.core_layers, resumed.test_nets[0].core_layers, strict=True):
+        for blob, other in zip(ours.blobs, tested.blobs, strict=True):
+            assert np.shares_memory(blob.data, other.data)

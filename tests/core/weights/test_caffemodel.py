@@ -115,6 +115,20 @@ def test_of_equal_names_in_the_net_the_first_layer_is_meant(tmp_path):
     assert [layer.blobs[0].data[0, 0] for layer in net.layers if layer.name == "ip"] == [7, 1]
 
 
+def test_layers_of_equal_names_find_their_own(tmp_path):
+    param = NetParameter()
+    text = IP.format(inputs=3, bias="true", value=1)
+    second = IP.format(inputs=3, bias="false", value=1).partition("\n")[2].replace('"y"', '"second"')
+    parse_text(text + second + second.replace("second", "third"), param, "net.prototxt")
+    written, read = Net(param, TEST), Net(param, TEST)
+    written.arena.data[...] = np.arange(written.arena.data.size)
+    written.save(tmp_path / "a")
+    read.copy_from(tmp_path / "a")
+    np.testing.assert_array_equal(
+        [p.blob.data.sum() for p in read.learnable_params], [p.blob.data.sum() for p in written.learnable_params]
+    )
+
+
 def test_of_repeated_source_layers_the_last_wins(tmp_path):
     (tmp_path / "a").write_bytes(
         net_of(value=7).to_proto().SerializeToString() + net_of(value=8).to_proto().SerializeToString()

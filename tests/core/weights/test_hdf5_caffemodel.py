@@ -95,8 +95,8 @@ def test_names_with_slashes_are_groups_in_groups(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("names", "text"),
     [
-        (["a", "a/"], 'layer "a/": HDF5 needs a name of its own for each layer; write BINARYPROTO'),
-        (["."], r'layer "\.": HDF5 needs a name of its own'),
+        (["."], r'layer "\.": HDF5 needs a name of its own for each layer; write BINARYPROTO'),
+        (["a", "a (1)", "a/"], r'layer "a \(1\)": HDF5 needs a name of its own'),
         (["a", "a/1"], 'layer "a/1": in HDF5 this is the name of a parameter'),
         (["a", "a/1/x"], 'layer "a/1": in HDF5 this is the name of a parameter'),
     ],
@@ -105,6 +105,21 @@ def test_names_that_hdf5_cannot_tell_apart_are_refused(tmp_path, names, text):
     with pytest.raises(WeightsError, match=text):
         net_of(*(ip(name) for name in names)).save_hdf5(tmp_path / "w.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_layers_of_equal_names_find_their_own(tmp_path):
+    def net():
+        second = ip("a", 2, outputs=3).replace("a_top", "second")
+        relu = 'layer { name: "a" type: "ReLU" bottom: "second" top: "third" }'
+        return net_of(relu.replace("second", "in"), ip("a", 1), second, relu.replace("third", "4th"), ip("a//", 3))
+
+    written, read = net(), net()
+    written.arena.data[...] = np.arange(written.arena.data.size)
+    written.save_hdf5(tmp_path / "w.h5")
+    assert {"data/a (1)/0", "data/a (2)/0", "data/a/0"} <= set(contents(tmp_path / "w.h5"))
+    read.load_hdf5(tmp_path / "w.h5")
+    for ours, theirs in zip(read.learnable_params, written.learnable_params, strict=True):
+        np.testing.assert_array_equal(ours.blob.data, theirs.blob.data)
 
 
 def test_of_equal_names_the_last_layer_is_meant_and_others_are_ignored(tmp_path, caplog):

@@ -5,10 +5,10 @@ import pytest
 from caffelite.core.blob import Blob
 from caffelite.core.errors import WeightsError
 from caffelite.core.prototxt.lines import Lines, Place
-from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, check_filled, matched
+from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, check_filled, distinct, matched
 from caffelite.proto.caffe_pb2 import LayerParameter
 
-PLAIN = Rules(False, False, "{name}: {found} of {wanted} in {source}", "{name} {number}: {found} / {wanted} {source}")
+PLAIN = Rules(False, "{name}: {found} of {wanted} in {source}", "{name} {number}: {found} / {wanted} {source}")
 LACKING = PLAIN._replace(may_lack=True)
 
 
@@ -24,19 +24,45 @@ def blobs(count, *shape):
     return [Blob(shape or (2,)) for _ in range(count)]
 
 
-@pytest.mark.parametrize(("last_wins", "winner"), [(False, 0), (True, 1)])
-def test_of_equal_names_in_the_net_the_first_or_the_last_is_meant(last_wins, winner):
+def places(pairs, own, stored):
+    """Return which of `own` gets which of `stored`."""
+    return [([id(blob) for blob in own].index(id(a)), [id(blob) for blob in stored].index(id(b))) for a, b in pairs]
+
+
+def test_of_equal_names_in_the_net_alone_the_first_is_meant():
     own, (stored,) = blobs(2), blobs(1)
     layers = [layer("a", own[0]), layer("a", own[1])]
-    ((target, found),) = matched(layers, [source("a", stored)], "w", PLAIN._replace(last_wins=last_wins))
-    assert target is own[winner]
+    ((target, found),) = matched(layers, [source("a", stored)], "w", PLAIN)
+    assert target is own[0]
     assert found is stored
 
 
-def test_equal_names_in_the_source_are_all_matched_in_order():
-    (own,), stored = blobs(1), blobs(2)
-    pairs = matched([layer("a", own)], [source("a", stored[0]), source("a", stored[1])], "w", PLAIN)
+@pytest.mark.parametrize("count", [2, 3])
+def test_equal_names_in_both_are_matched_in_order(count):
+    own, stored = blobs(count), blobs(2)
+    layers = [layer("a", blob) for blob in own]
+    pairs = matched(layers, [source("a", stored[0]), source("b"), source("a", stored[1])], "w", PLAIN)
+    assert places(pairs, own, stored) == [(0, 0), (1, 1)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_more_equal_names_in_the_source_all_go_to_the_first_which_keeps_the_last(count):
+    own, stored = blobs(count), blobs(3)
+    pairs = matched([layer("a", blob) for blob in own], [source("a", blob) for blob in stored], "w", PLAIN)
+    assert [target for target, _ in pairs] == [own[0]] * 3
     assert [found for _, found in pairs] == stored
+
+
+def test_layers_without_parameters_do_not_stand_in_the_way_of_those_of_their_name():
+    own, stored = blobs(2), blobs(2)
+    layers = [layer("a"), layer("a", own[0]), layer("a", own[1])]
+    pairs = matched(layers, [source("a", stored[0]), source("a"), source("a", stored[1]), source("a")], "w", PLAIN)
+    assert places(pairs, own, stored) == [(0, 0), (1, 1)]
+    assert matched([layer("a"), layer("a")], [source("a")] * 3, "w", PLAIN) == []
+
+
+def test_of_equal_names_all_but_the_last_get_a_number():
+    assert distinct(["a", "b", "a", "c", "a"]) == ["a (1)", "b", "a (2)", "c", "a"]
 
 
 def test_what_only_the_source_has_is_logged_and_folders_are_not(caplog):
@@ -44,13 +70,6 @@ def test_what_only_the_source_has_is_logged_and_folders_are_not(caplog):
     others = [source("b", *blobs(1)), SourceLayer("folder", {}, is_folder=True), source("c")]
     assert matched([layer("a", *blobs(1))], others, "w", PLAIN) == []
     assert caplog.messages == ["Ignoring source layer b", "Ignoring source layer c"]
-
-
-def test_names_are_compared_as_the_source_writes_them():
-    own, stored = blobs(2), blobs(1)
-    layers = [layer("A", own[0]), layer("a", own[1])]
-    ((target, _),) = matched(layers, [source("a", *stored)], "w", PLAIN, key=str.lower)
-    assert target is own[0]
 
 
 @pytest.mark.parametrize("rules", [PLAIN, LACKING])

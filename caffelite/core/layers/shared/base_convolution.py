@@ -10,7 +10,7 @@ import numpy as np
 
 from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels.convolution import choose
 from caffelite.core.kernels.convolution.bias_gradient import bias_gradient
 from caffelite.core.kernels.convolution.geometry import Geometry
@@ -93,7 +93,7 @@ class BaseConvolutionLayer(Layer):
         if len(shape) != self.num_axes or shape[self.channel_axis] != self.channels:
             raise LayerError(
                 "bottom[0]",
-                shape_string(shape),
+                shape_or_scalar(shape),
                 f"the layer was set up for {self.num_axes} axes with {self.channels} channels on axis "
                 f"{self.channel_axis}, and only batch and spatial sizes may change",
             )
@@ -101,7 +101,7 @@ class BaseConvolutionLayer(Layer):
             if blob.shape != shape:
                 raise LayerError(
                     f"bottom[{index}]",
-                    shape_string(blob.shape),
+                    shape_or_scalar(blob.shape),
                     f"all bottoms must have the shape of bottom[0], which is {shape_string(shape)}",
                 )
 

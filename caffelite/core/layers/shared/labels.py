@@ -6,29 +6,49 @@ from math import prod
 
 import numpy as np
 
-from caffelite.core.blob import Array
+from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
-from caffelite.core.layer import Blobs
+from caffelite.core.format import shape_or_scalar, shape_string
+from caffelite.core.layer import Blobs, Layer
 
 UNLABELLED = 255  # marks positions without a label in images of classes, such as those of PASCAL VOC
 
 
-def classes_along(bottom: Blobs, axis: int) -> tuple[int, int, int]:
+def classes_along(layer: Layer, bottom: Blobs, axis: int, field: str) -> tuple[int, int, int]:
     """Return (outer, C, inner): bottom[0] holds scores of C classes along `axis`, at outer x inner positions.
 
-    Scores of (2, 10, 5, 5) with axis 1 give (2, 10, 25). LayerError unless bottom[1] has a label for each position.
+    Scores of (2, 10, 5, 5) with axis 1 give (2, 10, 25). `axis` is the value of `field` and may count from the end.
+    LayerError if there is no such axis, and unless bottom[1] has a label for each position.
     """
+    refuse_swapped(bottom, axis)
+    axis = layer.canonical_axis(bottom[0], axis, field)
     shape = bottom[0].shape
     outer, classes, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
     if bottom[1].count != outer * inner:
         raise LayerError(
             "bottom[1]",
-            shape_string(bottom[1].shape),
+            shape_or_scalar(bottom[1].shape),
             f"Number of labels must match number of predictions: scores of {shape_string(shape)} with classes on "
             f"axis {axis} need {outer * inner} labels, integers from 0 to {classes - 1}",
         )
     return outer, classes, inner
+
+
+def refuse_swapped(bottom: Blobs, axis: int) -> None:
+    """Raise LayerError if bottom[0] does as labels of bottom[1], and bottom[1] not as those of bottom[0]."""
+    if _are_labels(bottom[0], bottom[1], axis) and not _are_labels(bottom[1], bottom[0], axis):
+        raise LayerError(
+            "bottom[0]",
+            shape_string(bottom[0].shape),
+            f"scores and labels seem to be swapped: name the scores first, {shape_string(bottom[1].shape)}, then the "
+            "labels",
+        )
+
+
+def _are_labels(labels: Blob, scores: Blob, axis: int) -> bool:
+    """Whether there is one label for each position of the scores, whose classes are on `axis`."""
+    has_axis = -scores.num_axes <= axis < scores.num_axes
+    return has_axis and scores.count > 0 and labels.count * scores.shape[axis] == scores.count
 
 
 def read_labels(values: Array, classes: int, ignore: int | None, ignore_param: str = "") -> Array:

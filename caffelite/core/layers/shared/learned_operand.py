@@ -6,7 +6,7 @@ from math import prod
 
 from caffelite.core.blob import Shape
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.layer import Blobs, Layer
 
 
@@ -40,7 +40,7 @@ def around(layer: Layer, bottom: Blobs, shape: Shape, axis: int, message: str) -
     if whole[start : start + len(shape)] != shape:
         raise LayerError(
             "bottom[1]" if len(bottom) == 2 else "bottom[0]",
-            shape_string((bottom[1] if len(bottom) == 2 else bottom[0]).shape),
+            shape_or_scalar((bottom[1] if len(bottom) == 2 else bottom[0]).shape),
             f"an operand of {shape_string(shape)} cannot lie on axis {start} and following of {shape_string(whole)}",
         )
     return prod(whole[:start]), prod(shape), prod(whole[start + len(shape) :])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from caffelite.core.errors import LayerError
-from caffelite.core.format import shape_string
+from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.layer import Blobs
 
 
@@ -23,13 +23,15 @@ def read_sizes(bottom: Blobs, static_input: bool) -> Sizes:
     shape = bottom[0].shape
     if len(shape) < 3 or 0 in shape:
         raise LayerError(
-            "bottom[0]", shape_string(shape), "it needs the axes (time steps, streams, values, ...), none of them empty"
+            "bottom[0]",
+            shape_or_scalar(shape),
+            "it needs the axes (time steps, streams, values, ...), none of them empty",
         )
     steps, streams = shape[:2]
     if bottom[1].shape != (steps, streams):
         raise LayerError(
             "bottom[1]",
-            shape_string(bottom[1].shape),
+            shape_or_scalar(bottom[1].shape),
             "it says for each time step of each stream whether the stream goes on (1) or a new one begins (0): "
             f"bottom[0] of {shape_string(shape)} needs {shape_string((steps, streams))}",
         )
@@ -39,7 +41,7 @@ def read_sizes(bottom: Blobs, static_input: bool) -> Sizes:
     if len(static) < 2 or static[0] != streams or 0 in static:
         raise LayerError(
             "bottom[2]",
-            shape_string(static),
+            shape_or_scalar(static),
             f"the static input needs the axes (streams, values, ...), of {streams} streams as bottom[0]",
         )
     return Sizes(steps, streams, bottom[0].count_between(2), bottom[2].count_between(1))
@@ -50,7 +52,7 @@ def check_sizes(sizes: Sizes, at_setup: Sizes, bottom: Blobs) -> None:
     if sizes.time_steps != at_setup.time_steps:
         raise LayerError(
             "bottom[0]",
-            shape_string(bottom[0].shape),
+            shape_or_scalar(bottom[0].shape),
             f"input number of timesteps changed: it was {at_setup.time_steps} at set-up and stays; "
             "make another net for another number, they can share weights",
         )
@@ -58,7 +60,7 @@ def check_sizes(sizes: Sizes, at_setup: Sizes, bottom: Blobs) -> None:
     for index, (have, want) in wanted.items():
         if have != want:
             raise LayerError(
-                f"bottom[{index}]", shape_string(bottom[index].shape), f"the weights are for items of {want} values"
+                f"bottom[{index}]", shape_or_scalar(bottom[index].shape), f"the weights are for items of {want} values"
             )
 
 
@@ -68,6 +70,6 @@ def check_initial_states(bottom: Blobs, count: int, wanted: tuple[int, ...]) -> 
         if bottom[index].shape != wanted:
             raise LayerError(
                 f"bottom[{index}]",
-                shape_string(bottom[index].shape),
+                shape_or_scalar(bottom[index].shape),
                 f"bottom[{index}] shape must match hidden state input shape: {shape_string(wanted)}",
             )

@@ -68,6 +68,23 @@ def share_params(layers: Sequence[LayerParams]) -> Sharing:
     return register.sharing()
 
 
+def equal_names(layers: Sequence[LayerParams], sharing: Sharing) -> list[str]:
+    """Return a warning for each layer that owns parameters and has the name of an earlier one that owns some."""
+    owners: dict[str, LayerParams] = {}
+    warnings = []
+    for index in sorted({sharing.positions[number][0] for number in sharing.learnable}):
+        layer = layers[index]
+        earlier = owners.setdefault(layer.name, layer)
+        if earlier is not layer:
+            there = where(earlier.place).removesuffix(": ")
+            warnings.append(
+                f'{where(layer.place)}layer "{layer.name}" has parameters, and so has an earlier layer of this name'
+                f"{f' ({there})' if there else ''}; Caffe, net.params and other nets find parameters by the layer's "
+                "name and mix the two up, so give one of them another name"
+            )
+    return warnings
+
+
 @dataclass
 class _Multiplier:
     """lr_mult or decay_mult of an owner, and whether somebody wrote it."""

@@ -99,10 +99,18 @@ class _Builder:
         hint = "name it otherwise"
         if blob in layer.bottom:
             hint = f"to work in place on it, let it be bottom and top of the same index (here top {top_id})"
+        elif first != index and self._are_of_two_phases(first, index):
+            hint = "if one is for training and the other for tests, write include { phase: TRAIN } and include "
+            hint += "{ phase: TEST } in them; else name it otherwise"
         return NetError(
             f"{self.draft.where(index, f'top[{top_id}]')}Top blob '{blob}' produced by multiple sources. "
             f'It is made {maker} (layer "{layer.name}"); {hint}'
         )
+
+    def _are_of_two_phases(self, *indices: int) -> bool:
+        """Whether the layers make data and not all of them say when they are there."""
+        layers = [self.draft.layers[index] for index in indices]
+        return all(not layer.bottom for layer in layers) and not all(layer.include or layer.exclude for layer in layers)
 
     def wiring(self) -> Wiring:
         return Wiring(

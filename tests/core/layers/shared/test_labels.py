@@ -44,3 +44,19 @@ def test_where_labels_can_be_left_out(kind, message, dtype):
 def test_where_labels_cannot_be_left_out(kind, dtype):
     assert refusal(kind, -1, "", dtype) == "this layer cannot leave positions out: mend the data"
     assert "leave" not in refusal(kind, 255, "", dtype)
+
+
+@pytest.mark.parametrize("kind", [*WITH_IGNORE, *WITHOUT])
+@pytest.mark.parametrize("labels", [(4,), (4, 1), (4, 1, 1, 1)])
+def test_scores_and_labels_that_are_swapped_are_said_to_be(kind, labels):
+    bottoms = [np.zeros(labels), np.zeros((4, 3)), *([np.eye(3)] if kind == "InfogainLoss" else [])]
+    with pytest.raises(LayerError, match=r"^bottom\[0\] is 4 .*\(4\); scores and labels seem to be swapped: name the "
+                                         r"scores first, 4 3 \(12\), then the labels$"):  # fmt: skip
+        run_forward(f'type: "{kind}"', *bottoms)
+
+
+@pytest.mark.parametrize("kind", ["SoftmaxWithLoss", "Accuracy"])
+def test_swapped_maps_of_scores_and_labels_too(kind):
+    with pytest.raises(LayerError, match="scores and labels seem to be swapped"):
+        run_forward(f'type: "{kind}"', np.zeros((2, 1, 5, 6)), np.zeros((2, 3, 5, 6)))
+    run_forward(f'type: "{kind}"', np.zeros((2, 1)), np.zeros((2, 1)))  # one class: either way round is the same

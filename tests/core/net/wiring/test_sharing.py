@@ -2,15 +2,19 @@ import pytest
 
 from caffelite.core.errors import NetError
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.net.wiring.sharing import LayerParams, lr_mults_of, share_params
+from caffelite.core.net.wiring.sharing import LayerParams, equal_names, lr_mults_of, share_params
 from caffelite.core.prototxt.parse import parse_net
+
+
+def params_of(text, *shapes):
+    draft = Draft.of(*parse_net(text, "f"))
+    pairs = zip(draft.layers, shapes, draft.places, strict=True)
+    return [LayerParams(layer.name, blobs, layer.param, place) for layer, blobs, place in pairs]
 
 
 def shared(text, *shapes):
     """Share the parameters of a net whose layer i has blobs of the shapes `shapes[i]`."""
-    draft = Draft.of(*parse_net(text, "f"))
-    pairs = zip(draft.layers, shapes, draft.places, strict=True)
-    return share_params([LayerParams(layer.name, blobs, layer.param, place) for layer, blobs, place in pairs])
+    return share_params(params_of(text, *shapes))
 
 
 def refusal(text, *shapes):
@@ -98,3 +102,16 @@ def test_lr_mults_of():
     layer = parse_net("layer { param {} param { lr_mult: 0 } }", "f")[0].layer[0]
     assert lr_mults_of(layer, 3) == (1, 0, 1)
     assert lr_mults_of(layer, 1) == (1,)
+
+
+def test_layers_of_one_name_that_both_own_parameters_are_warned_of():
+    shared_name = 'param { name: "w" }'
+    text = f"""layer {{ name: "a" {shared_name} }}
+layer {{ name: "a" }} layer {{ name: "b" }}
+layer {{ name: "a" {shared_name} }}
+layer {{ name: "a" }}"""
+    layers = params_of(text, (W,), (), (W,), (W,), (B,))
+    assert equal_names(layers, share_params(layers)) == [
+        'f:4: layer "a" has parameters, and so has an earlier layer of this name (f:1); Caffe, net.params and other '
+        "nets find parameters by the layer's name and mix the two up, so give one of them another name"
+    ]

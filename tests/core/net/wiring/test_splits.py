@@ -221,7 +221,7 @@ def test_a_split_stands_where_its_producer_stands():
 
 
 def test_unknown_bottom():
-    message = r"^f:2: Unknown bottom blob 'dta' \(layer 'a', bottom index 0\); did you mean \"data\"\?$"
+    message = r"^f:2: Unknown bottom blob 'dta' \(layer 'a', bottom index 0\); did you mean \"data\"\? layer"
     with pytest.raises(NetError, match=message):
         split(DATA + layer("a", "ReLU", "dta", "a"))
 

@@ -52,8 +52,19 @@ def test_automatic_cannot_be_a_bottom():
     ("text", "message"),
     [
         (
-            'layer { name: "a"\n top: "x" }\nlayer { name: "b"\n top: "x" }',
-            "f:4: Top blob 'x' produced by multiple sources. "
+            'layer { name: "a" top: "x" top: "y" }\nlayer { name: "b" bottom: "x"\n top: "y" }',
+            "f:3: Top blob 'y' produced by multiple sources. "
+            'It is made by layer "a" (f:1) and here (layer "b"); name it otherwise',
+        ),
+        (
+            'layer { name: "a" top: "x" include { phase: TRAIN } }\nlayer { name: "b" top: "x" }',
+            "f:2: Top blob 'x' produced by multiple sources. "
+            'It is made by layer "a" (f:1) and here (layer "b"); if one is for training and the other for tests, write '
+            "include { phase: TRAIN } and include { phase: TEST } in them; else name it otherwise",
+        ),
+        (
+            'layer { name: "a" top: "x" include {} }\nlayer { name: "b" top: "x" exclude { stage: "y" } }',
+            "f:2: Top blob 'x' produced by multiple sources. "
             'It is made by layer "a" (f:1) and here (layer "b"); name it otherwise',
         ),
         (
