@@ -67,6 +67,8 @@ def find_file(name: str, folder: Path | None) -> Path:
 
     Raises NoSuchFileError: `there is no such file (tried /a/list.txt and /b/list.txt)`.
     """
+    if not name:  # which would be the working directory
+        raise NoSuchFileError("the name is empty")
     return first_existing([Path(name), *([] if folder is None else [folder / name])])
 
 

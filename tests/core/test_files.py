@@ -45,6 +45,11 @@ def test_the_error_lists_the_places_each_once(nets, tmp_path):
         assert str(caught.value) == f"there is no such file (tried {tmp_path}/none.txt)"
 
 
+def test_no_name_is_not_the_working_directory(tmp_path):
+    with pytest.raises(NoSuchFileError, match="^the name is empty$"):
+        find_file("", tmp_path)
+
+
 def test_the_first_of_any_places(nets, tmp_path):
     (tmp_path / "b").touch()
     assert first_existing(iter([tmp_path / "a", tmp_path / "b", nets])) == tmp_path / "b"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from caffelite.core import events, random
-from caffelite.core.blob import Array
+from caffelite.core.blob import Array, number_type
 from caffelite.core.errors import SolverError, UnknownNameError
 from caffelite.core.events import Action
 from caffelite.core.format import message_text
@@ -74,9 +74,9 @@ class Solver(ABC):
         solver_count: int = 1,
         python_layers: bool = True,
     ) -> None:
+        self.dtype = number_type(dtype)
         file = self.file = solver_file(source)
         self.param = file.param
-        self.dtype = np.dtype(dtype)
         self.solver_rank = solver_rank
         self.events = events.Events()
         self.log = SolverLog()
