@@ -304,6 +304,8 @@ class Solver(ABC):
         if not self.is_root:
             raise SolverError("only the solver of rank 0 takes snapshots")
         self._refuse_bad_params()
+        if not os.path.isdir(os.path.dirname(self.param.snapshot_prefix) or "."):
+            check_folder(self.file)  # makes it; without `snapshot` nobody did so before
         progress = Progress(self._iter, self.current_step, self.type)
         files = write_snapshot(self.param, self.nets, self.histories, progress, self.events)
         self.last_snapshot = files.state_file
