@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from caffelite.core import random
-from caffelite.core.blob import Array, Blob, Shape
+from caffelite.core.blob import Array, Blob, Shape, number_type
 from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError
-from caffelite.core.fixed import Params
+from caffelite.core.fixed import ByBlob, ByLayer, Params
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net import net as engine
 from caffelite.core.net.net import Phase
@@ -25,7 +25,7 @@ from caffelite.core.net.plan import Observer, with_location
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.prototxt.notes import log_notes
-from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.prototxt.suggest import any_of, did_you_mean
 from caffelite.core.prototxt.upgrade import load_net
 from caffelite.core.weights import caffemodel
 from caffelite.core.weights.formats import BINARY, HDF5, copy_trained_layers
@@ -97,7 +97,7 @@ class Net(engine.Net):
         param = with_caller_state(draft.param, state_phase, level, stages or ())
         context = Context(
             random.process_seed() if seed is None else seed,
-            np.dtype(dtype),
+            number_type(dtype),
             folder=folder,
             python_layers=python_layers,
         )
@@ -115,7 +115,7 @@ class Net(engine.Net):
     @cached_property
     def layer_dict(self) -> OrderedDict[str, Any]:
         """Of `layers` the one of each name; of equal names the last."""
-        return OrderedDict(zip(self.layer_names, self.layers, strict=True))
+        return ByLayer(zip(self.layer_names, self.layers, strict=True))
 
     @cached_property
     def blobs(self) -> OrderedDict[str, Blob]:
@@ -139,13 +139,13 @@ class Net(engine.Net):
 
     def _names_by_layer(self, ids: Sequence[Sequence[int]]) -> OrderedDict[str, list[str]]:
         names = self._wiring.blob_names
-        return OrderedDict((name, [names[i] for i in of]) for name, of in zip(self.layer_names, ids, strict=True))
+        return ByLayer((name, [names[i] for i in of]) for name, of in zip(self.layer_names, ids, strict=True))
 
     @property
     def blob_loss_weights(self) -> OrderedDict[str, float]:
         """Loss weight of each blob; 0 for most."""
         weights = self._loss_weights
-        return OrderedDict((name, weights.get(i, 0.0)) for i, name in enumerate(self._wiring.blob_names))
+        return ByBlob((name, weights.get(i, 0.0)) for i, name in enumerate(self._wiring.blob_names))
 
     # Running
 
@@ -158,6 +158,9 @@ class Net(engine.Net):
 
     def add_callback(self, event: str, callback: Callback) -> None:
         """Call `callback(layer_index)` at each "before_forward", "after_forward", "before_backward", ...."""
+        if event not in EVENTS:
+            hint = did_you_mean(event, EVENTS) or f"; use {any_of(EVENTS)}"
+            raise UnknownNameError(f'no event "{event}"{hint}')
         self._callbacks.by_event[event].append(callback)
 
     def before_forward(self, callback: Callback) -> None:

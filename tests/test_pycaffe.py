@@ -307,3 +307,25 @@ def test_copies_of_blobs_and_parameters_stay_as_they_were_and_nets_refuse(tiny_n
     for copied in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match=r"^a Net cannot be copied or pickled: keep its weights, net\.save\("):
             copied(net)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, None, int, "nonsense", complex])
+def test_other_number_types_are_refused(tiny_net, dtype):
+    with pytest.raises(UsageError, match=r"^dtype is .*; use np\.float32, or np\.float64 for gradient checks$"):
+        Net(text_format.Parse(tiny_net, caffe_pb2.NetParameter()), caffelite.TEST, dtype=dtype)
+
+
+def test_names_that_are_not_there_are_answered_with_near_ones(tiny_net):
+    net = net_of(tiny_net)
+    for lookup, text in (
+        (lambda: net.blobs["dta"], 'no blob "dta"; did you mean "data"'),
+        (lambda: net.params["inerproduct"], 'no layer with parameters "inerproduct"; did you mean "innerproduct"'),
+        (lambda: net.layer_dict["los"], 'no layer "los"; did you mean "loss"'),
+        (lambda: net.top_names["los"], 'no layer "los"; did you mean "loss"'),
+        (lambda: net.bottom_names["los"], 'no layer "los"; did you mean "loss"'),
+        (lambda: net.blob_loss_weights["labl"], 'no blob "labl"; did you mean "label"'),
+        (lambda: net.add_callback("befor_forward", print), 'no event "befor_forward"; did you mean "before_forward"'),
+        (lambda: net.add_callback("x", print), 'no event "x"; use before_forward, after_forward, before_backward or'),
+    ):
+        with pytest.raises(KeyError, match=f"^{text}"):
+            lookup()

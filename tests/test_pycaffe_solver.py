@@ -51,3 +51,8 @@ def test_the_engine_does_not_load_pycaffe(tmp_path):
 def test_solvers_refuse_to_be_copied(solver_file, copied):
     with pytest.raises(TypeError, match=r"^a Solver cannot be copied or pickled: write its state"):
         copied(caffelite.get_solver(solver_file("SGD")))
+
+
+def test_solvers_refuse_other_number_types():
+    with pytest.raises(caffelite.CaffeliteError, match=r"^dtype is None; use np\.float32"):
+        caffelite.SGDSolver("nowhere", dtype=None)

@@ -38,7 +38,8 @@ def upgrade(arguments: Arguments) -> int:
     if kind not in KINDS:
         raise UsageError(f"upgrade {kind}: KIND is {any_of(KINDS)}{did_you_mean(kind, KINDS)}")
     if problem := file_problem(source):
-        raise UsageError(problem)
+        LOGGER.critical("%s", problem)
+        return UNREADABLE
     read, what = KINDS[kind]
     try:
         notes, write = read(Path(source))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from caffelite.core import container
 from caffelite.core.aligned import aligned_zeros
-from caffelite.core.errors import NetError, OutOfMemoryError
+from caffelite.core.errors import NetError, OutOfMemoryError, UsageError
 from caffelite.core.format import shape_string
 
 Array = npt.NDArray[Any]
@@ -193,6 +193,17 @@ class Blob:
         data = None if self._data is None else self.data
         diff = None if self._diff is None else self.diff
         return _restored, (self._shape if shaped else None, self.dtype.str, data, diff)
+
+
+def number_type(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return the number type of a net's blobs, float32 or float64; UsageError for another one."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if dtype is None or found not in (np.float32, np.float64):
+        raise UsageError(f"dtype is {dtype!r}; use np.float32, or np.float64 for gradient checks")
+    return found
 
 
 def _restored(shape: Shape | None, dtype: str, data: Array | None, diff: Array | None) -> Blob:

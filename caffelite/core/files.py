@@ -79,6 +79,7 @@ def find_file(name: str, folder: Path | None) -> Path:
 
     Raises NoSuchFileError: `there is no such file (tried /a/list.txt, /b/c/list.txt and the folders above /b/c)`.
     """
+<<<<<<< HEAD
     if folder is None or os.path.isabs(name):
         return first_existing([Path(name)])
     try:
@@ -89,6 +90,11 @@ def find_file(name: str, folder: Path | None) -> Path:
             return first_existing(above / name for above in beside.parents)
         except NoSuchFileError:
             raise NoSuchFileError([*err.tried, f"the folders above {beside}"]) from None
+=======
+    if not name:  # which would be the working directory
+        raise NoSuchFileError("the name is empty")
+    return first_existing([Path(name), *([] if folder is None else [folder / name])])
+>>>>>>> messages
 
 
 def first_existing(places: Iterable[Path]) -> Path:

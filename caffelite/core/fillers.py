@@ -10,6 +10,7 @@ import numpy as np
 from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_string
+from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.registry import Registry
 from caffelite.proto import caffe_pb2
 
@@ -18,19 +19,30 @@ Filler = Callable[[Array, caffe_pb2.FillerParameter, np.random.Generator], None]
 FILLERS: Registry[Filler] = Registry("filler name")
 
 
-def fill(blob: Blob, filler_param: caffe_pb2.FillerParameter, rng: np.random.Generator) -> None:
-    """Fill `blob.data` as `filler_param` says, drawing from `rng`.
+def fill(blob: Blob, filler_param: caffe_pb2.FillerParameter, rng: np.random.Generator, field: str = "filler") -> None:
+    """Fill `blob.data` as `filler_param` says, drawing from `rng`; errors call the message `field`.
 
     Raises LayerError for an unknown type, a blob without elements, or values that the type refuses.
     """
-    if filler_param.type not in FILLERS:
-        known = ", ".join(FILLERS)
-        raise LayerError("filler type", f'"{filler_param.type}"', f"Unknown filler name: use one of {known}")
+    check_filler(filler_param, field)
     if blob.count == 0:
         raise LayerError("blob", shape_string(blob.shape), "a parameter needs at least one element; check num_output")
-    if filler_param.sparse != -1 and filler_param.type != "gaussian":
-        raise LayerError("sparse", filler_param.sparse, "Sparsity not supported by this Filler. Use type gaussian")
-    FILLERS[filler_param.type](blob.data, filler_param, rng)
+    try:
+        FILLERS[filler_param.type](blob.data, filler_param, rng)
+    except LayerError as err:
+        err.field = f"{field}.{err.field}"
+        raise
+
+
+def check_filler(filler_param: caffe_pb2.FillerParameter, field: str) -> None:
+    """Raise LayerError if the type is unknown, with the nearest known one, or is not for sparse weights."""
+    name = filler_param.type
+    if name not in FILLERS:
+        hint = did_you_mean(name, FILLERS).removeprefix("; ") or f"use one of {', '.join(FILLERS)}"
+        raise LayerError(f"{field}.type", f'"{name}"', f"Unknown filler name: {hint}")
+    if filler_param.sparse != -1 and name != "gaussian":
+        text = "Sparsity not supported by this Filler. Use type gaussian"
+        raise LayerError(f"{field}.sparse", filler_param.sparse, text)
 
 
 @FILLERS.register("constant")
@@ -80,9 +92,7 @@ def _msra(data: Array, filler_param: caffe_pb2.FillerParameter, rng: np.random.G
 @FILLERS.register("bilinear")
 def _bilinear(data: Array, filler_param: caffe_pb2.FillerParameter, rng: np.random.Generator) -> None:
     if data.ndim != 4 or data.shape[2] != data.shape[3]:
-        raise LayerError(
-            "filler type", '"bilinear"', f"it needs a square kernel and 4 axes, not {shape_string(data.shape)}"
-        )
+        raise LayerError("type", '"bilinear"', f"it needs a square kernel and 4 axes, not {shape_string(data.shape)}")
     kernel = data.shape[3]
     factor = ceil(kernel / 2)
     centre = (kernel - 1) / (2 * factor)
@@ -107,7 +117,7 @@ def _normal(data: Array, mean: float, std: float, rng: np.random.Generator) -> N
 def _fan(data: Array, filler_param: caffe_pb2.FillerParameter) -> float:
     """Return how many inputs (or outputs, or their mean) belong to one element of the weights."""
     if data.ndim < 1:
-        raise LayerError("filler type", f'"{filler_param.type}"', "a scalar has no fan-in; use constant or gaussian")
+        raise LayerError("type", f'"{filler_param.type}"', "a scalar has no fan-in; use constant or gaussian")
     fan_in = data.size / data.shape[0]
     fan_out = data.size / data.shape[1] if data.ndim > 1 else data.size
     norms = caffe_pb2.FillerParameter

@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 
 from caffelite.core.blob import Blob
+from caffelite.core.errors import UnknownNameError
+from caffelite.core.prototxt.suggest import did_you_mean
 
 V = TypeVar("V")
+FIRST = 5  # names that an error lists where none is like the unknown one
 
 
 class ParamList(list[Blob]):
@@ -25,7 +28,31 @@ class ParamList(list[Blob]):
         )
 
 
-class FixedDict(OrderedDict[str, V]):
+class ByName(OrderedDict[str, V]):
+    """An OrderedDict that answers an unknown name with the nearest known one, by an UnknownNameError, a KeyError."""
+
+    noun = "entry"  # what the names are of
+
+    def __missing__(self, name: object) -> NoReturn:
+        hint = did_you_mean(name, self) if isinstance(name, str) else ""
+        if not hint and self:
+            hint = f"; there are {', '.join([*self][:FIRST])}{', ...' if len(self) > FIRST else ''}"
+        raise UnknownNameError(f'no {self.noun} "{name}"{hint}')
+
+
+class ByLayer(ByName[V]):
+    """Something for each layer, by its name."""
+
+    noun = "layer"
+
+
+class ByBlob(ByName[V]):
+    """Something for each blob, by its name."""
+
+    noun = "blob"
+
+
+class FixedDict(ByBlob[V]):
     """Blobs, or lists of them, by name; TypeError for `blobs["a"] = values`. A copy is a plain OrderedDict."""
 
     instead = "net.blobs[{name!r}].data[...] = values"  # what to write
@@ -50,3 +77,4 @@ class Params(FixedDict[list[Blob]]):
     """The parameters of each layer, by its name."""
 
     instead = "net.params[{name!r}][0].data[...] = values"
+    noun = "layer with parameters"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
+from google.protobuf.message import Message
 
 from caffelite.core import container, random
 from caffelite.core.blob import Blob, Shape
@@ -246,7 +247,8 @@ class Layer:
             budget.require(2 * size, "making its parameters and their gradients")
             for index, spec in enumerate(specs):
                 blob = self.new_blob(spec.shape)
-                fill(blob, spec.filler, random.generator(self.context.seed, self.name, "param", index))
+                rng = random.generator(self.context.seed, self.name, "param", index)
+                fill(blob, spec.filler, rng, _path_of(self.layer_param, spec.filler) or "filler")
                 self.blobs.append(blob)
         self.param_propagate_down = [True] * len(self.blobs)
 
@@ -307,6 +309,16 @@ class LossLayer(Layer):
                 f"{self.type} cannot backpropagate to labels; write propagate_down: false for bottom 1, "
                 "or feed labels from a layer without parameters",
             )
+
+
+def _path_of(message: Message, filler: caffe_pb2.FillerParameter) -> str:
+    """Return the path of the first filler in the message that is equal to this one, "" if there is none."""
+    for known, value in message.ListFields():
+        if known.name.endswith("filler") and value == filler:
+            return known.name
+        if isinstance(value, Message) and (path := _path_of(value, filler)):
+            return f"{known.name}.{path}"
+    return ""
 
 
 def _is_ours(layer_class: type[Layer]) -> bool:

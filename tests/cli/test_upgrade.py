@@ -81,7 +81,7 @@ def test_a_file_may_take_its_own_place(caffelite, old, folder):
     ("words", "status", "text"),
     [
         (["net", "in"], 1, "upgrade is missing OUT; write caffelite upgrade KIND IN OUT"),
-        (["net", "nowhere", "out"], 1, "File not found: nowhere"),
+        (["net", "nowhere", "out"], 2, "File not found: nowhere"),
         (["nets", "net.prototxt", "out"], 1, 'upgrade nets: KIND is net, solver or weights; did you mean "net"?'),
         (["net", "bad", "out"], 2, "bad:1:9: "),
         (["solver", "net.prototxt", "out"], 2, "net.prototxt: this describes a net, not a solver"),

@@ -49,6 +49,7 @@ def test_the_error_lists_the_places_each_once(nets, tmp_path):
         assert str(caught.value) == f"there is no such file (tried {tmp_path}/none.txt)"
 
 
+<<<<<<< HEAD
 def test_the_folder_that_holds_both_is_found_from_anywhere(tmp_path, monkeypatch):
     for folder in ("models", "solvers/deep", "solvers/models"):
         (tmp_path / folder).mkdir(parents=True)
@@ -62,6 +63,11 @@ def test_the_folder_that_holds_both_is_found_from_anywhere(tmp_path, monkeypatch
     monkeypatch.chdir("/")
     nearest = tmp_path / "solvers" / "models" / "net.prototxt"
     assert find_file("models/net.prototxt", tmp_path / "solvers" / "deep") == nearest
+=======
+def test_no_name_is_not_the_working_directory(tmp_path):
+    with pytest.raises(NoSuchFileError, match="^the name is empty$"):
+        find_file("", tmp_path)
+>>>>>>> messages
 
 
 def test_the_first_of_any_places(nets, tmp_path):

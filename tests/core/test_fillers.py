@@ -114,10 +114,11 @@ def test_bilinear(kernel, factors, dtype):
 @pytest.mark.parametrize(
     ("shape", "text", "message"),
     [
-        ((4,), 'type: "Xavier"', r'filler type is "Xavier"; Unknown filler name'),
+        ((4,), 'type: "Xavier"', r'^filler\.type is "Xavier"; Unknown filler name: did you mean "xavier"\?$'),
+        ((4,), 'type: "orthogonal"', "Unknown filler name: use one of bilinear, constant, .*, xavier$"),
         ((4, 4, 3, 5), 'type: "bilinear"', r'"bilinear"; it needs a square kernel and 4 axes, not 4 4 3 5 \(240\)'),
         ((4, 3, 3), 'type: "bilinear"', r"it needs a square kernel and 4 axes, not 4 3 3 \(36\)"),
-        ((10, 5), 'type: "uniform" sparse: 3', r"sparse is 3; Sparsity not supported by this Filler"),
+        ((10, 5), 'type: "uniform" sparse: 3', r"^filler\.sparse is 3; Sparsity not supported by this Filler"),
         (
             (10, 5),
             'type: "gaussian" sparse: 11',
@@ -125,7 +126,7 @@ def test_bilinear(kernel, factors, dtype):
         ),
         ((10, 5), 'type: "gaussian" sparse: -2', r"sparse is -2"),
         ((10, 5), 'type: "gaussian" std: 0', r"std is 0.0; a gaussian filler needs more than 0"),
-        ((10, 5), 'type: "gaussian" std: nan', r"std is nan"),
+        ((10, 5), 'type: "gaussian" std: nan', r"^filler\.std is nan"),
         ((4,), 'type: "uniform" min: 1 max: 0', r"min is 1.0; it must not be above max, which is 0.0"),
         ((), 'type: "xavier"', r"a scalar has no fan-in; use constant or gaussian"),
         ((), 'type: "msra"', r"a scalar has no fan-in; use constant or gaussian"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from caffelite.core.blob import Blob
-from caffelite.core.fixed import FixedDict, ParamList, Params
+from caffelite.core.errors import UnknownNameError
+from caffelite.core.fixed import ByBlob, ByLayer, FixedDict, ParamList, Params
 
 
 def test_a_list_of_parameters_grows_and_keeps_its_blobs():
@@ -40,3 +41,20 @@ def test_copies_are_plain(copied):
     assert type(made) is OrderedDict
     assert made["a"][0].shape == (2,)
     made["a"] = 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "noun"),
+    [(FixedDict, "blob"), (Params, "layer with parameters"), (ByBlob, "blob"), (ByLayer, "layer")],
+)
+def test_an_unknown_name_is_answered_with_a_near_one_or_some(kind, noun):
+    given = kind([("conv1", 1), ("pool", 2)])
+    with pytest.raises(UnknownNameError, match=f'^no {noun} "conv2"; did you mean "conv1"\\?$'):
+        given["conv2"]
+    with pytest.raises(KeyError, match=f'^no {noun} "x"; there are conv1, pool$'):
+        given["x"]
+    with pytest.raises(KeyError, match=f'^no {noun} "7"; there are a0, a1, a2, a3, a4, ...$'):
+        kind((f"a{number}", number) for number in range(6))[7]
+    with pytest.raises(KeyError, match=f'^no {noun} "x"$'):
+        kind([])["x"]
+    assert (given.get("x"), "x" in given, given["pool"]) == (None, False, 2)

@@ -7,7 +7,7 @@ from typing import TypeVar
 from caffelite.core import random
 from caffelite.core.blob import Shape
 from caffelite.core.errors import LayerError
-from caffelite.core.fillers import FILLERS, fill
+from caffelite.core.fillers import check_filler, fill
 from caffelite.core.layer import Blobs, Layer, TopMemory, register_layer
 from caffelite.proto import caffe_pb2
 
@@ -54,7 +54,8 @@ class DummyDataLayer(Layer):
         for index, (blob, filler) in enumerate(zip(top, self._fillers, strict=True)):
             if (filler.type == "constant") == constant:
                 rng = random.generator(self.context.seed, self.name, "fill", index, self.context.passes)
-                fill(blob, filler, rng)
+                given = min(index, len(self.layer_param.dummy_data_param.data_filler) - 1)
+                fill(blob, filler, rng, f"dummy_data_param.data_filler[{given}]")
 
 
 def _fillers(param: caffe_pb2.DummyDataParameter, tops: int) -> list[caffe_pb2.FillerParameter]:
@@ -66,13 +67,8 @@ def _fillers(param: caffe_pb2.DummyDataParameter, tops: int) -> list[caffe_pb2.F
             f"given {len(given)} times",
             f"Number of data fillers must be 0, 1 or equal to the number of tops: {tops}",
         )
-    for filler in given:
-        if filler.type not in FILLERS:
-            raise LayerError(
-                "dummy_data_param.data_filler.type",
-                f'"{filler.type}"',
-                f"Unknown filler name: use one of {', '.join(FILLERS)}",
-            )
+    for index, filler in enumerate(given):
+        check_filler(filler, f"dummy_data_param.data_filler[{index}]")
     return given if len(given) == tops else given * tops
 
 

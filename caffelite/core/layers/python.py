@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module, invalidate_caches
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +23,7 @@ from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
 
+NAMED = 3  # layers of a module that an error names
 STATE_KINDS = "biufU"  # numpy's: truth values, integers, numbers, text
 
 
@@ -90,10 +92,12 @@ class PythonLayer(Layer):
         except ModuleNotFoundError as err:
             if err.name is None or not f"{name}.".startswith(f"{err.name}."):
                 raise  # something that the module imports is missing
+            searched = ", ".join(dict.fromkeys(places))
             raise MissingModuleError(
                 "python_param.module",
                 f'"{name}"',
-                f"no such module on sys.path, in the working directory or beside the prototxt ({', '.join(places)})",
+                f"no such module on sys.path, in the working directory or beside the prototxt ({searched})"
+                f"{did_you_mean(name, _modules_in(places))}",
             ) from None
         self._warn_of_another(module)
         return module
@@ -117,19 +121,33 @@ class PythonLayer(Layer):
                 f"{did_you_mean(name, vars(module))}",
             )
         found: Callable[[caffe_pb2.LayerParameter], Any] = getattr(module, name)
+        if not callable(found) or (isinstance(found, type) and not issubclass(found, python_layer.Layer)):
+            raise self._no_layer(module)
         return found
 
     def _made(self, layer_class: Callable[[caffe_pb2.LayerParameter], Any]) -> python_layer.Layer:
         param = caffe_pb2.LayerParameter()
         param.CopyFrom(self.layer_param)
         made = self._noted("__init__", lambda: layer_class(param))
-        if isinstance(made, python_layer.Layer):
-            return made
+        if not isinstance(made, python_layer.Layer):
+            raise self._no_layer(sys.modules[self.layer_param.python_param.module])
+        return made
+
+    def _no_layer(self, module: ModuleType) -> LayerError:
+        """Return the error for what is no class derived from caffe.Layer, with those of the module that are."""
+        name = self.layer_param.python_param.layer
         fix = "it must be a class derived from caffe.Layer"
+        layers = [
+            other for other, value in vars(module).items() if isinstance(value, type) and _is_layer(value, module)
+        ]
+        if layers:
+            fix += f", as {' and '.join(layers[:NAMED])} in module {module.__name__}"
+        elif isinstance(getattr(module, name), type):
+            fix += f": class {name}(caffe.Layer)"
         other = getattr(sys.modules.get("caffe"), "__file__", None)
         if other is not None and sys.modules["caffe"] is not sys.modules["caffelite"]:
             fix += f"; here `caffe` is {other}: call caffelite.install_as_caffe() before anything imports that"
-        raise LayerError("python_param.layer", f'"{self.layer_param.python_param.layer}"', fix)
+        return LayerError("python_param.layer", f'"{name}"', fix)
 
     def _call(self, method: str, *arguments: Any) -> Any:
         return self._noted(method, lambda: getattr(self.user_layer, method)(*arguments))
@@ -197,3 +215,13 @@ class PythonLayer(Layer):
             self._call("set_state", state)
         else:
             log.warning('layer "%s": %s has no set_state, so it starts afresh', self.name, self._described())
+
+
+def _is_layer(value: type, module: ModuleType) -> bool:
+    return issubclass(value, python_layer.Layer) and value.__module__ == module.__name__
+
+
+def _modules_in(folders: Iterable[str]) -> Iterator[str]:
+    """Yield the names of the modules in the folders, as far as these can be read."""
+    for folder in folders:
+        yield from (found.name for found in iter_modules([folder]))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from caffelite.core import events, random
-from caffelite.core.blob import Array
+from caffelite.core.blob import Array, number_type
 from caffelite.core.errors import SolverError, UnknownNameError
 from caffelite.core.events import Action
 from caffelite.core.format import message_text
@@ -75,9 +75,9 @@ class Solver(ABC):
         solver_count: int = 1,
         python_layers: bool = True,
     ) -> None:
+        self.dtype = number_type(dtype)
         file = self.file = solver_file(source)
         self.param = file.param
-        self.dtype = np.dtype(dtype)
         self.solver_rank = solver_rank
         self.events = events.Events()
         self.log = SolverLog()
@@ -320,9 +320,16 @@ class Solver(ABC):
         """
         if not self.is_root:
             raise SolverError("only the solver of rank 0 takes snapshots")
+<<<<<<< HEAD
         self._refuse_bad_values()
         states = self._states() if self._held_states is None else self._held_states
         progress = Progress(self._iter, self.current_step, self.type, states)
+=======
+        self._refuse_bad_params()
+        if not os.path.isdir(os.path.dirname(self.param.snapshot_prefix) or "."):
+            check_folder(self.file)  # makes it; without `snapshot` nobody did so before
+        progress = Progress(self._iter, self.current_step, self.type)
+>>>>>>> messages
         files = write_snapshot(self.param, self.nets, self.histories, progress, self.events)
         self.last_snapshot = files.state_file
         return files

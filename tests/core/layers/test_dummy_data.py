@@ -79,7 +79,10 @@ def test_a_constant_stays_overwritten():
         ("num: 1 num: 2 channels: 1 height: 1 width: 1", "num is given 2 times"),
         (SHAPE * 2, "shape is given 2 times; write it once, or once per top blob: 3"),
         ("", "shape is given 0 times"),
-        (SHAPE + 'data_filler { type: "gauss" }', r'data_filler\.type is "gauss"; Unknown filler name: use one of'),
+        (
+            SHAPE + 'data_filler { type: "gauss" }',
+            r'data_filler\[0\]\.type is "gauss"; Unknown filler name: did you mean',
+        ),
     ],
 )
 def test_refuses(fields, message):
@@ -91,4 +94,11 @@ def test_a_filler_that_refuses_its_values_does_so_in_the_first_forward():
     layer = dummy(SHAPE + 'data_filler { type: "gaussian" std: 0 }')
     top = set_up(layer, [])
     with pytest.raises(LayerError, match="std is 0"):
+        layer.forward([], top)
+
+
+def test_values_that_a_filler_refuses_are_of_the_filler_with_this_number():
+    layer = dummy(SHAPE + 'data_filler {} data_filler { type: "uniform" min: 2 } data_filler {}')
+    top = set_up(layer, [], 3)
+    with pytest.raises(LayerError, match=r"^dummy_data_param\.data_filler\[1\]\.min is 2\.0; it must not be above max"):
         layer.forward([], top)

@@ -396,6 +396,23 @@ def test_classes_that_are_no_layers(net, layer, error, message):
         net(DATA + layer_text(layer))
 
 
+@pytest.mark.parametrize("layer", ["NoInit", "function", "NUMBER"])
+def test_what_is_no_layer_is_answered_with_the_layers_that_are_there(net, module, tmp_path, layer):
+    text = "import caffe\nclass NoInit:\n  pass\ndef function(param):\n  return 1\nNUMBER = 1\n"
+    (tmp_path / f"{module}.py").write_text(text + "class A(caffe.Layer):\n  pass\nclass B(A):\n  pass\n")
+    with pytest.raises(LayerError) as caught:
+        net(DATA + layer_text(layer))
+    assert str(caught.value).endswith(
+        f'python_param.layer is "{layer}"; it must be a class derived from caffe.Layer, as A and B in module {module}'
+    )
+
+
+def test_of_a_class_in_a_module_without_layers_it_is_said_how_it_is_derived(net, module, tmp_path):
+    (tmp_path / f"{module}.py").write_text("class Mine:\n  pass\n")
+    with pytest.raises(LayerError, match=r"derived from caffe\.Layer: class Mine\(caffe\.Layer\)$"):
+        net(DATA + layer_text("Mine"))
+
+
 def test_a_missing_forward_is_an_attribute_error(net):
     found = net(DATA + layer_text("Phase"))
     with pytest.raises(AttributeError, match="backward"):
@@ -404,6 +421,9 @@ def test_a_missing_forward_is_an_attribute_error(net):
 
 def test_a_missing_module(net, tmp_path):
     with pytest.raises(ImportError, match=r'python_param\.module is "no_such_module"; no such module .* beside the'):
+        net((DATA + layer_text("Scale")).replace("$", "no_such_module"))
+    (tmp_path / "no_such_modul.py").touch()
+    with pytest.raises(ImportError, match=r'beside the prototxt \(.*\); did you mean "no_such_modul"\?$'):
         net((DATA + layer_text("Scale")).replace("$", "no_such_module"))
     with pytest.raises(LayerError, match=r"python_param\.module is not given"):
         net((DATA + layer_text("Scale")).replace("$", ""))

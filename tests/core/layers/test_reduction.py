@@ -66,5 +66,5 @@ def test_no_items(operation):
 
 @pytest.mark.parametrize(("shape", "axis"), [((2, 3), 2), ((), 0)])
 def test_refuses_an_axis_that_is_not_there(shape, axis):
-    with pytest.raises(LayerError, match=rf"reduction_param\.axis is {axis}; a blob of shape"):
+    with pytest.raises(LayerError, match=rf"reduction_param\.axis is {axis}; (a blob of shape|the bottom is a scalar)"):
         run_forward(f'type: "Reduction" reduction_param {{ axis: {axis} }}', np.ones(shape))

@@ -317,3 +317,19 @@ def test_an_input_without_a_shape_that_two_layers_read_is_named_too():
     text = 'layer { name: "in" type: "Input" top: "in" }\n' + RELU % "r" + (RELU % "s").replace('"r"', '"s"')
     with pytest.raises(LayerError, match="a blob that several layers read needs one; layer \"in\" gives 'in' no shape"):
         net_of(text)
+
+
+def test_a_misspelt_filler_has_its_own_line(tmp_path):
+    (
+        tmp_path / "net.prototxt"
+    ).write_text("""layer { name: "in" type: "Input" top: "in" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "in" top: "ip" inner_product_param { num_output: 2
+    weight_filler { type: "xavier" }
+    bias_filler {
+        type: "constnt" } } }""")
+    with pytest.raises(LayerError) as caught:
+        Net(tmp_path / "net.prototxt", caffelite.TEST)
+    assert str(caught.value).endswith(
+        'net.prototxt:5: layer "ip" (InnerProduct): inner_product_param.bias_filler.type is "constnt"; '
+        'Unknown filler name: did you mean "constant"?'
+    )

@@ -105,3 +105,16 @@ def test_what_killed_runs_left_unfinished_is_removed(solvers, tmp_path):
         solvers.of(f'base_lr: 0.1 lr_policy: "fixed" snapshot: 2 snapshot_prefix: "{tmp_path}/a"')
         os.close(descriptor)
         assert {path.name for path in tmp_path.iterdir()} == {*others, path.name}
+
+
+def test_a_snapshot_without_an_interval_makes_the_folder_too(solvers, tmp_path):
+    path = solvers.write(tmp_path, f'base_lr: 1 lr_policy: "fixed" snapshot_prefix: "{tmp_path}/made/"')
+    assert get_solver(path).snapshot() == (
+        f"{tmp_path}/made/solver_iter_0.caffemodel",
+        f"{tmp_path}/made/solver_iter_0.solverstate",
+    )
+    path.write_text(path.read_text().replace("made/", "net.prototxt/"))
+    with pytest.raises(
+        SolverError, match=r"prototxt:2: Cannot write to snapshot prefix '.*net\.prototxt/solver_iter_0'"
+    ):
+        get_solver(path).snapshot()
