@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 class NoSuchFileError(FileNotFoundError):
-    """None of the places `tried` holds the file; who knows the field makes an error of its own of the text."""
+    """None of the places `tried` holds the file, or it has no name; who knows the field makes an error of the text."""
 
     def __init__(self, tried: list[str]) -> None:
-        super().__init__(f"there is no such file (tried {_listed(tried)})")
+        super().__init__(f"there is no such file (tried {_listed(tried)})" if tried else "the name is empty")
         self.tried = tried
 
 
@@ -74,27 +74,26 @@ def _listed(words: list[str]) -> str:
 def find_file(name: str, folder: Path | None) -> Path:
     """Return where the file or folder `name` is: as written, else in `folder`, that of the file which names it.
 
-    If it is not there either, the folders above `folder` are tried, the nearest first: `net: "models/a/net.prototxt"`
-    of solvers/a.prototxt is found from any working directory, in the folder that holds models/ and solvers/.
+    If it is not there either, and `name` begins with a folder, those above `folder` are tried, the nearest first:
+    `net: "models/a/net.prototxt"` of solvers/a.prototxt is found from any working directory, in the folder that holds
+    models/ and solvers/.
 
     Raises NoSuchFileError: `there is no such file (tried /a/list.txt, /b/c/list.txt and the folders above /b/c)`.
     """
-<<<<<<< HEAD
+    if not name:  # which would be the working directory
+        raise NoSuchFileError([])
     if folder is None or os.path.isabs(name):
         return first_existing([Path(name)])
     try:
         return first_existing([Path(name), folder / name])
     except NoSuchFileError as err:
         beside = Path(os.path.abspath(folder))
+        if len(Path(name).parts) == 1:  # of a name alone there may be many that are meant for something else
+            raise
         try:
             return first_existing(above / name for above in beside.parents)
         except NoSuchFileError:
             raise NoSuchFileError([*err.tried, f"the folders above {beside}"]) from None
-=======
-    if not name:  # which would be the working directory
-        raise NoSuchFileError("the name is empty")
-    return first_existing([Path(name), *([] if folder is None else [folder / name])])
->>>>>>> messages
 
 
 def first_existing(places: Iterable[Path]) -> Path:

@@ -38,18 +38,17 @@ def test_as_written_comes_before_beside(nets, tmp_path):
 def test_the_error_lists_the_places_each_once(nets, tmp_path):
     above = f"the folders above {nets}"
     with pytest.raises(NoSuchFileError) as caught:
-        find_file("none.txt", nets)
-    assert str(caught.value) == f"there is no such file (tried {tmp_path}/none.txt, {nets}/none.txt and {above})"
+        find_file("a/none.txt", nets)
+    assert str(caught.value) == f"there is no such file (tried {tmp_path}/a/none.txt, {nets}/a/none.txt and {above})"
     with pytest.raises(NoSuchFileError) as caught:
-        find_file("none.txt", Path("."))
-    assert caught.value.tried == [f"{tmp_path}/none.txt", f"the folders above {tmp_path}"]
+        find_file("a/none.txt", Path("."))
+    assert caught.value.tried == [f"{tmp_path}/a/none.txt", f"the folders above {tmp_path}"]
     for name, folder in ((str(tmp_path / "none.txt"), nets), ("none.txt", None)):
         with pytest.raises(NoSuchFileError) as caught:
             find_file(name, folder)
         assert str(caught.value) == f"there is no such file (tried {tmp_path}/none.txt)"
 
 
-<<<<<<< HEAD
 def test_the_folder_that_holds_both_is_found_from_anywhere(tmp_path, monkeypatch):
     for folder in ("models", "solvers/deep", "solvers/models"):
         (tmp_path / folder).mkdir(parents=True)
@@ -63,11 +62,14 @@ def test_the_folder_that_holds_both_is_found_from_anywhere(tmp_path, monkeypatch
     monkeypatch.chdir("/")
     nearest = tmp_path / "solvers" / "models" / "net.prototxt"
     assert find_file("models/net.prototxt", tmp_path / "solvers" / "deep") == nearest
-=======
+    (tmp_path / "net.prototxt").touch()
+    with pytest.raises(NoSuchFileError, match=f"tried /net.prototxt and {tmp_path}/solvers/net.prototxt"):
+        find_file("net.prototxt", tmp_path / "solvers")
+
+
 def test_no_name_is_not_the_working_directory(tmp_path):
     with pytest.raises(NoSuchFileError, match="^the name is empty$"):
         find_file("", tmp_path)
->>>>>>> messages
 
 
 def test_the_first_of_any_places(nets, tmp_path):

@@ -320,16 +320,11 @@ class Solver(ABC):
         """
         if not self.is_root:
             raise SolverError("only the solver of rank 0 takes snapshots")
-<<<<<<< HEAD
         self._refuse_bad_values()
-        states = self._states() if self._held_states is None else self._held_states
-        progress = Progress(self._iter, self.current_step, self.type, states)
-=======
-        self._refuse_bad_params()
         if not os.path.isdir(os.path.dirname(self.param.snapshot_prefix) or "."):
             check_folder(self.file)  # makes it; without `snapshot` nobody did so before
-        progress = Progress(self._iter, self.current_step, self.type)
->>>>>>> messages
+        states = self._states() if self._held_states is None else self._held_states
+        progress = Progress(self._iter, self.current_step, self.type, states)
         files = write_snapshot(self.param, self.nets, self.histories, progress, self.events)
         self.last_snapshot = files.state_file
         return files

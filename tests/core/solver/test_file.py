@@ -52,21 +52,23 @@ def test_the_old_type_is_replaced(write):
 
 
 def test_files_are_found_as_written_or_beside_the_solver_or_above_it(write, tmp_path, monkeypatch):
-    file = read_solver_file(write('base_lr: 1\nnet: "net.prototxt"'))
+    name = "nets/net.prototxt"
+    file = read_solver_file(write(f'base_lr: 1\nnet: "{name}"'))
     monkeypatch.chdir("/")
     with pytest.raises(SolverError) as caught:
-        file.find("net", "net.prototxt")
+        file.find("net", name)
     assert str(caught.value) == (
-        f'{file.path}:2: net is "net.prototxt"; there is no such file '
-        f"(tried /net.prototxt, {tmp_path}/net.prototxt and the folders above {tmp_path})"
+        f'{file.path}:2: net is "{name}"; there is no such file '
+        f"(tried /{name}, {tmp_path}/{name} and the folders above {tmp_path})"
     )
-    (tmp_path / "net.prototxt").touch()
-    assert file.find("net", "net.prototxt") == tmp_path / "net.prototxt"
-    (tmp_path / "net.prototxt").rename(tmp_path.parent / "net.prototxt")
-    assert file.find("net", "net.prototxt") == tmp_path.parent / "net.prototxt"
-    (tmp_path.parent / "net.prototxt").rename(tmp_path / "net.prototxt")
+    (tmp_path / "nets").mkdir()
+    (tmp_path / name).touch()
+    assert file.find("net", name) == tmp_path / name
+    (tmp_path / "nets").rename(tmp_path.parent / "nets")
+    assert file.find("net", name) == tmp_path.parent / name
+    (tmp_path.parent / "nets").rename(tmp_path / "nets")
     monkeypatch.chdir(tmp_path)
-    assert str(file.find("net", "net.prototxt")) == "net.prototxt"
+    assert str(file.find("net", name)) == name
 
 
 def test_a_message_has_no_lines(tmp_path):

@@ -214,7 +214,8 @@ def test_nothing_grows_from_one_iteration_to_the_next(solvers):
             sizes.append(traced())
     finally:
         tracemalloc.stop()
-    assert min(np.diff(sizes)) < 4_000  # what grows, grows every time; a table that is enlarged once does not
+    # one object of Python's an iteration would be 20,000 bytes; numba's own tables fill up ever more slowly
+    assert min(np.diff(sizes)) < 10_000
 
 
 def test_an_error_in_an_inline_net_names_the_solvers_file_and_line(tmp_path):
