@@ -18,6 +18,16 @@ def test_makes_databases_in_data(tmp_path, monkeypatch, capsys):
     assert LmdbReader(tmp_path / "data" / "digits_test_lmdb").entries == 360
 
 
+def test_what_is_there_is_left_alone_and_said_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    main(["dataset", "digits"])
+    capsys.readouterr()
+    assert main(["dataset", "digits"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "data/digits_train_lmdb\ndata/digits_test_lmdb\n"
+    assert "data/digits_train_lmdb is already there (1437 records); left alone" in err
+
+
 def test_out(tmp_path, capsys):
     assert main(["dataset", "digits", "--out", str(tmp_path / "some" / "folder")]) == 0
     assert (tmp_path / "some" / "folder" / "digits_train_lmdb").is_dir()

@@ -1,21 +1,30 @@
-"""Time each layer type, here and in PyTorch, forward and backward: python tools/benchmarks/layers.py [TYPE ...]."""
+"""Time each layer type, forward and backward, also in PyTorch if it is installed.
+
+python tools/benchmarks/layers.py [TYPE ...]
+"""
+
+from __future__ import annotations
 
 import argparse
 import os
 import time
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-import torch
-import torch.nn.functional as F
 from timing import Sample, Timing, interleave, machine_text
-from torch import Tensor
 
 from caffelite.core.blob import Blob
 from caffelite.core.layer import Layer
 from caffelite.testing import layer_from, set_up
+
+WITH_TORCH = find_spec("torch") is not None
+if WITH_TORCH:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
 
 SHAPE = (8, 64, 56, 56)
 Run = Callable[[], object]
@@ -42,31 +51,32 @@ def _channels(v: Tensor) -> Tensor:
     return v.view(-1, 1, 1)
 
 
+# PyTorch's functions are named inside lambdas, so that the table can be read where there is no PyTorch
 CASES = (
-    Case('type: "ReLU"', F.relu),
+    Case('type: "ReLU"', lambda x: F.relu(x)),
     Case('type: "ReLU" relu_param { negative_slope: 0.1 }', lambda x: F.leaky_relu(x, 0.1)),
-    Case('type: "PReLU"', F.prelu),
-    Case('type: "ELU"', F.elu),
-    Case('type: "Sigmoid"', torch.sigmoid),
-    Case('type: "TanH"', torch.tanh),
-    Case('type: "AbsVal"', torch.abs),
+    Case('type: "PReLU"', lambda x, w: F.prelu(x, w)),
+    Case('type: "ELU"', lambda x: F.elu(x)),
+    Case('type: "Sigmoid"', lambda x: torch.sigmoid(x)),
+    Case('type: "TanH"', lambda x: torch.tanh(x)),
+    Case('type: "AbsVal"', lambda x: torch.abs(x)),
     Case('type: "Power" power_param { power: 2 scale: 0.5 shift: 1 }', lambda x: (1 + 0.5 * x) ** 2),
     Case('type: "Power" power_param { power: 0.7 scale: 0.1 shift: 2 }', lambda x: (2 + 0.1 * x) ** 0.7),
-    Case('type: "Exp"', torch.exp),
+    Case('type: "Exp"', lambda x: torch.exp(x)),
     Case('type: "Log" log_param { shift: 9 }', lambda x: torch.log(x + 9)),
-    Case('type: "BNLL"', F.softplus),
+    Case('type: "BNLL"', lambda x: F.softplus(x)),
     Case('type: "Clip" clip_param { min: -1 max: 1 }', lambda x: torch.clamp(x, -1, 1)),
-    Case('type: "Swish"', F.silu),
+    Case('type: "Swish"', lambda x: F.silu(x)),
     Case('type: "Threshold"', lambda x: (x > 0).float()),
     Case('type: "Dropout"', lambda x: F.dropout(x, 0.5, True)),
     Case('type: "BatchNorm"', lambda x, *sums: F.batch_norm(x, None, None, None, None, True)),
     Case('type: "Scale"', lambda x, w: x * _channels(w)),
     Case('type: "Scale" scale_param { bias_term: true }', lambda x, w, b: x * _channels(w) + _channels(b)),
-    Case('type: "Scale" scale_param { axis: 0 }', torch.mul, (SHAPE,)),
+    Case('type: "Scale" scale_param { axis: 0 }', lambda x, y: torch.mul(x, y), (SHAPE,)),
     Case('type: "Bias"', lambda x, b: x + _channels(b)),
-    Case('type: "Eltwise"', torch.add, (SHAPE,)),
-    Case('type: "Eltwise" eltwise_param { operation: PROD }', torch.mul, (SHAPE,)),
-    Case('type: "Eltwise" eltwise_param { operation: MAX }', torch.maximum, (SHAPE,)),
+    Case('type: "Eltwise"', lambda x, y: torch.add(x, y), (SHAPE,)),
+    Case('type: "Eltwise" eltwise_param { operation: PROD }', lambda x, y: torch.mul(x, y), (SHAPE,)),
+    Case('type: "Eltwise" eltwise_param { operation: MAX }', lambda x, y: torch.maximum(x, y), (SHAPE,)),
     Case('type: "Pooling" pooling_param { kernel_size: 3 stride: 2 }', lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True)),
     Case('type: "Pooling" pooling_param { kernel_size: 2 stride: 2 }', lambda x: F.max_pool2d(x, 2, 2)),
     Case(
@@ -99,7 +109,8 @@ def main() -> None:
     if options.threads > (os.cpu_count() or 1):
         raise SystemExit(f"--threads is {options.threads}; this machine has {os.cpu_count()} cores")
     numba.set_num_threads(options.threads)
-    torch.set_num_threads(options.threads)
+    if WITH_TORCH:
+        torch.set_num_threads(options.threads)
     print(machine_text(options.threads, ("numpy", "numba", "torch")))
     print(f"bottoms {' x '.join(map(str, SHAPE))}, float32; torch: its time over ours\n")
     print(f"{'layer':68s} {'forward':>9s} {'GB/s':>5s} {'torch':>6s} {'backward':>9s} {'GB/s':>5s} {'torch':>6s}")
@@ -112,7 +123,7 @@ def line_of(case: Case, options: argparse.Namespace) -> str:
     """Time one case and return its line: microseconds, GB/s and PyTorch's time over ours."""
     layer, bottom, top = ready(case)
     candidates = {"ours": clocked(lambda: layer.forward(bottom, top), ours_backward(layer, bottom, top))}
-    if case.torchs is not None:
+    if WITH_TORCH and case.torchs is not None:
         candidates["torch"] = torch_sample(case, layer, bottom)
     timings = interleave(candidates, options.blocks, options.samples)
     text = case.text.removeprefix("type: ") + (", in place" if case.in_place else "")

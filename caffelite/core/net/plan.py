@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from caffelite.core.blob import Array, Blob, Shape
@@ -247,8 +248,10 @@ def final_after(owners: Sequence[int], offsets: Sequence[int], size: int, layers
     owners, offsets: for each learnable parameter the first layer that uses it, which runs backward last of them, and
     where it begins. Those of the last layers come first in the arena.
     """
-    pairs = list(zip(owners, offsets, strict=True))
-    return [min((offset for owner, offset in pairs if owner < layer), default=size) for layer in range(layers)]
+    begins = [size] * layers  # where the parameters of a layer do
+    for owner, offset in zip(owners, offsets, strict=True):
+        begins[owner] = min(begins[owner], offset)
+    return list(accumulate([size, *begins[:-1]], min))[:layers]
 
 
 def with_location(err: CaffeliteError | MemoryError, layer: LayerParameter, place: Place | None) -> CaffeliteError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -189,6 +190,8 @@ class Solver(ABC):
         if state_file is not None:
             self.events.send(events.RestoreStarted(self._iter, os.fspath(state_file)))
             self.restore(state_file)
+        if self._iter >= param.max_iter > 0 and self.is_root:
+            log.info("There is nothing to do: this is iteration %d, and max_iter is %d", self._iter, param.max_iter)
         self.step(param.max_iter - self._iter)
         if snapshot_after and not self.is_due(param.snapshot):
             self.snapshot()
@@ -205,7 +208,10 @@ class Solver(ABC):
         self.events.send(events.OptimizationDone(self._iter))
 
     def step(self, iterations: int) -> None:
-        """Train for so many iterations, or until the action source says stop."""
+        """Train for so many iterations, or until the action source says stop; TypeError for a part of one."""
+        if not isinstance(iterations, SupportsIndex):
+            raise TypeError(f"step takes a whole number of iterations, not {iterations!r}")
+        iterations = operator.index(iterations)
         require_lr_policy(self.file)
         if iterations > 0 and not self._started:
             tell_findings(self.file, self.net)

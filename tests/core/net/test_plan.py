@@ -159,6 +159,8 @@ def test_which_part_of_the_arena_is_final_after_each_layer():
     # three parameters of layers 1, 1 and 3, the last of them first in the arena
     assert final_after([1, 1, 3], [48, 16, 0], 64, 5) == [64, 64, 16, 16, 0]
     assert final_after([], [], 0, 2) == [0, 0]
+    many = range(50_000)
+    assert final_after(many, [50_000 - owner for owner in many], 50_001, 50_000)[-1] == 2  # in no time
 
 
 SHARED = """

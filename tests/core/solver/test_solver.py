@@ -99,7 +99,17 @@ def test_an_exception_in_a_callback_comes_out_and_the_iteration_does_not_count(s
     assert solver.iter == 0
 
 
-def test_solve_displays_the_final_loss_and_ends(solvers):
+@pytest.mark.parametrize("iterations", [2.5, "3", None, np.float32(2)])
+def test_a_part_of_an_iteration_is_refused(solvers, iterations):
+    solver = solvers.of(FIXED)
+    with pytest.raises(TypeError, match="step takes a whole number of iterations, not "):
+        solver.step(iterations)
+    assert solver.iter == 0
+    solver.step(np.int64(2))
+    assert solver.iter == 2
+
+
+def test_solve_displays_the_final_loss_and_ends(solvers, caplog):
     solver = solvers.of(FIXED + "max_iter: 4 snapshot_after_train: false display: 2 average_loss: 2")
     seen = []
     solver.events.add(seen.append)
@@ -107,7 +117,9 @@ def test_solve_displays_the_final_loss_and_ends(solvers):
     assert solver.iter == 4
     assert isinstance(seen[-1], OptimizationDone)
     seen.clear()
-    solver.solve()  # nothing is left to do
+    with caplog.at_level("INFO", "caffelite"):
+        solver.solve()
+    assert "There is nothing to do: this is iteration 4, and max_iter is 4" in caplog.messages
     assert solver.iter == 4
     assert isinstance(seen[-1], OptimizationDone)
 

@@ -38,11 +38,10 @@ def cache_folder() -> Path | None:
 
     One that other users can write is closed to them and emptied.
     """
-    chosen = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    folder = Path(chosen or os.path.expanduser("~/.cache")) / "caffelite" / "kernels"
+    folder = _chosen_folder() / "caffelite" / "kernels"
     try:
-        if not chosen and not folder.is_absolute():
-            raise FileNotFoundError("this user has no home folder")
+        if folder.parts[0].startswith("~"):
+            raise FileNotFoundError("this user has no home folder; NUMBA_CACHE_DIR may name another")
         folder.mkdir(0o700, parents=True, exist_ok=True)
         _refuse_others_code(folder)
         temporaries.remove_leftovers(folder, lambda name: name.endswith(SUFFIX))
@@ -51,6 +50,14 @@ def cache_folder() -> Path | None:
         warnings.warn(f"kernels are compiled anew in every run: {folder} cannot keep them ({err})", stacklevel=2)
         return None
     return folder
+
+
+def _chosen_folder() -> Path:
+    """Return the folder that the environment names; it begins with ~ if that is the home of a user who has none."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    if chosen.startswith("~/") and os.environ.get("HOME") == "":  # Python takes that for the root folder
+        return Path(chosen)
+    return Path(os.path.expanduser(chosen))  # a shell has not seen what stands in a file of settings
 
 
 def _refuse_others_code(folder: Path) -> None:

@@ -15,8 +15,15 @@ from typing import Any, TypeVar
 
 import numba
 
+from caffelite.core.errors import UsageError
 from caffelite.core.kernels.jit.threads import run_in_pool, thread_count
 from caffelite.core.kernels.jit.versions import PUBLIC_OPTIONS, is_tested
+
+if numba.config.DISABLE_JIT:
+    raise UsageError(
+        "NUMBA_DISABLE_JIT is set, but caffelite's kernels cannot run uncompiled: they use instructions of the "
+        "processor that Python has no words for; unset it"
+    )
 
 if is_tested():
     from caffelite.core.kernels.jit.numba_compat import Kernel, launcher_of

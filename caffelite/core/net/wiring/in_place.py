@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
+from math import inf
 
 from caffelite.core.layer import TopMemory
 
@@ -64,7 +66,10 @@ def in_place_copies(layers: Sequence[LayerMemory]) -> Copies:
 
 
 def _by_layer(tops: set[Top], count: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(sorted(top for layer, top in tops if layer == index)) for index in range(count))
+    found: list[list[int]] = [[] for _ in range(count)]
+    for layer, top in sorted(tops):
+        found[layer].append(top)
+    return tuple(map(tuple, found))
 
 
 @dataclass
@@ -73,13 +78,13 @@ class _Values:
 
     roots: the value whose memory it is in. views: the last top on the way from there that is a view of its bottom.
     makers: the layer it is the top of (its key's first number). readers: (layer, bottom index) of each reader.
-    overwritten: (layer, value) of each in-place layer and the value that it works on.
+    writers: for each root the layers that work in place in its memory, (layer, the value that it works on) each.
     """
 
     roots: dict[Top, Top] = field(default_factory=dict)
     views: dict[Top, Top | None] = field(default_factory=dict)
     readers: dict[Top, list[tuple[int, int]]] = field(default_factory=dict)
-    overwritten: list[tuple[int, Top]] = field(default_factory=list)
+    writers: dict[Top, list[tuple[int, Top]]] = field(default_factory=dict)
 
 
 def _follow(layers: Sequence[LayerMemory], own: set[Top]) -> _Values:
@@ -95,7 +100,7 @@ def _follow(layers: Sequence[LayerMemory], own: set[Top]) -> _Values:
             values.roots[top], values.views[top] = top, None
             if layer.works_in_place_on(top_index):
                 below = bottoms[top_index]
-                values.overwritten.append((index, below))
+                values.writers.setdefault(values.roots[below], []).append((index, below))
                 values.roots[top], values.views[top] = values.roots[below], values.views[below]
             elif layer.tops[top_index] is TopMemory.BOTTOM and top not in own:
                 values.roots[top], values.views[top] = values.roots[bottoms[0]], top
@@ -104,40 +109,64 @@ def _follow(layers: Sequence[LayerMemory], own: set[Top]) -> _Values:
 
 
 def _conflicts(layers: Sequence[LayerMemory], own: set[Top]) -> tuple[set[Top], set[Top]]:
-    """Return the tops that need memory of their own, and those that their maker's gradient needs a copy of."""
+    """Return the tops that need memory of their own, and those that their maker's gradient needs a copy of.
+
+    What follows for a value from the layers that write over its memory is found from the last of them, or from the two
+    values that are read last: going through all pairs took seconds for a thousand in-place layers in a row.
+    """
     values = _follow(layers, own)
     found_own: set[Top] = set()
     found_kept: set[Top] = set()
-    for writer, target in values.overwritten:
-        root, view = values.roots[target], values.views[target]
+    for root, members in _by_root(values).items():
+        writers = values.writers.get(root, [])
+        last = {values.views[target]: writer for writer, target in writers}  # of each view
         memory = TopMemory.OWN if root in own else layers[root[0]].tops[root[1]]
-        if memory is TopMemory.KEPT or (memory is TopMemory.USER and view is not None):
-            found_own.add(view or root)
-        for value in _in_memory_of(values, root, writer):
-            maker, top_index = value
-            if top_index in layers[maker].gradient_reads_tops:
-                if values.views[value] == view:
-                    found_kept.add(value)
-                elif view is not None:
-                    found_own.add(view)
-            if view is not None and value != target and _is_read_later(layers, values, value, writer):
-                found_own.add(view)
+        if memory is TopMemory.KEPT:
+            found_own.update(view or root for view in last)
+        elif memory is TopMemory.USER:
+            found_own.update(view for view in last if view is not None)
+        for value in members:
+            if value[1] in layers[value[0]].gradient_reads_tops:
+                for view in (view for view, writer in last.items() if writer > value[0]):
+                    if values.views[value] == view:
+                        found_kept.add(value)
+                    elif view is not None:
+                        found_own.add(view)
+        found_own.update(_written_over_too_early(layers, values, writers, members))
     return found_own, found_kept
 
 
-def _in_memory_of(values: _Values, root: Top, writer: int) -> Iterator[Top]:
-    """Values in the memory of `root` that are there when layer `writer` writes over it."""
-    return (value for value, its_root in values.roots.items() if its_root == root and value[0] < writer)
+def _by_root(values: _Values) -> dict[Top, list[Top]]:
+    """Return the values in each memory that is written over, in the order in which they are made."""
+    members: dict[Top, list[Top]] = {root: [] for root in values.writers}
+    for value, root in values.roots.items():
+        if root in members:
+            members[root].append(value)
+    return members
 
 
-def _is_read_later(layers: Sequence[LayerMemory], values: _Values, value: Top, writer: int) -> bool:
-    """Whether the value is an output, or `writer` or a layer behind it reads it, or a gradient without a copy does."""
-    if not values.readers[value]:
-        return True
-    for reader, bottom_index in values.readers[value]:
-        if reader >= writer:
-            return True
-        in_place = layers[reader].works_in_place_on(bottom_index)
-        if bottom_index in layers[reader].gradient_reads_bottoms and not in_place:
-            return True
-    return False
+def _written_over_too_early(
+    layers: Sequence[LayerMemory], values: _Values, writers: Sequence[tuple[int, Top]], members: Sequence[Top]
+) -> Iterator[Top]:
+    """Yield each view on which a layer writes over a value, other than its own bottom, that is read later."""
+    first = second = (-1.0, (-1, -1))  # of the values there are when a layer writes, the two that are read last
+    waiting = iter(members)
+    value = next(waiting, None)
+    for writer, target in writers:
+        while value is not None and value[0] < writer:
+            first, second = nlargest(2, (first, second, (_last_read(layers, values, value), value)))
+            value = next(waiting, None)
+        view = values.views[target]
+        last_read, _ = second if first[1] == target else first
+        if view is not None and last_read >= writer:
+            yield view
+
+
+def _last_read(layers: Sequence[LayerMemory], values: _Values, value: Top) -> float:
+    """Return the last layer that reads the value; infinity for an output, or if a gradient without a copy reads it."""
+    readers = values.readers[value]
+    for reader, bottom_index in readers:
+        if bottom_index in layers[reader].gradient_reads_bottoms:
+            if not layers[reader].works_in_place_on(bottom_index):
+                return inf
+    return max((reader for reader, _ in readers), default=inf)

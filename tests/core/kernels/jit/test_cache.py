@@ -81,16 +81,27 @@ def test_a_disk_without_room_for_the_folder(small_disk, chosen_folder):
         assert chosen_folder(small_disk) is None
 
 
-def test_a_user_without_a_home_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize("variables", [{}, {"HOME": ""}, {"NUMBA_CACHE_DIR": "~/mine"}, {"XDG_CACHE_HOME": "~/mine"}])
+def test_a_user_without_a_home_folder(tmp_path, monkeypatch, variables):
     monkeypatch.chdir(tmp_path)
     for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # its answer where there is none
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    if "HOME" not in variables:
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # its answer where there is none
     cache.cache_folder.cache_clear()
     with pytest.warns(UserWarning, match="no home folder"):
         assert cache.cache_folder() is None
     cache.cache_folder.cache_clear()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_home_that_no_shell_has_filled_in(tmp_path, monkeypatch, chosen_folder):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert chosen_folder("~/mine") == tmp_path / "home" / "mine" / "caffelite" / "kernels"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_a_full_disk_costs_one_warning_and_leaves_no_file(full_disk):

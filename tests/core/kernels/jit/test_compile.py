@@ -134,3 +134,14 @@ def test_a_launch_is_loaded_from_the_cache(tmp_path, layer):
     assert [output[:4] for output in outputs] == [["1", "2", "0", "0"], ["1", "2", "0", "1"]]
     if layer == "workqueue":
         assert outputs[0][4] == layer
+
+
+def test_kernels_that_may_not_be_compiled_are_one_sentence(tmp_path):
+    variables = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    words = [sys.executable, "-m", "caffelite", "device_query"]
+    done = subprocess.run(words, capture_output=True, text=True, env=variables, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "caffelite: error: NUMBA_DISABLE_JIT is set, but caffelite's kernels "
+    )
+    assert "Traceback" not in done.stderr

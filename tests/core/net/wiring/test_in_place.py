@@ -1,5 +1,7 @@
 """Who copies, on layers described by hand: blob numbers, whose memory the tops are, what gradients read."""
 
+import time
+
 import pytest
 
 from caffelite.core.layer import TopMemory
@@ -96,3 +98,14 @@ def test_an_output_is_not_written_over_through_another_view():
 def test_another_bottom_of_the_in_place_layer_is_not_written_over_through_a_view(reads_bottoms):
     made, split = layer([0], [1]), layer([1], [2, 3], BOTTOM)
     assert copies(INPUT, made, split, layer([2, 3], [2], reads_bottoms=reads_bottoms)) == ([(2, 0)], [])
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_the_work_grows_with_the_layers_and_not_with_their_square(view):
+    start = time.perf_counter()
+    first = layer([0], [1], BOTTOM if view else OWN)
+    assert copies(layer([], [0]), first, *[layer([1], [1], reads_tops=[0])] * 10_000) == (
+        [],
+        [(index, 0) for index in range(2, 10_001)],  # of all but the last
+    )
+    assert time.perf_counter() - start < 20  # 0.2 s; it was minutes
