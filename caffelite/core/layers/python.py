@@ -137,16 +137,16 @@ class PythonLayer(Layer):
         """Return the error for what is no class derived from caffe.Layer, with those of the module that are."""
         name = self.layer_param.python_param.layer
         fix = "it must be a class derived from caffe.Layer"
+        caffe_file = getattr(sys.modules.get("caffe"), "__file__", None)
         layers = [
             other for other, value in vars(module).items() if isinstance(value, type) and _is_layer(value, module)
         ]
-        if layers:
+        if caffe_file is not None and sys.modules["caffe"] is not sys.modules["caffelite"]:
+            fix += f"; here `caffe` is {caffe_file}: call caffelite.install_as_caffe() before anything imports that"
+        elif layers:
             fix += f", as {' and '.join(layers[:NAMED])} in module {module.__name__}"
         elif isinstance(getattr(module, name), type):
             fix += f": class {name}(caffe.Layer)"
-        other = getattr(sys.modules.get("caffe"), "__file__", None)
-        if other is not None and sys.modules["caffe"] is not sys.modules["caffelite"]:
-            fix += f"; here `caffe` is {other}: call caffelite.install_as_caffe() before anything imports that"
         return LayerError("python_param.layer", f'"{name}"', fix)
 
     def _call(self, method: str, *arguments: Any) -> Any:

@@ -10,12 +10,13 @@ versions.py does not know, kernels are plain functions of numba's, and a pool of
 import os
 import threading
 from collections.abc import Callable
-from functools import cached_property, update_wrapper
+from functools import update_wrapper
 from typing import Any, TypeVar
 
 import numba
 
 from caffelite.core.errors import UsageError
+from caffelite.core.kernels.jit.once import made_once
 from caffelite.core.kernels.jit.threads import run_in_pool, thread_count
 from caffelite.core.kernels.jit.versions import PUBLIC_OPTIONS, is_tested
 
@@ -79,9 +80,9 @@ class ParallelKernel:
         with LAUNCH_LOCK:
             self.launcher(workers, *args)
 
-    @cached_property
+    @made_once
     def launcher(self) -> Any:
-        """The compiled function of the number of workers and the arguments that calls the threads."""
+        """Return the compiled function of the number of workers and the arguments that calls the threads."""
         return launcher_of(self.share, self._function)
 
     def serial(self, *args: Any) -> None:

@@ -11,7 +11,7 @@ import pickle
 import types as python_types
 import weakref
 from collections.abc import Callable
-from functools import cached_property, update_wrapper
+from functools import update_wrapper
 from typing import Any
 
 import numba
@@ -24,6 +24,7 @@ from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from caffelite.core.kernels.jit.cache import FileForEachKey, cache_folder
+from caffelite.core.kernels.jit.once import made_once
 from caffelite.core.kernels.jit.progress import watch
 from caffelite.core.kernels.jit.sources import has_source, place_of, source_stamp
 from caffelite.core.kernels.jit.versions import PUBLIC_OPTIONS
@@ -55,14 +56,14 @@ class Kernel:
         update_wrapper(self, function)
         self._function = function
 
-    @cached_property
+    @made_once
     def inner(self) -> Any:
-        """The form that kernels call."""
+        """Return the form that kernels call."""
         return _compile(self._function, self._function, no_cpython_wrapper=True)
 
-    @cached_property
+    @made_once
     def outer(self) -> Any:
-        """The form that Python calls."""
+        """Return the form that Python calls."""
         twin = _renamed(self._function, "python")
         return _compile(twin, twin)
 
