@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from caffelite.core.mode import set_mode_cpu, set_mode_gpu
     from caffelite.core.random import set_random_seed
     from caffelite.pycaffe import Net
+    from caffelite.pycaffe_log import init_log, log
     from caffelite.pycaffe_solver import (
         AdaDeltaSolver,
         AdaGradSolver,
@@ -51,8 +52,10 @@ _HOMES = {
     "SGDSolver": "caffelite.pycaffe_solver",
     "Solver": "caffelite.pycaffe_solver",
     "get_solver": "caffelite.pycaffe_solver",
+    "init_log": "caffelite.pycaffe_log",
     "install_as_caffe": "caffelite.as_caffe",
     "layer_type_list": "caffelite.core.layer",
+    "log": "caffelite.pycaffe_log",
     "set_mode_cpu": "caffelite.core.mode",
     "set_mode_gpu": "caffelite.core.mode",
     "set_random_seed": "caffelite.core.random",
@@ -73,8 +76,10 @@ __all__ = [
     "SGDSolver",
     "Solver",
     "get_solver",
+    "init_log",
     "install_as_caffe",
     "layer_type_list",
+    "log",
     "set_mode_cpu",
     "set_mode_gpu",
     "set_random_seed",

@@ -7,7 +7,6 @@ import getpass
 import logging
 import os
 import platform
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from caffelite.cli import streams
-from caffelite.cli.caffe_places import caffe_place
 from caffelite.cli.command import Arguments
 from caffelite.cli.flags import Flag, boolean, int32, string
 from caffelite.core.errors import UsageError, printable
 from caffelite.core.files import Kind, UnreachableError, kind_of
 from caffelite.core.kernels.jit.progress import Report, watch
+from caffelite.pycaffe_log import GlogFormatter
 
 LOGTOSTDERR = boolean("logtostderr", "Log to stderr only, not to files.")
 ALSOLOGTOSTDERR = boolean("alsologtostderr", "Log everything to stderr, also beside files.", default=True)
@@ -34,19 +33,6 @@ FLAGS: tuple[Flag[Any], ...] = (QUIET, LOGTOSTDERR, ALSOLOGTOSTDERR, STDERRTHRES
 LOGGER = logging.getLogger("caffelite")
 LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 NAMES = {logging.INFO: "INFO", logging.WARNING: "WARNING", logging.ERROR: "ERROR"}
-LETTERS = {logging.DEBUG: "I", logging.INFO: "I", logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "F"}
-
-
-class GlogFormatter(logging.Formatter):
-    """Puts level, time, thread and place before the text; further lines of the text stand alone, as in glog."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line of `record`, without a newline."""
-        when = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
-        micros = int(record.created * 1e6) % 1_000_000
-        letter = LETTERS.get(record.levelno, "I")
-        text = printable(record.getMessage())
-        return f"{letter}{when}.{micros:06d} {threading.get_native_id():5d} {caffe_place(record)}] {text}"
 
 
 class StderrHandler(logging.Handler):

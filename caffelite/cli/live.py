@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,12 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
     console = Console(stderr=True)
     columns = BarColumn(bar_width=24), TextColumn("{task.description}", markup=False)
     progress = Progress(
-        *columns, console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        *columns,
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # what a Python layer prints comes above, too
+        redirect_stderr=True,
     )
 
     def write(text: str) -> None:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from caffelite.cli.caffe_places import caffe_place
+from caffelite.caffe_places import caffe_place
 
 PLACED = re.compile(r"[IW](?:MMDD \S+ TID|\d{4} \S+ +\d+) ([^ \]]+:\d+)\] (.*)")
 # The lines that scripts look for have the numbers of the release 1.0, a little before the version of the stored logs.
