@@ -97,7 +97,7 @@ def test_refuses_both_kinds_of_mean(tmp_path):
         transformer(f'mean_file: "{path}" mean_value: 3')
 
 
-@pytest.mark.parametrize(("name", "words"), [("", "Is a directory"), ("nowhere", "there is no such file .*")])
+@pytest.mark.parametrize(("name", "words"), [("", "it is a folder"), ("nowhere", "there is no such file .*")])
 def test_refuses_a_missing_mean_file(name, words, tmp_path):
     with pytest.raises(LayerError, match=rf'mean_file is "{name}"; {words}; .*what compute_image_mean writes'):
         transformer(f'mean_file: "{name}"', folder=tmp_path)
