@@ -1,12 +1,17 @@
 """BlobProto, the stored form of a blob: values, shape and the old 4-axis form. Source: src/caffe/blob.cpp."""
 
+from __future__ import annotations
+
+import os
 from math import prod
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import WeightsError
+from caffelite.core.files import open_file
 from caffelite.core.format import shape_string
 from caffelite.proto import caffe_pb2
 
@@ -30,6 +35,19 @@ def read_blob(proto: caffe_pb2.BlobProto) -> Array:
         return values.reshape(shape)
     except ValueError as err:  # more axes than numpy has, or sizes beyond 2^63 beside a 0
         raise WeightsError(f"a blob cannot have the shape {shape_string(shape)}: {err}") from None
+
+
+def read_blob_file(path: str | os.PathLike[str]) -> Array:
+    """Return the values of a file that holds one BlobProto, as read_blob does.
+
+    Raises WeightsError if it holds something else, OSError if it is no file or cannot be read.
+    """
+    with open_file(path) as file:
+        content = file.readall()
+    try:
+        return read_blob(caffe_pb2.BlobProto.FromString(content))
+    except DecodeError as err:
+        raise WeightsError(str(err)) from None
 
 
 def _values(proto: caffe_pb2.BlobProto, field: str, dtype: type[np.floating[Any]]) -> Array:

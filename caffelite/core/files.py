@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import stat
 from collections.abc import Iterable
@@ -44,6 +46,10 @@ def kind_of(path: str | os.PathLike[str]) -> Kind:
         raise UnreachableError(f"it cannot be looked at ({err.strerror})") from None
     except ValueError as err:  # what no system has in a name: NUL, half a surrogate pair
         raise UnreachableError(f"it cannot be looked at ({err})") from None
+    return _kind_from(mode)
+
+
+def _kind_from(mode: int) -> Kind:
     if stat.S_ISREG(mode):
         return Kind.FILE
     return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.OTHER
@@ -69,6 +75,20 @@ def file_problem(path: str | os.PathLike[str]) -> str:
 def _listed(words: list[str]) -> str:
     """Return `a, b and c`."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def open_file(path: str | os.PathLike[str]) -> io.FileIO:
+    """Open a file for reading, unbuffered; OSError also for what is no file.
+
+    Opening a pipe would wait for its other end, and reading a device need not end. Raises ValueError for a NUL in the
+    name.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    kind = _kind_from(os.fstat(descriptor).st_mode)
+    if kind is not Kind.FILE:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"it is {kind.value}", os.fspath(path))
+    return io.FileIO(descriptor)
 
 
 def find_file(name: str, folder: Path | None) -> Path:

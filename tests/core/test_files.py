@@ -12,6 +12,7 @@ from caffelite.core.files import (
     find_file,
     first_existing,
     kind_of,
+    open_file,
 )
 
 UNREACHABLE = {
@@ -107,3 +108,13 @@ def test_what_is_no_file_says_so(nets):
     assert file_problem("none") == "File not found: none"
     (nets / "net.prototxt").touch()
     assert file_problem(nets / "net.prototxt") == ""
+
+
+def test_only_files_are_opened(nets):
+    os.mkfifo(nets / "pipe")  # to open it would wait for ever
+    for path, why in ((nets / "pipe", "a device, pipe or socket"), ("/dev/zero", "a device"), (nets, "a folder")):
+        with pytest.raises(OSError, match=f"it is {why}"):
+            open_file(path)
+    (nets / "file").write_bytes(b"123")
+    with open_file(nets / "file") as file:
+        assert file.readall() == b"123"

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
-
 from caffelite.core.blob import Array
-from caffelite.core.blob_proto import read_blob
+from caffelite.core.blob_proto import read_blob_file
 from caffelite.core.errors import WeightsError
 from caffelite.core.weights.hdf5 import is_hdf5, opened
-from caffelite.proto.caffe_pb2 import BlobProto
 
 
 def read_mean(path: Path) -> Array:
@@ -20,10 +17,7 @@ def read_mean(path: Path) -> Array:
     """
     if is_hdf5(path):
         return _read_hdf5(path)
-    try:
-        return read_blob(BlobProto.FromString(path.read_bytes()))
-    except DecodeError as err:
-        raise WeightsError(str(err)) from None
+    return read_blob_file(path)
 
 
 def _read_hdf5(path: Path) -> Array:

@@ -6,10 +6,9 @@ from math import prod
 from typing import ClassVar
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array
-from caffelite.core.blob_proto import read_blob
+from caffelite.core.blob_proto import read_blob_file
 from caffelite.core.errors import LayerError, WeightsError
 from caffelite.core.files import NoSuchFileError
 from caffelite.core.format import shape_string
@@ -18,7 +17,6 @@ from caffelite.core.kernels.softmax import softmax_forward
 from caffelite.core.layer import Blobs, LossLayer, TopMemory, register_layer
 from caffelite.core.layers.shared.labels import classes_along, read_labels
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
-from caffelite.proto import caffe_pb2
 
 
 @register_layer("InfogainLoss")
@@ -67,12 +65,12 @@ class InfogainLossLayer(LossLayer):
             )
         expected = "a file that holds a BlobProto is expected"
         try:
-            values = read_blob(caffe_pb2.BlobProto.FromString(self.context.find(source).read_bytes()))
+            values = read_blob_file(self.context.find(source))
         except NoSuchFileError as err:
             raise LayerError(field, f'"{source}"', f"{err}; {expected}") from None
         except OSError as err:
             raise LayerError(field, f'"{source}"', f"{err.strerror}; {expected}") from None
-        except (DecodeError, WeightsError) as err:
+        except WeightsError as err:
             raise LayerError(field, f'"{source}"', f"it holds no BlobProto ({err})") from None
         return values.astype(self.dtype)
 

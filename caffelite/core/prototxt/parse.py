@@ -61,6 +61,8 @@ def read_text(path: str | Path) -> str:
     try:
         with Path(path).open("rb") as file:
             text = _decoded(file, str(path))
+    except PrototxtError:  # a ValueError, too
+        raise
     except FileNotFoundError:
         raise PrototxtError(f"{path}: no such file{_sibling(Path(path))}") from None
     except IsADirectoryError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ from caffelite.core.events import Event, SnapshotWritten
 from caffelite.core.solver.file import SolverFile
 from caffelite.core.weights.atomic import check_writable
 from caffelite.core.weights.formats import SUFFIXES, Format
+
+log = logging.getLogger("caffelite")
 
 
 class Snapshot(NamedTuple):
@@ -108,22 +111,25 @@ class SnapshotKeeper:
 
     def __init__(self, prefix: str, count: int) -> None:
         self._prefix, self._count = prefix, count
+        self._kept: set[Snapshot] = set()  # those that cannot be removed, each told once
 
     def __call__(self, event: Event) -> None:
-        """Remove old snapshots after a new one; WeightsError if a file cannot be removed."""
+        """Remove old snapshots after a new one. What cannot be removed costs a warning, not the training."""
         if not isinstance(event, SnapshotWritten):
             return
         found = snapshots(self._prefix)
         name = os.path.basename(event.state_file)
         newest = next((i for i, one in enumerate(found) if os.path.basename(one.state_file) == name), 0)
         for old in [*found[newest:], *found[:newest]][self._count :]:
-            _remove(old)
+            if old not in self._kept:
+                self._remove(old)
 
-
-def _remove(snapshot: Snapshot) -> None:
-    """Remove the state first: a state without its weights would look like a snapshot."""
-    for file in (snapshot.state_file, snapshot.model_file):
+    def _remove(self, snapshot: Snapshot) -> None:
+        """Remove the state first: a state without its weights would look like a snapshot."""
+        file = snapshot.state_file
         try:
-            Path(file).unlink(missing_ok=True)
+            for file in (snapshot.state_file, snapshot.model_file):
+                Path(file).unlink(missing_ok=True)
         except OSError as err:
-            raise WeightsError(f"cannot remove the old snapshot {file}: {err.strerror}") from err
+            self._kept.add(snapshot)
+            log.warning("--keep_snapshots: %s cannot be removed (%s); it is kept", file, err.strerror or err)

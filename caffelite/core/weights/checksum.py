@@ -4,6 +4,7 @@ import os
 import zlib
 
 from caffelite.core.errors import WeightsError
+from caffelite.core.files import open_file
 
 _BLOCK = 1 << 18  # bytes
 
@@ -14,7 +15,7 @@ def crc32_of(path: str | os.PathLike[str]) -> int:
     block = bytearray(_BLOCK)
     view = memoryview(block)
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_file(path) as file:
             while count := file.readinto(block):
                 crc = zlib.crc32(view[:count], crc)
     except OSError as err:

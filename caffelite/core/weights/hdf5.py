@@ -16,7 +16,7 @@ import numpy as np
 
 from caffelite.core.blob import MAX_AXES, Array, Shape
 from caffelite.core.errors import CaffeliteError, WeightsError
-from caffelite.core.files import file_problem
+from caffelite.core.files import file_problem, open_file
 from caffelite.core.weights.atomic import replacing
 from caffelite.core.weights.file_kinds import HDF5_SIGNATURE, looks_like
 from caffelite.core.weights.hdf5_safety import require_safe, trust
@@ -29,7 +29,7 @@ _DEEPEST = 32  # groups in groups
 def is_hdf5(path: str | os.PathLike[str]) -> bool:
     """Return whether the file begins as HDF5 files do; False for one that cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return False

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -23,3 +25,8 @@ def test_other_files_are_refused(tmp_path):
         root["a"], root["b"] = [1], [2]
     with pytest.raises(WeightsError, match="an HDF5 mean file holds one dataset, this one has 2"):
         read_mean(tmp_path / "two")
+
+
+def test_devices_and_pipes_are_not_read():
+    with pytest.raises(OSError, match="it is a device, pipe or socket"):
+        read_mean(Path("/dev/null"))

@@ -73,7 +73,9 @@ def test_files_that_hold_no_net(net_file, tmp_path):
     path = net_file(b"# nothing here\n\n")
     assert refusal(read_net, path) == f"{path}: the file is empty; it should describe a net"
     weights = GOLDEN / "cli" / "constant_iter_5.caffemodel"
-    assert "this looks like a caffemodel or another binary file, not a prototxt" in refusal(read_net, weights)
+    assert refusal(read_net, weights).startswith(
+        f"{weights}: this looks like a caffemodel or another binary file, not a prototxt; give the text file"
+    )
 
 
 def test_a_missing_file_has_its_sibling_suggested(net_file, tmp_path):

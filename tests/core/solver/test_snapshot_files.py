@@ -97,6 +97,19 @@ def test_only_the_newest_are_kept_and_none_is_removed_before_the_next_is_complet
     assert min(counts[counts.index(2) :]) == 2
 
 
+def test_an_old_snapshot_that_cannot_be_removed_costs_one_warning_and_not_the_training(solvers, tmp_path, caplog):
+    solver = solvers.of(f'base_lr: 0.1 lr_policy: "fixed" snapshot: 2 snapshot_prefix: "{tmp_path}/a"')
+    (tmp_path / "a_iter_1.solverstate" / "a folder").mkdir(parents=True)
+    solver.events.add(SnapshotKeeper(f"{tmp_path}/a", 1))
+    with caplog.at_level("WARNING"):
+        solver.step(6)
+    names = {"a_iter_1.solverstate", "a_iter_6.solverstate", "a_iter_6.caffemodel"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert [text for text in caplog.messages if "cannot be removed" in text] == [
+        f"--keep_snapshots: {tmp_path}/a_iter_1.solverstate cannot be removed (Is a directory); it is kept"
+    ]
+
+
 def test_what_killed_runs_left_unfinished_is_removed(solvers, tmp_path):
     names = [".a_iter_5.caffemodel.0123abcd.tmp", ".a_iter_5.solverstate.h5.0123abcd.tmp"]
     others = {".b_iter_5.caffemodel.0123abcd.tmp", "a_iter_5.caffemodel"}

@@ -1,3 +1,5 @@
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -11,6 +13,16 @@ def test_files_are_told_by_their_first_bytes(tmp_path):
         pass
     (tmp_path / "b").write_bytes(b"\x89HDX")
     assert [is_hdf5(tmp_path / name) for name in ("a", "b", "nowhere", ".")] == [True, False, False, False]
+
+
+def test_nothing_is_read_from_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "a")
+    end = os.open(tmp_path / "a", os.O_RDWR)
+    os.write(end, b"\x89HDF\r\n\x1a\n")
+    try:
+        assert not is_hdf5(tmp_path / "a")
+    finally:
+        os.close(end)
 
 
 @pytest.mark.parametrize(
