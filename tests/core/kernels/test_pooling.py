@@ -22,7 +22,8 @@ CASES = [
 EMPTY = ((4, 4), (3, 3), Window(1, 1, 2, 2, 0, 0))
 
 
-@pytest.fixture(params=[np.float32, np.float64])
+# float64 is what the gradient checks of the layers run in, for each kind of pooling
+@pytest.fixture(params=[np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def dtype(request):
     return request.param
 

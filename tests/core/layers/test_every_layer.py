@@ -275,6 +275,20 @@ class Neighbours:
         return [*outputs, *gradients, *params, *(net.blobs[f"x{index}"].data.copy() for index in range(len(values)))]
 
 
+USUAL = {
+    "ReLU",
+    "Sigmoid",
+    "Convolution",
+    "InnerProduct",
+    "Pooling",
+    "Softmax",
+    "Eltwise",
+    "Dropout",
+    "Concat",
+    "Split",
+}
+
+
 @pytest.mark.parametrize(
     "views",
     [
@@ -283,7 +297,14 @@ class Neighbours:
         pytest.param(("Reshape", "Flatten"), id="two views", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("type_name", [name for name in bottom_types() if name != "Accuracy"])  # it has no gradient
+@pytest.mark.parametrize(
+    "type_name",
+    [
+        pytest.param(name, marks=() if name in USUAL else pytest.mark.slow)  # compiling in float64 takes a minute
+        for name in bottom_types()
+        if name != "Accuracy"  # it has no gradient
+    ],
+)
 def test_in_place_neighbours_change_neither_values_nor_gradients(type_name, views):
     layer, values = example(type_name)
     values = [np.asarray(array, np.float64) for array in values]
