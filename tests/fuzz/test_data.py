@@ -1,0 +1,84 @@
+"""Damaged databases, records, images, mean files and original files of data sets."""
+
+import gzip
+import io
+import shutil
+import struct
+import tarfile
+
+import numpy as np
+import pytest
+
+from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.data.lmdb_writer import write_lmdb
+from caffelite.core.data.mean import read_mean
+from caffelite.datasets.cifar10 import RECORD, Cifar10
+from caffelite.datasets.download import RemoteFile
+from caffelite.datasets.idx import read_idx
+from caffelite.proto.caffe_pb2 import Datum
+
+
+def test_mean_files(fuzz, golden_folder):
+    fuzz((golden_folder / "data" / "mean.binaryproto").read_bytes(), read_mean)
+
+
+def test_records(fuzz):
+    datum = Datum(channels=3, height=4, width=5, data=bytes(60), label=7)
+    reader = DatumReader("database")
+    assert fuzz(datum.SerializeToString(), lambda path: reader.read(b"key", path.read_bytes())) > 0.2
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png", ".bmp", ".webp", ".tiff"])
+def test_encoded_images(fuzz, extension):
+    cv2 = pytest.importorskip("cv2")
+    pixels = np.random.default_rng(1).integers(0, 256, (16, 20, 3), np.uint8)
+    reader = DatumReader("database", force_color=True)
+
+    def read(path):
+        datum = Datum(encoded=True, data=path.read_bytes(), label=7)
+        reader.read(b"key", datum.SerializeToString())
+
+    image = cv2.imencode(extension, pixels)[1].tobytes()
+    assert fuzz(image, read, memory=1 << 28) > 0.05  # decoders keep what they can of a damaged image
+
+
+def test_lmdb_databases(fuzz, tmp_path):
+    folder = tmp_path / "made"
+    records = [(b"%04d" % index, b"x" * (index * 7 % 3000)) for index in range(400)]
+    write_lmdb(folder, records)
+
+    def read(path):
+        database = tmp_path / "database"
+        database.mkdir(exist_ok=True)
+        shutil.copy(path, database / "data.mdb")
+        reader = LmdbReader(database)
+        reader.read(min(reader.entries, 1000))
+
+    assert fuzz((folder / "data.mdb").read_bytes(), read, region=1 << 16) > 0.2
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx_files(fuzz, suffix):
+    content = struct.pack(">4I", 0x803, 10, 4, 5) + bytes(range(200))
+    whole = gzip.compress(content) if suffix else content
+    assert fuzz(whole, lambda path: read_idx(path, (10, 4, 5)), suffix=suffix) > 0.2
+
+
+def test_archives_of_cifar10(fuzz, tmp_path):
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as members:
+        for name in (*Cifar10.train_files, *Cifar10.test_files):
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = 2 * RECORD
+            members.addfile(member, io.BytesIO(bytes(2 * RECORD)))
+    dataset = Cifar10(RemoteFile("input.tar.gz", 0, ""), "", images_per_file=2)
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+
+    def make(path):
+        shutil.copy(path, source / "input.tar.gz")
+        shutil.rmtree(out, ignore_errors=True)
+        dataset.make(out, source, None)
+
+    assert fuzz(archive.getvalue(), make, suffix=".tar.gz", memory=1 << 24) > 0.2
