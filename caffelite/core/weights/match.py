@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+import numpy as np
+
 from caffelite.core.blob import Blob, Shape
 from caffelite.core.errors import WeightsError
 from caffelite.core.format import shape_string
@@ -176,7 +178,8 @@ def check_filled(layers: Sequence[NetLayer], filled: Iterable[Blob], source: str
                 f"{where(layer.place)}layer {layer.name} has no weights in {source}: give it the name that it had, "
                 "or put all weights there"
             )
-        rest = "it keeps those it has" if any(blob.data.any() for blob in layer.blobs) else "it stays zero"
+        with np.errstate(invalid="ignore"):  # a signalling NaN, which an earlier file may have held
+            rest = "it keeps those it has" if any(blob.data.any() for blob in layer.blobs) else "it stays zero"
         log.warning("%slayer %s got no weights from %s: %s", where(layer.place), layer.name, source, rest)
 
 

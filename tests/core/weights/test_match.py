@@ -1,5 +1,6 @@
 import logging
 
+import numpy as np
 import pytest
 
 from caffelite.core.blob import Blob
@@ -133,3 +134,11 @@ def test_where_no_layer_got_any_the_source_is_refused():
     with pytest.raises(WeightsError, match=r"\(l0, l1, l2, l3, l4\); give"):
         check_filled(layers[:6], [], "w")
     check_filled(layers[:1], [], "w")
+
+
+def test_a_signalling_nan_in_a_layer_that_got_nothing_is_no_fault(caplog):
+    """NumPy warns of one in any()."""
+    odd, filled = Blob((1,)), Blob((1,))
+    odd.data.view(np.uint32)[...] = 0x7F800001
+    check_filled([layer("odd", odd), layer("filled", filled)], [filled], "w")
+    assert caplog.messages == ["layer odd got no weights from w: it keeps those it has"]

@@ -112,5 +112,6 @@ def test_a_changed_rule_is_compiled_anew_and_rules_are_not_mixed_up(tmp_path, mo
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
         assert done.stdout == f"-{factor}.0 -5.0\n", done.stderr
     stored = {path.name for path in (tmp_path / "cache").rglob("*.nbc")}
-    for rule in ("rule_a.rule", "rule_b.rule"):
-        assert sum(rule in name for name in stored) == 2  # the loop and the rule, in one form each
+    # the loop and the rule, in one form each, of each source
+    assert sum("rule_a.rule" in name for name in stored) == 2 * 2
+    assert sum("rule_b.rule" in name for name in stored) == 2
