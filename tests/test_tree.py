@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "core": {"ground", "prototxt", "proto"},
     "prototxt": {"ground", "core", "proto"},
     "weights": BELOW_ALL,
-    "data": BELOW_ALL | {"weights"},
+    "data": BELOW_ALL | {"weights", "kernels"},
     "layers": BELOW_ALL | {"kernels", "data", "weights"},
     "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
