@@ -8,6 +8,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -42,6 +43,8 @@ log = logging.getLogger("caffelite")
 
 NetworkFile = str | os.PathLike[str] | bytes
 WeightsFile = str | os.PathLike[str] | bytes
+
+_SOLVERS = ("SGDSolver", "NesterovSolver", "AdaGradSolver", "RMSPropSolver", "AdaDeltaSolver", "AdamSolver")
 
 
 class Net(IndexedNet):
@@ -338,3 +341,10 @@ def _tell_old_form(network: object, weights: object, phase: object) -> None:
     log.warning("DEPRECATION WARNING - deprecated use of Python interface")
     log.warning('Use this instead (with the named "weights" parameter):')
     log.warning("Net(%r, %s, weights=%r)", network, phase, weights)
+
+
+def __getattr__(name: str) -> Any:
+    """Load what pycaffe's module of this name has besides Net; the solvers need Net, so they come after it."""
+    if name not in (*_SOLVERS, "NCCL", "Timer"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("caffelite._caffe"), name)
