@@ -40,6 +40,7 @@ OF_MORE_THAN_ONE_FILE = {
     "pycaffe_checklist/test_module.py": "the names of pycaffe's modules",
     "pycaffe_checklist/test_net.py": "pycaffe.py and the net below it, as Caffe's own tests use them",
     "pycaffe_checklist/test_python_layer.py": "python_layer.py and core/layers/python.py, likewise",
+    "pycaffe_checklist/test_scripts.py": "a net as published scripts use it",
     "pycaffe_checklist/test_solver.py": "pycaffe_solver.py and the solver below it, likewise",
     "test_init.py": "caffelite/__init__.py",
     "test_oldest.py": "pyproject.toml",
