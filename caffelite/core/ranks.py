@@ -44,9 +44,7 @@ def is_multiprocess() -> bool:
     return _multiprocess
 
 
-def set_multiprocess(multiprocess: bool) -> None:
+def set_multiprocess(multiprocess: SupportsIndex) -> None:
     """Say whether each solver has a process of its own."""
     global _multiprocess
-    if not isinstance(multiprocess, bool):
-        raise TypeError(f"set_multiprocess takes True or False, not {multiprocess!r}")
-    _multiprocess = multiprocess
+    _multiprocess = bool(operator.index(multiprocess))

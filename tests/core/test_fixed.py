@@ -6,7 +6,7 @@ import pytest
 
 from caffelite.core.blob import Blob
 from caffelite.core.errors import UnknownNameError
-from caffelite.core.fixed import ByBlob, ByLayer, FixedDict, Params
+from caffelite.core.fixed import ByBlob, ByLayer, FixedDict, Params, fixed_property
 from caffelite.core.vectors import BlobVec
 
 
@@ -45,3 +45,17 @@ def test_an_unknown_name_is_answered_with_a_near_one_or_some(kind, noun):
     with pytest.raises(KeyError, match=f'^no {noun} "x"$'):
         kind([])["x"]
     assert (given.get("x"), "x" in given, given["pool"]) == (None, False, 2)
+
+
+def test_a_fixed_property_is_computed_once_and_stays():
+    class Thing:
+        @fixed_property
+        def names(self):
+            return ["a"]
+
+    thing = Thing()
+    thing.names.append("b")
+    assert thing.names is thing.names and thing.names == ["a", "b"]
+    with pytest.raises(AttributeError, match="^names of a Thing cannot be replaced$"):
+        thing.names = []
+    assert Thing().names == ["a"]

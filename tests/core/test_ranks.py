@@ -28,7 +28,7 @@ def test_a_process_is_alone_until_it_is_told_otherwise():
         (ranks.set_solver_count, 1.0, TypeError),
         (ranks.set_solver_rank, -1, UsageError),
         (ranks.set_solver_rank, "0", TypeError),
-        (ranks.set_multiprocess, 1, TypeError),
+        (ranks.set_multiprocess, "yes", TypeError),
     ],
 )
 def test_numbers_that_are_none_are_refused(call, value, error):

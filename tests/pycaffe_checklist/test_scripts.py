@@ -158,3 +158,16 @@ def test_blobs_may_be_taken_before_or_after_the_pass(net_of, name):
     early.forward(data=image)
     late.forward(data=image)
     np.testing.assert_array_equal(view, late.blobs[name].data)
+
+
+def test_layers_are_timed_as_train_py_does(net):
+    """Timers that callbacks start and stop, and the lines that train.py logs."""
+    forward, backward = ([caffelite.Timer() for _ in net.layers] for _ in range(2))
+    net.before_forward(lambda layer: forward[layer].start())
+    net.after_forward(lambda layer: forward[layer].stop())
+    net.before_backward(lambda layer: backward[layer].start())
+    net.after_backward(lambda layer: backward[layer].stop())
+    net.forward()
+    net.backward()
+    lines = [f"forw {i:3d} {net._layer_names[i]:10s} : {timer.ms}" for i, timer in enumerate(forward)]
+    assert len(lines) == 4 and all(0 <= timer.ms < 60e3 for timer in (*forward, *backward))
