@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import encoded_datum, image_datum
-from caffelite.core.data.image_header import header_problem
+from caffelite.core.data.image import opencv
 from caffelite.core.data.image_list import ListedImage, read_image_list
 from caffelite.core.data.lmdb_writer import creating_lmdb
-from caffelite.core.data.opencv import can_encode, decode_as, encode, opencv, resize
+from caffelite.core.data.opencv import can_encode, decode_as, encode, resize
 from caffelite.core.errors import DataError, UsageError
 from caffelite.core.files import open_file, reason_of
 from caffelite.tools.backend import Progress, require_lmdb, require_new
@@ -157,10 +157,10 @@ def _record(root: str, listed: ListedImage, options: Options) -> Record:
         return Record(b"", f"Could not open or find file {path}", 0)
     except (OSError, ValueError) as err:
         return Record(b"", f"Could not open or find file {path}: {getattr(err, 'strerror', None) or err}", 0)
-    problem = header_problem(data)
-    image = None if problem else decode_as(data, color=not options.gray)
-    if image is None:
-        return Record(b"", f"Could not open or find file {path}: {problem or 'it is no image that OpenCV knows'}", 0)
+    try:
+        image = decode_as(data, color=not options.gray)
+    except DataError as err:
+        return Record(b"", f"Could not open or find file {path}: {err}", 0)
     if options.size:
         image = resize(image, *options.size)
     if not (options.encoded or options.encode_type):

@@ -59,7 +59,10 @@ def test_images_that_cannot_be_read_are_named_and_their_numbers_left_out(images,
     records = convert("b.PNG 1", "none.png 2", "no_image.png 3", "", "a.png 0", done=done)
     assert [(key, datum.label) for key, datum in records] == [("00000000_b.PNG", 1), ("00000004_a.png", 0)]
     assert f"Could not open or find file {images}/none.png" in caplog.messages
-    assert f"Could not open or find file {images}/no_image.png: it is no image that OpenCV knows" in caplog.messages
+    assert (
+        f"Could not open or find file {images}/no_image.png: its 4 bytes are no image that OpenCV knows"
+        in caplog.messages
+    )
     assert f"Could not open or find file {images}/: it is a folder" in caplog.messages
     assert caplog.messages[0].startswith(f"{images.parent}/list.txt:4: no blank and whole number")
     assert "A total of 5 images." in caplog.messages

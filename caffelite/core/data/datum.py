@@ -8,8 +8,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array
-from caffelite.core.data.image_header import header_problem
-from caffelite.core.data.opencv import decode, opencv
+from caffelite.core.data.image import decode, opencv
 from caffelite.core.errors import DataError, LayerError
 from caffelite.proto import caffe_pb2
 
@@ -99,20 +98,19 @@ class DatumReader:
         self._said_not_encoded = True  # once, not once per image
 
     def _decoded(self, key: bytes, data: bytes) -> Array:
-        cv2 = opencv("encoded images are decoded")
+        cv2 = opencv()
         if self._force_color and self._force_gray:
             raise LayerError(
                 "transform_param.force_gray", "true", "cannot set both force_color and force_gray; leave one out"
             )
-        if problem := header_problem(data):
-            raise self._error(key, f"Could not decode datum: {problem}")
         mode = cv2.IMREAD_UNCHANGED
         if self.forces_channels:
             mode = cv2.IMREAD_COLOR if self._force_color else cv2.IMREAD_GRAYSCALE
             mode |= cv2.IMREAD_IGNORE_ORIENTATION  # "unchanged" never turns, and has no room for flags
-        image = decode(cv2, data, mode)
-        if image is None:
-            raise self._error(key, f"Could not decode datum: its {len(data)} bytes are no image that OpenCV knows")
+        try:
+            image = decode(data, mode)
+        except DataError as err:
+            raise self._error(key, f"Could not decode datum: {err}") from None
         if image.dtype != np.uint8:
             raise self._error(
                 key,
