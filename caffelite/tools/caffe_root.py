@@ -63,8 +63,8 @@ os.execv(PYTHON, [PYTHON, "-m", "caffelite"] + {words})
 
 TRAIN = '''
 
-def train_options(words):
-    """Return the options of Caffe's train.py as those of `caffelite train`."""
+def translated(words):
+    """Return the options of Caffe's train.py as a command line of caffelite."""
     import argparse
 
     parser = argparse.ArgumentParser()
@@ -81,6 +81,21 @@ def train_options(words):
     return ["train"] + options
 
 '''
+PLOT = '''
+
+def translated(words):
+    """Return TYPE, PICTURE and LOG... as a command line of caffelite, which draws all types in one picture."""
+    if len(words) < 3 or not words[0].isdigit():
+        sys.exit("usage: " + sys.argv[0] + " TYPE PICTURE.png LOG...")
+    return ["show", "training"] + words[2:] + ["-o", words[1]]
+
+'''
+# Scripts with options of their own: the command, and how their words become its words.
+TRANSLATED = {
+    "python/train.py": ("train", TRAIN),
+    "tools/extra/plot_training_log.py": ("show", PLOT),
+    "tools/extra/plot_training_log.py.example": ("show", PLOT),
+}
 
 
 @dataclass
@@ -142,7 +157,9 @@ def _files(python: str, commands: Collection[str]) -> Iterator[tuple[str, str]]:
     for name, words in SHELL_SCRIPTS.items():
         if _is_there(words, commands):
             yield name, _shell(name, python, words)
-    yield "python/train.py", _python("python/train.py", python, "train_options(sys.argv[1:])", TRAIN)
+    for name, (words, helper) in TRANSLATED.items():
+        if _is_there(words, commands):
+            yield name, _python(name, python, "translated(sys.argv[1:])", helper)
 
 
 def _is_there(words: str, commands: Collection[str]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from caffelite.core.errors import UsageError
 from caffelite.tools.caffe_root import MARK, PROGRAMS, PYTHON_SCRIPTS, make_caffe_root
 
-ALL = {words.split()[0] for words in (*PROGRAMS.values(), *PYTHON_SCRIPTS.values()) if words}
+ALL = {words.split()[0] for words in (*PROGRAMS.values(), *PYTHON_SCRIPTS.values(), "train", "show") if words}
 
 # In place of Python: prints the words that it was started with.
 ECHO = '#!/bin/sh\nfor word; do printf "[%s]" "$word"; done\n'
@@ -76,6 +76,16 @@ def test_train_py_has_options_of_its_own(root, given, passed):
     assert run(root / "python/train.py", *given.split()) == f"[-m][caffelite][train]{passed}"
 
 
+@pytest.mark.parametrize("name", ["plot_training_log.py", "plot_training_log.py.example"])
+def test_the_plotting_script_draws_all_its_types(root, name):
+    script = root / "tools" / "extra" / name
+    assert (
+        run(script, "6", "loss.png", "a.log", "b.log") == "[-m][caffelite][show][training][a.log][b.log][-o][loss.png]"
+    )
+    done = subprocess.run([script, "loss.png", "a.log"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"usage: {script} TYPE PICTURE.png LOG...\n")
+
+
 def test_what_is_written_is_told_and_all_there_is(tmp_path, echo):
     made = make_caffe_root(tmp_path / "new" / "root", echo, ALL)
     found = {
@@ -113,7 +123,7 @@ def test_files_of_others_stay(tmp_path, echo):
 
 
 def test_programs_without_a_command_are_left_out(tmp_path, echo):
-    made = make_caffe_root(tmp_path / "root", echo, {"parse_log"})
+    made = make_caffe_root(tmp_path / "root", echo, {"parse_log", "train"})
     assert "tools/extra/parse_log.py" in made.written
     assert "build/tools/caffe" in made.written
     assert "python/classify.py" not in made.written
