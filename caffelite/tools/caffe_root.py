@@ -15,16 +15,18 @@ from caffelite.tools import caffe_package
 
 MARK = "made by `caffelite make-caffe-root`"
 
-# Programs of build/tools/, which are also called NAME.bin, and the words of a command line that do the same.
+# Programs, which are also called NAME.bin, and the words of a command line that do the same.
 PROGRAMS = {
-    "caffe": "",
-    "convert_imageset": "convert_imageset",
-    "compute_image_mean": "compute_image_mean",
-    "extract_features": "extract_features",
-    "upgrade_net_proto_text": "upgrade net",
-    "upgrade_net_proto_binary": "upgrade weights",
-    "upgrade_solver_proto_text": "upgrade solver",
-    "device_query": "device_query",
+    "build/tools/caffe": "",
+    "build/tools/convert_imageset": "convert_imageset",
+    "build/tools/compute_image_mean": "compute_image_mean",
+    "build/tools/extract_features": "extract_features",
+    "build/tools/upgrade_net_proto_text": "upgrade net",
+    "build/tools/upgrade_net_proto_binary": "upgrade weights",
+    "build/tools/upgrade_solver_proto_text": "upgrade solver",
+    "build/tools/device_query": "device_query",
+    "build/examples/mnist/convert_mnist_data": "convert_mnist_data",
+    "build/examples/cifar10/convert_cifar_data": "convert_cifar_data",
 }
 PYTHON_SCRIPTS = {
     "python/classify.py": "classify",
@@ -149,8 +151,8 @@ def _files(python: str, commands: Collection[str]) -> Iterator[tuple[str, str]]:
     for name, words in PROGRAMS.items():
         if _is_there(words, commands):
             text = _shell(name, python, f'{words} "$@"'.lstrip())
-            yield f"build/tools/{name}", text
-            yield f"build/tools/{name}.bin", text
+            yield name, text
+            yield f"{name}.bin", text
     for name, words in PYTHON_SCRIPTS.items():
         if _is_there(words, commands):
             yield name, _python(name, python, f"{words.split()!r} + sys.argv[1:]")

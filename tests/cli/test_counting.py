@@ -44,7 +44,9 @@ def test_on_a_terminal_the_count_is_drawn_below_the_log():
     assert seen.index(b"] between") < seen.index(b"4/4 images")
 
 
-@pytest.mark.parametrize("name", ["extract_seconds", "parse_log", "convert_imageset", "compute_image_mean"])
+@pytest.mark.parametrize(
+    "name", ["extract_seconds", "parse_log", "convert_mnist_data", "convert_cifar_data", "compute_image_mean"]
+)
 def test_help_has_an_example(caffelite, name):
     result = caffelite(name, "--help")
     assert (result.status, result.err) == (0, "")

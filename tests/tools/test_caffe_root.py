@@ -44,6 +44,8 @@ def run(*words):
         ("build/tools/upgrade_net_proto_text", "[upgrade][net]"),
         ("build/tools/upgrade_net_proto_binary", "[upgrade][weights]"),
         ("build/tools/upgrade_solver_proto_text.bin", "[upgrade][solver]"),
+        ("build/examples/mnist/convert_mnist_data.bin", "[convert_mnist_data]"),
+        ("build/examples/cifar10/convert_cifar_data.bin", "[convert_cifar_data]"),
         ("python/classify.py", "[classify]"),
         ("python/detect.py", "[detect]"),
         ("python/draw_net.py", "[draw_net]"),
