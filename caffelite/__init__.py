@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from caffelite.core.layer import layer_type_list
     from caffelite.core.mode import set_mode_cpu, set_mode_gpu
     from caffelite.core.random import set_random_seed
+    from caffelite.net_spec import NetSpec, layers, params, to_proto
     from caffelite.pycaffe import Net
     from caffelite.pycaffe_log import init_log, log
     from caffelite.pycaffe_solver import (
@@ -47,6 +48,7 @@ _HOMES = {
     "CaffeliteError": "caffelite.core.errors",
     "Layer": "caffelite.python_layer",
     "Net": "caffelite.pycaffe",
+    "NetSpec": "caffelite.net_spec",
     "NesterovSolver": "caffelite.pycaffe_solver",
     "RMSPropSolver": "caffelite.pycaffe_solver",
     "SGDSolver": "caffelite.pycaffe_solver",
@@ -55,10 +57,13 @@ _HOMES = {
     "init_log": "caffelite.pycaffe_log",
     "install_as_caffe": "caffelite.as_caffe",
     "layer_type_list": "caffelite.core.layer",
+    "layers": "caffelite.net_spec",
     "log": "caffelite.pycaffe_log",
+    "params": "caffelite.net_spec",
     "set_mode_cpu": "caffelite.core.mode",
     "set_mode_gpu": "caffelite.core.mode",
     "set_random_seed": "caffelite.core.random",
+    "to_proto": "caffelite.net_spec",
 }
 
 __all__ = [
@@ -71,6 +76,7 @@ __all__ = [
     "CaffeliteError",
     "Layer",
     "Net",
+    "NetSpec",
     "NesterovSolver",
     "RMSPropSolver",
     "SGDSolver",
@@ -79,10 +85,13 @@ __all__ = [
     "init_log",
     "install_as_caffe",
     "layer_type_list",
+    "layers",
     "log",
+    "params",
     "set_mode_cpu",
     "set_mode_gpu",
     "set_random_seed",
+    "to_proto",
 ]
 
 
