@@ -1,10 +1,13 @@
 """Let scripts and Python layers that say `import caffe` find caffelite: `python -m caffelite.as_caffe script.py`.
 
+A module is run by `python -m caffelite.as_caffe -m unittest discover`, for instance.
+
 Every `caffe.x` is the very module `caffelite.x`, never a second copy, so that classes stay equal under both names.
 """
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from collections.abc import Sequence
@@ -72,14 +75,22 @@ class _Loader(Loader):
         module.__spec__ = self._spec
 
 
+USAGE = "usage: python -m caffelite.as_caffe script.py [its arguments], or -m module [its arguments]"
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Run a script, `arguments` being its path and what it finds in sys.argv behind it."""
-    if not arguments:
-        raise SystemExit("usage: python -m caffelite.as_caffe script.py [its arguments]")
+    """Run a script, or a module after -m; the words behind it are what it finds in sys.argv."""
+    if not [word for word in arguments if word != "-m"][:1]:
+        raise SystemExit(USAGE)
     install_as_caffe()
-    sys.argv[:] = arguments
-    sys.path.insert(0, str(Path(arguments[0]).resolve().parent))  # as Python does for a script
-    runpy.run_path(arguments[0], run_name="__main__")
+    if arguments[0] == "-m":
+        sys.argv[:] = arguments[1:]
+        sys.path.insert(0, os.getcwd())  # as Python does for a module
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv[:] = arguments
+        sys.path.insert(0, str(Path(arguments[0]).resolve().parent))  # as Python does for a script
+        runpy.run_path(arguments[0], run_name="__main__")
 
 
 if __name__ == "__main__":

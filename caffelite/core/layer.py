@@ -19,10 +19,10 @@ from caffelite.core.blob_proto import read_blob
 from caffelite.core.errors import LayerError, UnknownNameError
 from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
-from caffelite.core.fixed import ParamList
 from caffelite.core.format import shape_string
 from caffelite.core.prototxt.lines import Place
 from caffelite.core.registry import Registry
+from caffelite.core.vectors import BlobVec, StringVec
 from caffelite.proto import caffe_pb2
 
 Blobs = Sequence[Blob]
@@ -130,7 +130,7 @@ class Layer:
         self.layer_param = layer_param
         self.context = context or Context()
         self.phase = layer_param.phase
-        self.blobs: list[Blob] = ParamList(layer_name=layer_param.name)
+        self.blobs = BlobVec(layer_name=layer_param.name, dtype=self.dtype)
         for stored in layer_param.blobs:
             values = read_blob(stored)
             blob = self.new_blob(values.shape)
@@ -373,10 +373,10 @@ def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     raise LayerError("type", f'"{layer_param.type}"', "none of the layers of this type knows the fields given")
 
 
-def layer_type_list() -> list[str]:
+def layer_type_list() -> StringVec:
     """Names of all layer types, in ASCII order."""
     _register_all()
-    return list(LAYERS)
+    return StringVec(LAYERS)
 
 
 def _register_all() -> None:
