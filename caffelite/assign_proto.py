@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from caffelite.core.errors import CaffeliteError
@@ -135,7 +136,7 @@ def _checked(put: Callable[[Any], Any], field: Any, val: Any, path: str) -> None
         raise NetSpecError(f"{path} is {val!r}; the field takes one value, no list")
     if isinstance(val, np.generic):
         val = val.item()  # protobuf takes no numpy.bool
-    if isinstance(val, bool) and field.cpp_type != field.CPPTYPE_BOOL:
+    if isinstance(val, bool) and field.cpp_type != FieldDescriptor.CPPTYPE_BOOL:
         val = int(val)  # as Python's own numbers do; newer releases of protobuf refuse it
     if field.enum_type is not None:
         val = _enum_number(field, val, path)

@@ -125,7 +125,7 @@ def _from_0_to_1(channel: Array) -> Array:
     return channel * (1 / np.iinfo(channel.dtype).max)
 
 
-def oversample(images: Sequence[npt.ArrayLike], crop_dims: Sequence[int]) -> Array:
+def oversample(images: Sequence[npt.ArrayLike], crop_dims: Sequence[int] | Array) -> Array:
     """Return ten crops (height, width) = `crop_dims` of each image (H, W, K): (10 * N, height, width, K), float32.
 
     Of each image the four corners, upper ones first and left before right, the centre, and these five mirrored.

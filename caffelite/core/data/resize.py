@@ -25,7 +25,7 @@ TRUNCATE = 4.0  # standard deviations, where the Gaussian is cut off
 
 
 def resize_image(
-    im: npt.ArrayLike, new_dims: Sequence[int], interp_order: int = 1, *, anti_aliasing: bool = False
+    im: npt.ArrayLike, new_dims: Sequence[int] | Array, interp_order: int = 1, *, anti_aliasing: bool = False
 ) -> Array:
     """Return an image (H, W, K) in the size `new_dims` = (height, width), float32.
 
@@ -55,7 +55,7 @@ def resize_image(
     return _by_areas(image, size, interp_order, anti_aliasing) if in_areas else _by_corners(image, size, interp_order)
 
 
-def _size(new_dims: Sequence[int]) -> Size:
+def _size(new_dims: Sequence[int] | Array) -> Size:
     try:
         height, width = (operator.index(dim) for dim in new_dims)
     except (TypeError, ValueError):
