@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from caffelite.core import container
 from caffelite.core.blob import LARGE, Array
-from caffelite.core.data.image import decode, opencv
+from caffelite.core.data.image_header import header_problem
+from caffelite.core.data.opencv import decode, opencv
 from caffelite.core.data.resize import resize_image
 from caffelite.core.errors import DataError, UsageError
 from caffelite.core.files import open_file
@@ -58,8 +59,7 @@ def load_image(filename: str | os.PathLike[str] | bytes | BinaryIO, color: bool 
     """
     name, data = _content(filename)
     try:
-        pixels = decode(data, opencv().IMREAD_UNCHANGED)
-        _check(pixels)
+        pixels = _pixels(data)
         return _color(pixels) if color else _gray(pixels)
     except DataError as err:
         raise DataError(f"{name}: {err.message()}" if name else err.message()) from None
@@ -76,8 +76,17 @@ def _content(filename: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[str, 
     return str(getattr(filename, "name", "")), data
 
 
-def _check(pixels: Array) -> None:
-    """Raise DataError for pixels whose range is not known, or that are more than memory holds as float32."""
+def _pixels(data: bytes) -> Array:
+    """Return the pixels as OpenCV orders them.
+
+    Raises DataError for no image, for pixels whose range is not known, and for more than memory holds as float32.
+    """
+    cv2 = opencv()
+    if problem := header_problem(data):
+        raise DataError(problem)
+    pixels = decode(cv2, data, cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise DataError(f"its {len(data)} bytes are no image that OpenCV knows")
     if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != "f":
         raise DataError(f"its pixels are {pixels.dtype}, of which the range is not known; convert it to 8 or 16 bits")
     needed = pixels.shape[0] * pixels.shape[1] * 3 * np.dtype(np.float32).itemsize
@@ -86,6 +95,7 @@ def _check(pixels: Array) -> None:
             f"{pixels.shape[1]} x {pixels.shape[0]} pixels need {container.human(needed)} of memory, and "
             f"{container.human(have)} are available"
         )
+    return pixels
 
 
 def _color(pixels: Array) -> Array:

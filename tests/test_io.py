@@ -1,5 +1,6 @@
 import io as files
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -141,6 +142,13 @@ def test_a_claimed_size(tmp_path):
     (tmp_path / "a.png").write_bytes(png([[0]], 8, 0, 60000)[:16] + struct.pack(">II", 60000, 50000) + bytes(99))
     with pytest.raises(DataError, match=r"a\.png: its header claims 60000 x 50000 pixels"):
         io.load_image(tmp_path / "a.png")
+
+
+def test_without_opencv(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.png", BYTES[:, :, :3])
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(DataError, match=r"a\.png: images are decoded by OpenCV: pip install 'caffelite\[image\]'$"):
+        io.load_image(path)
 
 
 def test_more_than_memory_holds(tmp_path, monkeypatch):

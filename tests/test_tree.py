@@ -66,7 +66,8 @@ MAY_IMPORT = {
     "datasets": BELOW_ALL | {"data", "weights"},
     "caffelite": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
-    "cli": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
+    "cli": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets", "tools"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

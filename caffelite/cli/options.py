@@ -36,6 +36,7 @@ SIGHUP_EFFECT = string("sighup_effect", "snapshot", "What a hangup signal does."
 SIGTERM_EFFECT = string(
     "sigterm_effect", "stop", "What SIGTERM does (docker stop, SLURM); stop makes a snapshot first.", choices=EFFECTS
 )
+BACKEND = string("backend", "lmdb", "Kind of the database: lmdb.", metavar="KIND")
 
 
 def stages(arguments: "Arguments") -> list[str]:

@@ -8,7 +8,8 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array
-from caffelite.core.data.image import decode, opencv
+from caffelite.core.data.image_header import header_problem
+from caffelite.core.data.opencv import decode, opencv
 from caffelite.core.errors import DataError, LayerError
 from caffelite.proto import caffe_pb2
 
@@ -19,6 +20,27 @@ def raw_datum(pixels: Array, label: int) -> bytes:
     """Return the record of `pixels`, (C, H, W) uint8, as Caffe's tools write it."""
     channels, height, width = pixels.shape
     datum = caffe_pb2.Datum(channels=channels, height=height, width=width, data=pixels.tobytes(), label=label)
+    return datum.SerializeToString(deterministic=True)
+
+
+def image_datum(image: Array, label: int) -> bytes:
+    """Return the record of an image, (H, W) or (H, W, C) uint8; the record's order is C, H, W."""
+    pixels = image[np.newaxis] if image.ndim == 2 else image.transpose(2, 0, 1)
+    channels, height, width = pixels.shape
+    datum = caffe_pb2.Datum(channels=channels, height=height, width=width, data=pixels.tobytes(), label=label)
+    datum.encoded = False  # Caffe's convert_imageset writes it, too
+    return datum.SerializeToString(deterministic=True)
+
+
+def encoded_datum(data: bytes, label: int) -> bytes:
+    """Return the record of the bytes of an image file."""
+    return caffe_pb2.Datum(data=data, label=label, encoded=True).SerializeToString(deterministic=True)
+
+
+def float_datum(values: Array) -> bytes:
+    """Return the record of float32 values, (C, H, W), without a label."""
+    channels, height, width = values.shape
+    datum = caffe_pb2.Datum(channels=channels, height=height, width=width, float_data=values.ravel().tolist())
     return datum.SerializeToString(deterministic=True)
 
 
@@ -77,19 +99,20 @@ class DatumReader:
         self._said_not_encoded = True  # once, not once per image
 
     def _decoded(self, key: bytes, data: bytes) -> Array:
-        cv2 = opencv()
+        cv2 = opencv("encoded images are decoded")
         if self._force_color and self._force_gray:
             raise LayerError(
                 "transform_param.force_gray", "true", "cannot set both force_color and force_gray; leave one out"
             )
+        if problem := header_problem(data):
+            raise self._error(key, f"Could not decode datum: {problem}")
         mode = cv2.IMREAD_UNCHANGED
         if self.forces_channels:
             mode = cv2.IMREAD_COLOR if self._force_color else cv2.IMREAD_GRAYSCALE
             mode |= cv2.IMREAD_IGNORE_ORIENTATION  # "unchanged" never turns, and has no room for flags
-        try:
-            image = decode(data, mode)
-        except DataError as err:
-            raise self._error(key, f"Could not decode datum: {err}") from None
+        image = decode(cv2, data, mode)
+        if image is None:
+            raise self._error(key, f"Could not decode datum: its {len(data)} bytes are no image that OpenCV knows")
         if image.dtype != np.uint8:
             raise self._error(
                 key,
