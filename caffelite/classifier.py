@@ -21,7 +21,7 @@ class Classifier(ImageInputNet):
 
     Images are resized to `image_dims` (height, width), or if that is None to the net's input; crops of the input's
     size, `crop_dims`, go through `transformer`, which takes `mean` (as Transformer.set_mean does), `input_scale`,
-    `raw_scale` and `channel_swap`. `anti_aliasing` as of resize_image.
+    `raw_scale` and `channel_swap`. `anti_aliasing` as of resize_image, `python_layers` as of Net.
 
     Raises what Net raises, and UsageError, a ValueError, for a net without an input of images or settings that do not
     fit it.
@@ -38,8 +38,11 @@ class Classifier(ImageInputNet):
         channel_swap: Sequence[int] | None = None,
         *,
         anti_aliasing: bool = False,
+        python_layers: bool = True,
     ) -> None:
-        super().__init__(model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap, anti_aliasing)
+        super().__init__(
+            model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap, anti_aliasing, python_layers
+        )
         self.crop_dims = np.array(self.blobs[self.inputs[0]].shape[2:])
         self.image_dims: Any = self.crop_dims if image_dims is None or len(image_dims) == 0 else image_dims
         if len(self.image_dims) != 2:

@@ -27,7 +27,8 @@ class Detector(ImageInputNet):
 
     Each window is resized to the net's input, through `transformer`, which takes `mean` (as Transformer.set_mean does),
     `input_scale`, `raw_scale` and `channel_swap`. `context_pad` is how many pixels of the input, on each side, show
-    what lies around the window; beyond the image that is the mean. `anti_aliasing` as of resize_image.
+    what lies around the window; beyond the image that is the mean. `anti_aliasing` as of resize_image, `python_layers`
+    as of Net.
 
     Raises what Net raises, and UsageError, a ValueError, for a net without an input of images or settings that do not
     fit it.
@@ -44,8 +45,11 @@ class Detector(ImageInputNet):
         context_pad: int | None = None,
         *,
         anti_aliasing: bool = False,
+        python_layers: bool = True,
     ) -> None:
-        super().__init__(model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap, anti_aliasing)
+        super().__init__(
+            model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap, anti_aliasing, python_layers
+        )
         self.configure_crop(context_pad)
 
     def detect_windows(self, images_windows: Iterable[tuple[FileName, Iterable[Window]]]) -> list[Detection]:

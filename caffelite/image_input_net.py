@@ -28,8 +28,9 @@ class ImageInputNet(Net):
         raw_scale: float | None,
         channel_swap: Sequence[int] | None,
         anti_aliasing: bool,
+        python_layers: bool,
     ) -> None:
-        super().__init__(model_file, caffe_pb2.TEST, weights=pretrained_file)
+        super().__init__(model_file, caffe_pb2.TEST, weights=pretrained_file, python_layers=python_layers)
         kind = type(self).__name__
         if not self.inputs:
             raise UsageError(
