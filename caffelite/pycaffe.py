@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,9 @@ from caffelite.core.prototxt.upgrade import load_net
 from caffelite.core.weights import caffemodel
 from caffelite.core.weights.formats import BINARY, HDF5, copy_trained_layers
 from caffelite.proto import caffe_pb2
+
+if TYPE_CHECKING:
+    from caffelite.inspection.explain import Explanation
 
 Callback = Callable[[int], object]
 EVENTS = ("before_forward", "after_forward", "before_backward", "after_backward")
@@ -146,6 +149,14 @@ class Net(engine.Net):
         """Loss weight of each blob; 0 for most."""
         weights = self._loss_weights
         return ByBlob((name, weights.get(i, 0.0)) for i, name in enumerate(self._wiring.blob_names))
+
+    # Looking inside: see caffelite/inspection/
+
+    def explain(self, layer: str) -> Explanation:
+        """Return what a layer computes: its formula with its numbers, and its products of matrices in both passes."""
+        from caffelite.inspection.explain import explain
+
+        return explain(self, layer)
 
     # Running
 

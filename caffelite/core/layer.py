@@ -14,9 +14,9 @@ import numpy as np
 from google.protobuf.message import Message
 
 from caffelite.core import container, random
-from caffelite.core.blob import Blob, Shape
+from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.blob_proto import read_blob
-from caffelite.core.errors import LayerError, UnknownNameError
+from caffelite.core.errors import LayerError, UnknownNameError, UsageError
 from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
 from caffelite.core.fixed import ParamList
@@ -91,6 +91,31 @@ class Cost(NamedTuple):
     state_bytes: int
 
 
+class Product(NamedTuple):
+    """One product of matrices that a layer's pass is: `left` (m, k) times `right` (k, n), done `times` times.
+
+    `makes` is what becomes of it; names are for people. `is_forward` tells the pass.
+    """
+
+    makes: str
+    left: str
+    left_shape: Shape
+    right: str
+    right_shape: Shape
+    times: int = 1
+    is_forward: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        """Return (m, n), the shape of what is made."""
+        return (self.left_shape[0], self.right_shape[1])
+
+    @property
+    def multiply_adds(self) -> int:
+        """Return how many there are in all the `times` together."""
+        return self.times * self.left_shape[0] * self.left_shape[1] * self.right_shape[1]
+
+
 class Layer:
     """One step of a net: reads its bottoms, fills its tops, and sends gradients back.
 
@@ -122,6 +147,11 @@ class Layer:
     # it does not, the net hands it a copy of the bottom.
     handles_in_place: ClassVar[bool] = False
     gradient_reads_bottoms: ClassVar[bool] = True  # whether `backward` reads the data of bottoms
+    # What the tops are, x being the bottom and y the top: a text for str.format, which finds in it {layer}, {bottom},
+    # {top} and the messages that the layer reads, by name ("{relu_param.negative_slope:g}").
+    formula: ClassVar[str] = ""
+    # Why `columns` refuses.
+    no_columns: ClassVar[str] = "it does not multiply windows of images by weights"
     place: Place | None = None  # in the user's file; the net sets it
     need_backward: bool = True  # whether a backward pass of the net runs this layer; set by the net after set-up
 
@@ -202,6 +232,22 @@ class Layer:
             sum(blob.count for blob in self.blobs),
             sum(blob.count for blob in own) * self.dtype.itemsize,
             self.state_bytes(),
+        )
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return `formula` with the numbers of this layer and these shapes; call it after set-up."""
+        messages = {name: getattr(self.layer_param, name) for name in self.messages or ()}
+        return self.formula.format(layer=self, bottom=bottom, top=top, **messages)
+
+    def matrix_products(self, bottom: Blobs, top: Blobs) -> list[Product]:
+        """Return the products of matrices of both passes; layers that have some override this."""
+        return []
+
+    def columns(self, sample: Array) -> Array:
+        """Return the im2col matrix of one image; UsageError of layers that have none."""
+        raise UsageError(
+            f'layer "{self.name}" ({self.type}) has no im2col matrix: {self.no_columns}; '
+            "layers of type Convolution, Deconvolution and Im2col have one"
         )
 
     def multiply_adds(self, bottom: Blobs, top: Blobs) -> int:

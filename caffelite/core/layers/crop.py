@@ -56,6 +56,11 @@ class CropLayer(Layer):
             )
         return offsets * axes if len(offsets) == 1 else offsets
 
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the part's bounds."""
+        bounds = (":" if part.start is None else f"{part.start}:{part.stop}" for part in self._part)
+        return f"y = x[{', '.join(bounds)}]"
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Copy the part."""
         top[0].data[...] = bottom[0].data[self._part]

@@ -66,6 +66,10 @@ class LRNAcrossLayer(_LRNLayer):
     """
 
     messages = ("lrn_param",)
+    formula = (
+        "y[c] = x[c] / s^{lrn_param.beta:g}, s = {lrn_param.k:g} + {lrn_param.alpha:g} / "
+        "{lrn_param.local_size} * sum of x[k]^2 over the {lrn_param.local_size} channels k around c"
+    )
 
     def normalize(self, values: Array, out: Array) -> None:
         """Fill scale and `out`."""
@@ -94,6 +98,10 @@ class LRNWithinLayer(_LRNLayer):
     """
 
     messages = ("lrn_param",)
+    formula = (
+        "y = x / s^{lrn_param.beta:g}, s = 1 + {lrn_param.alpha:g} / {lrn_param.local_size}^2 * sum of x^2 "
+        "over the {lrn_param.local_size} x {lrn_param.local_size} pixels around"
+    )
     not_read = {
         "lrn_param.k": "it is for norm_region: ACROSS_CHANNELS; WITHIN_CHANNEL takes 1, as in Caffe",
     }

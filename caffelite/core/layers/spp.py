@@ -23,6 +23,7 @@ class SPPLayer(Layer):
     """
 
     messages = ("spp_param",)
+    formula = "y = pooling into 1, 4, 16, ... bins a channel, {layer.height} levels, one after the other"
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from caffelite.core.kernels import pooling, stochastic_pooling
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.pooling import Param, windows_of
+from caffelite.core.layers.pooling import Param, formula_of_windows, windows_of
 from caffelite.proto import caffe_pb2
 
 
@@ -25,6 +25,11 @@ class StochasticPoolingLayer(Layer):
     messages = ("pooling_param",)
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, which is another one in TEST."""
+        what = "one, drawn with its value as weight, over" if self.phase == caffe_pb2.TRAIN else "expected value over"
+        return formula_of_windows(what, self.window)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top; make room for the places."""

@@ -7,6 +7,7 @@ from math import ceil, floor
 from caffelite.core.blob import Shape
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels.pooling import Window
+from caffelite.core.layers.shared import window as axes
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.PoolingParameter
@@ -61,6 +62,12 @@ def pooled_shape(param: Param, window: Window, height: int, width: int) -> Shape
             f"it is larger than the bottom, {height} x {width}; use a smaller kernel, more pad or a larger bottom",
         )
     return tuple(sizes)
+
+
+def words_of_windows(window: Window) -> axes.WindowWords:
+    """Return how a formula names the windows, their pixels and these pixels' places in the plane."""
+    kernel, stride, pad = window[:2], window[2:4], window[4:]
+    return axes.words_of(axes.Window(kernel, stride, pad, (1, 1)))
 
 
 def _name(param: Param, field: str, side: str = "") -> str:
