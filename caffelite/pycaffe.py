@@ -33,6 +33,7 @@ from caffelite.proto import caffe_pb2
 
 if TYPE_CHECKING:
     from caffelite.inspection.explain import Explanation
+    from caffelite.inspection.summary import Summary
 
 Callback = Callable[[int], object]
 EVENTS = ("before_forward", "after_forward", "before_backward", "after_backward")
@@ -151,6 +152,12 @@ class Net(engine.Net):
         return ByBlob((name, weights.get(i, 0.0)) for i, name in enumerate(self._wiring.blob_names))
 
     # Looking inside: see caffelite/inspection/
+
+    def summary(self) -> Summary:
+        """Return a table of the layers: shapes, parameters, multiply-adds, memory, stride and receptive field."""
+        from caffelite.inspection.summary import summary
+
+        return summary(self)
 
     def explain(self, layer: str) -> Explanation:
         """Return what a layer computes: its formula with its numbers, and its products of matrices in both passes."""

@@ -6,6 +6,7 @@ import enum
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -89,6 +90,20 @@ class Cost(NamedTuple):
     parameters: int
     top_bytes: int
     state_bytes: int
+
+
+class Reach(NamedTuple):
+    """The pixels of a bottom that one pixel of a top is made of, on each spatial axis (2, 3, ... of a blob).
+
+    `extent` is how many they are from the first to the last, `stride` how far the window moves from one pixel of the
+    top to the next. Both are () where all pixels of the bottom are read: `WHOLE`.
+    """
+
+    extent: tuple[int, ...]
+    stride: tuple[Fraction, ...]
+
+
+WHOLE = Reach((), ())
 
 
 class Product(NamedTuple):
@@ -249,6 +264,17 @@ class Layer:
             f'layer "{self.name}" ({self.type}) has no im2col matrix: {self.no_columns}; '
             "layers of type Convolution, Deconvolution and Im2col have one"
         )
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Return which pixels of a bottom one pixel of the tops is made of; None if that is none, or not known.
+
+        That is the pixel at the same place where bottom and top have the same spatial axes. Layers with windows, and
+        those that read whole images, override this.
+        """
+        spatial = bottom[bottom_index].shape[2:]
+        if not spatial or not top or top[0].shape[2:] != spatial:
+            return None
+        return Reach((1,) * len(spatial), (Fraction(1),) * len(spatial))
 
     def multiply_adds(self, bottom: Blobs, top: Blobs) -> int:
         """Return how many a forward pass does; layers with products of matrices or over windows override this."""

@@ -5,12 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from caffelite.inspection.explain import Explanation, explain
+    from caffelite.inspection.summary import Summary, summary, summary_of_file
 
-__all__ = ["Explanation", "explain"]
-_FILES = {"Explanation": "explain"}  # of names that are not those of their files
+_FILES = {
+    "Explanation": "explain",
+    "Summary": "summary",
+    "explain": "explain",
+    "summary": "summary",
+    "summary_of_file": "summary",
+}
+__all__ = ["Explanation", "Summary", "explain", "summary", "summary_of_file"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _FILES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_FILES.get(name, name)}"), name)
+    return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)

@@ -35,15 +35,14 @@ def aligned(rows: Sequence[Row], right: Sequence[int] = (), indent: str = "") ->
     ]
 
 
-def html_table(rows: Sequence[Row], right: Sequence[int] = (), footer: bool = False) -> str:
-    """Return an HTML table of cells that may hold anything: they are escaped. The first row is the head."""
+def html_table(rows: Sequence[Row], right: Sequence[int] = (), caption: str = "", below: Sequence[str] = ()) -> str:
+    """Return an HTML table, its first row the head, with a line above and lines below; all texts are escaped."""
     head, *body = rows
-    lines = ["<table>", "<thead>", _html_row(head, right, "th"), "</thead>", "<tbody>"]
-    last = body.pop() if footer and body else None
-    lines += [_html_row(row, right, "td") for row in body] + ["</tbody>"]
-    if last is not None:
-        lines += ["<tfoot>", _html_row(last, right, "th"), "</tfoot>"]
-    return "\n".join([*lines, "</table>"])
+    lines = ["<table>", f"<caption>{escape(caption)}</caption>" if caption else ""]
+    lines += ["<thead>", _html_row(head, right, "th"), "</thead>", "<tbody>"]
+    lines += [_html_row(row, right, "td") for row in body]
+    lines += ["</tbody>", "</table>", "<br>".join(map(escape, below))]
+    return "\n".join(filter(None, lines))
 
 
 def _html_row(row: Row, right: Sequence[int], tag: str) -> str:

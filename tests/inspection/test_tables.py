@@ -12,7 +12,8 @@ def test_columns_are_below_each_other():
 
 
 def test_html_is_escaped():
-    html = html_table([("<b>", "n"), ("a & b", '"1"'), ("sum", "2")], right=[1], footer=True)
+    html = html_table([("<b>", "n"), ("a & b", '"1"')], right=[1], caption="<net>", below=["x < 2", "y"])
     assert '<th style="text-align: left">&lt;b&gt;</th>' in html
     assert '<td style="text-align: left">a &amp; b</td><td style="text-align: right">&quot;1&quot;</td>' in html
-    assert html.index("<tfoot>") < html.index("sum")
+    assert "<caption>&lt;net&gt;</caption>" in html
+    assert html.endswith("</table>\nx &lt; 2<br>y")

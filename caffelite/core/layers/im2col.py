@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import prod
 
 import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError, UsageError
-from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layer import Blobs, Layer, Reach, register_layer
 from caffelite.core.layers.shared.columns import Columns
 from caffelite.core.layers.shared.window import window_from_param, words_of
 
@@ -70,6 +71,12 @@ class Im2colLayer(Layer):
         columns = np.empty(self._columns.shape, self.dtype)
         self._columns.im2col(np.ascontiguousarray(values, self.dtype), columns)
         return columns[np.newaxis]
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Return the window's extent and stride."""
+        if top[0].num_axes != len(self.window.kernel) + 2:
+            return None
+        return Reach(self.window.extent, tuple(map(Fraction, self.window.stride)))
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top's data."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels.inner_product import PRODUCTS
-from caffelite.core.layer import Blobs, BlobSpec, Layer, Product, register_layer
+from caffelite.core.layer import WHOLE, Blobs, BlobSpec, Layer, Product, Reach, register_layer
 
 
 @register_layer("InnerProduct")
@@ -66,6 +66,10 @@ class InnerProductLayer(Layer):
             Product("weight gradient", "top gradient^T", (outputs, items), "bottom", (items, size)),
             Product("bottom gradient", "top gradient", (items, outputs), "weight", (outputs, size)),
         ]
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Say that all of an image is read, if the weights go over its spatial axes."""
+        return WHOLE if self.axis <= 1 else None
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Compute top = bottom x weight + bias."""

@@ -7,8 +7,8 @@ import numpy as np
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import pooling as kernels
-from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window, words_of_windows
+from caffelite.core.layer import Blobs, Layer, Reach, register_layer
+from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window, reach_of_windows, words_of_windows
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.PoolingParameter
@@ -51,6 +51,10 @@ class MaxPoolingLayer(Layer):
         """Return the size of the places."""
         return self.argmax.nbytes
 
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
+        """Return the window."""
+        return reach_of_windows(self.layer_param.pooling_param, self.window)
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the tops."""
         kernels.max_pool_forward(bottom[0].data, self.window, top[0].data, self.argmax)
@@ -88,6 +92,10 @@ class AvePoolingLayer(Layer):
         """Shape the top."""
         self.window, shape = windows_of(self.layer_param.pooling_param, bottom)
         top[0].reshape(*shape)
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
+        """Return the window."""
+        return reach_of_windows(self.layer_param.pooling_param, self.window)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""

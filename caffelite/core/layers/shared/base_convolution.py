@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from math import prod
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels.convolution import choose
 from caffelite.core.kernels.convolution.bias_gradient import bias_gradient
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.layer import Blobs, BlobSpec, Layer, Product
+from caffelite.core.layer import Blobs, BlobSpec, Layer, Product, Reach
 from caffelite.core.layers.shared.columns import Columns, geometry_of
 from caffelite.core.layers.shared.window import window_from_param
 
@@ -131,6 +132,16 @@ class BaseConvolutionLayer(Layer):
         else:
             columns = self._by_group(self.conv_im2col(values)).copy()
         return columns
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Return the kernel's extent and stride; of a deconvolution how many pixels' windows overlap."""
+        extent, stride = self.window.extent, self.window.stride
+        if not extent or self.channel_axis != 1:
+            return None
+        if self.reverse_dimensions:
+            overlap = tuple(-(-e // s) for e, s in zip(extent, stride, strict=True))
+            return Reach(overlap, tuple(Fraction(1, s) for s in stride))
+        return Reach(extent, tuple(map(Fraction, stride)))
 
     def _check_shapes(self, bottom: Blobs) -> None:
         shape = bottom[0].shape

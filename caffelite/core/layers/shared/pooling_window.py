@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import ceil, floor
 
 from caffelite.core.blob import Shape
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels.pooling import Window
+from caffelite.core.layer import WHOLE, Reach
 from caffelite.core.layers.shared import window as axes
 from caffelite.proto import caffe_pb2
 
@@ -62,6 +64,13 @@ def pooled_shape(param: Param, window: Window, height: int, width: int) -> Shape
             f"it is larger than the bottom, {height} x {width}; use a smaller kernel, more pad or a larger bottom",
         )
     return tuple(sizes)
+
+
+def reach_of_windows(param: Param, window: Window) -> Reach:
+    """Return which pixels one pixel of the top is made of: all of them if global_pooling."""
+    if param.global_pooling:
+        return WHOLE
+    return Reach(window[:2], (Fraction(window.stride_h), Fraction(window.stride_w)))
 
 
 def words_of_windows(window: Window) -> axes.WindowWords:
