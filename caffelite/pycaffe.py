@@ -34,6 +34,7 @@ from caffelite.proto import caffe_pb2
 if TYPE_CHECKING:
     from caffelite.inspection.explain import Explanation
     from caffelite.inspection.summary import Summary
+    from caffelite.inspection.why.why import Why
 
 Callback = Callable[[int], object]
 EVENTS = ("before_forward", "after_forward", "before_backward", "after_backward")
@@ -164,6 +165,16 @@ class Net(engine.Net):
         from caffelite.inspection.explain import explain
 
         return explain(self, layer)
+
+    def why(self, blob: str, *index: int, depth: int = 1, diff: bool = False, follow: int = 3) -> Why:
+        """Return what a value of a blob, or its gradient, is the sum of, `depth` layers down.
+
+        `index` has a number for each axis of the blob; a layer's name stands for its top as that layer makes it. Of the
+        `follow` largest terms the inputs are taken apart, too, if `depth` is more than 1.
+        """
+        from caffelite.inspection.why.why import why
+
+        return why(self, blob, *index, depth=depth, diff=diff, follow=follow)
 
     # Running
 
