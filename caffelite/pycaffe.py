@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,11 @@ from caffelite.proto import caffe_pb2
 from caffelite.pycaffe_arrays import fits, list_of_names, shape_advice
 from caffelite.pycaffe_callbacks import Callback, Callbacks
 from caffelite.pycaffe_indices import IndexedNet
+
+if TYPE_CHECKING:
+    from caffelite.inspection.explain import Explanation
+    from caffelite.inspection.summary import Summary
+    from caffelite.inspection.why.why import Why
 
 log = logging.getLogger("caffelite")
 
@@ -141,6 +146,30 @@ class Net(IndexedNet):
         """Loss weight of each blob; 0 for most."""
         weights = self._loss_weights
         return ByBlob((name, weights.get(i, 0.0)) for i, name in enumerate(self._wiring.blob_names))
+
+    # Looking inside: see caffelite/inspection/
+
+    def summary(self) -> Summary:
+        """Return a table of the layers: shapes, parameters, multiply-adds, memory, stride and receptive field."""
+        from caffelite.inspection.summary import summary
+
+        return summary(self)
+
+    def explain(self, layer: str) -> Explanation:
+        """Return what a layer computes: its formula with its numbers, and its products of matrices in both passes."""
+        from caffelite.inspection.explain import explain
+
+        return explain(self, layer)
+
+    def why(self, blob: str, *index: int, depth: int = 1, diff: bool = False, follow: int = 3) -> Why:
+        """Return what a value of a blob, or its gradient, is the sum of, `depth` layers down.
+
+        `index` has a number for each axis of the blob; a layer's name stands for its top as that layer makes it. Of the
+        `follow` largest terms the inputs are taken apart, too, if `depth` is more than 1.
+        """
+        from caffelite.inspection.why.why import why
+
+        return why(self, blob, *index, depth=depth, diff=diff, follow=follow)
 
     # Running
 

@@ -35,6 +35,10 @@ class InfogainLossLayer(LossLayer):
     """
 
     messages = ("infogain_loss_param", "loss_param")
+    formula = (
+        "p = softmax of x over {layer.classes} classes; y = sum over {layer.outer} x {layer.inner} positions "
+        "of -sum over l of H[label, l] * log(p[l]), divided by the normalizer"
+    )
     exact_num_bottom_blobs = None  # type: ignore[assignment]
     min_bottom_blobs = 2
     max_bottom_blobs = 3

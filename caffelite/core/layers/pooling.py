@@ -7,8 +7,8 @@ import numpy as np
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import pooling as kernels
-from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window
+from caffelite.core.layer import Blobs, Layer, Reach, register_layer
+from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window, reach_of_windows, words_of_windows
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.PoolingParameter
@@ -27,9 +27,14 @@ class MaxPoolingLayer(Layer):
     """
 
     messages = ("pooling_param",)
+    no_columns = "it works on the windows of each channel by themselves"
     exact_num_bottom_blobs = 1
     min_top_blobs = 1
     max_top_blobs = 2
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the numbers of the window."""
+        return formula_of_windows("max over", self.window)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the tops; make room for the places."""
@@ -45,6 +50,10 @@ class MaxPoolingLayer(Layer):
     def state_bytes(self) -> int:
         """Return the size of the places."""
         return self.argmax.nbytes
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
+        """Return the window."""
+        return reach_of_windows(self.layer_param.pooling_param, self.window)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the tops."""
@@ -71,13 +80,22 @@ class AvePoolingLayer(Layer):
     """
 
     messages = ("pooling_param",)
+    no_columns = "it works on the windows of each channel by themselves"
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the numbers of the window."""
+        return formula_of_windows("mean over", self.window, "padding counting as 0")
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top."""
         self.window, shape = windows_of(self.layer_param.pooling_param, bottom)
         top[0].reshape(*shape)
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
+        """Return the window."""
+        return reach_of_windows(self.layer_param.pooling_param, self.window)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
@@ -98,3 +116,10 @@ def windows_of(param: Param, bottom: Blobs) -> tuple[kernels.Window, tuple[int, 
     num, channels, height, width = bottom[0].shape
     window = pooling_window(param, height, width)
     return window, (num, channels, *pooled_shape(param, window, height, width))
+
+
+def formula_of_windows(what: str, window: kernels.Window, outside: str = "pixels outside left out") -> str:
+    """Return the formula of a pooling layer that makes `what` of each window."""
+    words = words_of_windows(window)
+    bounds, pixels = ", ".join(words.bounds), ", ".join(words.inputs)
+    return f"y[n, c, p, q] = {what} {bounds} of x[n, c, {pixels}], {outside}"

@@ -53,6 +53,7 @@ class PythonLayer(Layer):
     """
 
     messages = ("python_param",)
+    formula = "y = what forward of {python_param.module}.{python_param.layer} makes of the bottoms"
     not_read = {
         "python_param.share_in_parallel": "solvers of one net share no layers",
     }

@@ -29,6 +29,10 @@ class SigmoidCrossEntropyLossLayer(LossLayer):
     """
 
     messages = ("loss_param",)
+    formula = (
+        "p = 1 / (1 + e^-x); y = sum over {bottom[0].count} values of -t * log(p) - (1 - t) * log(1 - p), "
+        "divided by the normalizer"
+    )
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read loss_param."""

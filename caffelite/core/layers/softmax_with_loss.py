@@ -30,6 +30,10 @@ class SoftmaxWithLossLayer(LossLayer):
     """
 
     messages = ("loss_param", "softmax_param")
+    formula = (
+        "p = softmax of x over {layer.classes} classes; y = sum over {layer.outer} x {layer.inner} positions "
+        "of -log(p[label]), divided by the normalizer"
+    )
     exact_num_top_blobs: ClassVar[int | None] = None
     min_top_blobs = 1
     max_top_blobs = 2

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from caffelite.core.errors import LayerError
+from caffelite.core.errors import LayerError, UsageError
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up, spread_values
 
 RNG = np.random.default_rng(1)
@@ -176,3 +176,12 @@ def test_refuses_other_than_four_axes():
 def test_refuses_a_second_top_of_the_mean():
     with pytest.raises(LayerError, match="top is given 2 times"):
         run_forward(pool("pool: AVE kernel_size: 2"), np.ones((1, 1, 4, 4)), top_count=2)
+
+
+def test_has_no_columns():
+    layer = layer_from('type: "Pooling" pooling_param { kernel_size: 2 }')
+    run_forward(layer, spread_values((1, 1, 4, 4)))
+    with pytest.raises(
+        UsageError, match=r'"layer" \(Pooling\) has no im2col matrix: .* Convolution, Deconvolution and'
+    ):
+        layer.columns(spread_values((1, 4, 4)))
