@@ -99,6 +99,11 @@ class _Datasets:
 
         return datasets.command_for(source)
 
+    def records_of(self, source: str) -> included.Records | None:
+        from caffelite import datasets
+
+        return datasets.records_of(source)
+
 
 included.add_maker(_Datasets())
 
