@@ -65,10 +65,12 @@ MAY_IMPORT = {
     "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "datasets": BELOW_ALL | {"data", "weights"},
-    "caffelite": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
+    "caffelite": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels", "datasets", "pictures"},
     "examples": BELOW_ALL | {"caffelite", "datasets"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
-    "cli": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets", "examples"},
+    "cli": BELOW_ALL
+    | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets", "examples", "pictures"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

@@ -54,7 +54,7 @@ def digits(part: str = "test") -> tuple[Array, Array]:
     from caffelite.datasets import digits as stored
 
     if part not in PARTS:
-        raise UsageError(f'the digits have no part "{part}"{did_you_mean(part, PARTS)}; use {any_of(PARTS)}')
+        raise UsageError(f'the digits have no part "{part}"{did_you_mean(part, PARTS) or f"; use {any_of(PARTS)}"}')
     images, labels = stored.load()
     chosen = stored.for_testing(labels) == (part == "test")
     enlarged = stored.enlarge(images[chosen])[:, np.newaxis]
