@@ -59,6 +59,7 @@ def draw_mosaic(
     With `axis_names`, (down, across), rows and columns are counted each for itself; else tiles one after the other.
     """
     drawn = draw_image(axes, mosaic.pixels, signed=signed, colours=colours)
+    axes.set_anchor("W")  # titles begin where the axes do
     down, across = mosaic.middles()
     every_row, every_column = ceil(mosaic.rows / 16), ceil(mosaic.columns / 16)
     first_of_row = 1 if any(axis_names) else mosaic.columns

@@ -92,9 +92,13 @@ class Filters:
         most = (512, 512) if matrix else (MOST_ROWS, MOST_COLUMNS)
         rows, columns = min(count, most[0]), min(channels, most[1])
         things, inside = ("outputs", "inputs") if layer_type == "InnerProduct" and matrix else ("filters", "channels")
-        self.words = f"{sampled(rows, count, things)} of {sampled(columns, channels, inside)}"
-        if not matrix:
-            self.words += f" of {size}"
+        if (rows, columns) == (count, channels):
+            self.words = f"{count} {things} of {channels} {inside}" + ("" if matrix else f" of {size}")
+        else:
+            self.words = f"{rows} of {count} {things}, {columns} of {channels} {inside}" + (
+                "" if matrix else f", {size}"
+            )
+            self.note = "; the first ones are drawn"
         self.axis_names = (things[:-1], inside[:-1])
         self.mosaic = in_a_grid(weights[:rows, :columns].reshape(-1, height, width), columns)
 

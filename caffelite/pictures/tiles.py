@@ -9,6 +9,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 
+ONE_ROW = 3  # so many tiles stand beside each other
 PIXELS_PER_BLANK = 24  # a tile of so many pixels is worth one blank line
 
 
@@ -42,7 +43,7 @@ def in_a_grid(tiles: Array, columns: int | None = None) -> Mosaic:
     """
     count, height, width, *colours = tiles.shape
     if columns is None:
-        columns = min(count, ceil(sqrt(count * height / width)))
+        columns = count if count <= ONE_ROW else min(count, ceil(sqrt(count * height / width)))
     rows = ceil(count / columns)
     blank = 0 if height == width == 1 else ceil(max(height, width) / PIXELS_PER_BLANK)
     size = (rows * (height + blank) - blank, columns * (width + blank) - blank, *colours)

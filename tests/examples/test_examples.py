@@ -53,3 +53,15 @@ def test_digits_are_what_training_reads(part, count, tmp_path):
 def test_another_part_is_refused():
     with pytest.raises(UsageError, match='no part "tests"; did you mean "test"?'):
         examples.digits("tests")
+
+
+def test_the_page_of_pictures_makes_the_pictures_that_lie_beside_it(tmp_path, monkeypatch):
+    page = ROOT / "docs" / "pictures"
+    code = (page / "readme.md").read_text().split("```python\n")[1].split("```")[0]
+    assert len(code.splitlines()) < 10
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    assert drawn | {"training.png"} == {path.name for path in page.glob("*.png")}
+    for name in drawn:  # other versions of matplotlib and fonts may differ in single pixels
+        assert (tmp_path / name).stat().st_size == pytest.approx((page / name).stat().st_size, rel=0.2)

@@ -79,7 +79,8 @@ def test_three_channels_are_colours_blue_first(colour_net):
 
 def test_of_many_filters_the_first_are_drawn_and_the_title_says_so(wide_net):
     figure = wide_net.show("filters", "c")
-    assert heading(figure) == "c: the first 64 of 70 filters of the first 48 of 50 channels of 2x1"
+    assert heading(figure) == "c: 64 of 70 filters, 48 of 50 channels, 2x1"
+    assert figure.axes[0].texts[0].get_text().endswith("; the first ones are drawn")
     assert shown(figure).shape == (64 * 3 - 1, 48 * 2 - 1)
 
 

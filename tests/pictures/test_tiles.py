@@ -15,6 +15,7 @@ def test_tiles_stand_row_by_row_with_blanks_between():
 
 def test_about_a_square_also_of_wide_tiles():
     assert in_a_grid(np.zeros((20, 5, 5))).pixels.shape == (4 * 6 - 1, 5 * 6 - 1)
+    assert in_a_grid(np.zeros((3, 5, 5))).rows == 1
     wide = in_a_grid(np.zeros((16, 2, 8)))
     assert (wide.rows, wide.columns) == (8, 2)
 
