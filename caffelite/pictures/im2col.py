@@ -133,6 +133,7 @@ def _draw_image(axes: Axes, windows: Windows, chosen: list[int]) -> None:
     else:
         draw_image(axes, values[0], colours="gray" if values[0].any() else "gray_r", signed=False)
     (pad_h, pad_w), (stride_h, stride_w) = windows.window.pad, windows.window.stride
+    axes.set_anchor("W")
     axes.set_facecolor("lightgray")
     axes.set_xlim(-0.5 - pad_w, windows.width - 0.5 + pad_w)
     axes.set_ylim(windows.height - 0.5 + pad_h, -0.5 - pad_h)
@@ -180,6 +181,7 @@ def _draw_counts(figure: Picture, axes: Axes, windows: Windows) -> None:
     drawn.set_clim(0, max(1, int(counts.max())))
     if counts.size <= MOST_NUMBERS:
         _write_numbers(axes, counts)
+    axes.set_anchor("W")
     plain(axes)
     add_scale(figure, axes, drawn)
     title(axes, "col2im: sums for each pixel", f"columns that hold it: {counts.min()} to {counts.max()}")
