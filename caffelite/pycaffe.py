@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from caffelite.inspection.explain import Explanation
     from caffelite.inspection.summary import Summary
     from caffelite.inspection.why.why import Why
+    from caffelite.pictures.figure import Picture
 
 log = logging.getLogger("caffelite")
 
@@ -324,6 +325,19 @@ class Net(IndexedNet):
             hint = f": it is a layer, its tops are {', '.join(tops)}" if tops else did_you_mean(name, self.blob_names)
             raise UnknownNameError(f'no blob "{name}"{hint}')
         return self.blobs[name]
+
+    # Looking inside
+
+    def show(self, kind: str, layer: str | None = None, sample: int = 0) -> Picture:
+        """Return a matplotlib figure of "filters", "activations", "gradients" or "im2col", which notebooks show.
+
+        `layer` names a layer or, for activations and gradients, a blob; without it the first layer with filters is
+        taken. `sample` is the image of the batch. `figure.savefig("x.png")` writes it to a file. Raises UsageError or
+        UnknownNameError for what cannot be shown, and without matplotlib (pip install 'caffelite[plot]').
+        """
+        from caffelite import pictures
+
+        return pictures.show(self, kind, layer, sample)
 
     # Weights and state
 

@@ -29,6 +29,7 @@ OF_MORE_THAN_ONE_FILE = {
     "core/net/test_random_in_place_passes.py": "the same, with more kinds of passes and tops",
     "core/solver/rules/test_every_solver.py": "the register of update rules",
     "core/test_loss_weights.py": "layer, net and solver together",
+    "examples/test_examples.py": "caffelite/examples/__init__.py and models/lenet_small",
     "fuzz/test_data.py": "all readers of data, with damaged files",
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
@@ -72,12 +73,16 @@ MAY_IMPORT = {
     "datasets": BELOW_ALL | {"data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
-    "caffelite": BELOW_ALL | {"inspection", "solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
+    "caffelite": BELOW_ALL
+    | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
+    | {"inspection", "pictures"},
+    "examples": BELOW_ALL | {"caffelite", "datasets"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "inspection", "tools"},
+    | {"checking", "examples", "inspection", "pictures", "tools"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.
