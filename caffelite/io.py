@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from caffelite.core import container
 from caffelite.core.blob import LARGE, Array
-from caffelite.core.data.image_header import header_problem
-from caffelite.core.data.opencv import decode, opencv
+from caffelite.core.data.image import decode, opencv
 from caffelite.core.data.resize import resize_image
 from caffelite.core.errors import DataError, UsageError
 from caffelite.core.files import open_file
@@ -81,12 +80,7 @@ def _pixels(data: bytes) -> Array:
 
     Raises DataError for no image, for pixels whose range is not known, and for more than memory holds as float32.
     """
-    cv2 = opencv()
-    if problem := header_problem(data):
-        raise DataError(problem)
-    pixels = decode(cv2, data, cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise DataError(f"its {len(data)} bytes are no image that OpenCV knows")
+    pixels = decode(data, opencv().IMREAD_UNCHANGED)
     if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != "f":
         raise DataError(f"its pixels are {pixels.dtype}, of which the range is not known; convert it to 8 or 16 bits")
     needed = pixels.shape[0] * pixels.shape[1] * 3 * np.dtype(np.float32).itemsize

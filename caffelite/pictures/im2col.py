@@ -15,7 +15,7 @@ from caffelite.core.kernels.convolution.im2col import tap_table
 from caffelite.core.layer import Layer
 from caffelite.core.layers.im2col import Im2colLayer
 from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
-from caffelite.core.layers.shared.window import Window, window_from_param
+from caffelite.core.layers.shared.window import Window
 from caffelite.core.net.net import Net
 from caffelite.pictures.arrange import as_colours, plain, title
 from caffelite.pictures.figure import Picture, add_scale, draw_image
@@ -92,12 +92,8 @@ def windows_of(net: Net, index: int) -> Windows:
     layer = net.core_layers[index]
     bottom, top = net.bottoms(index)[0], net.tops(index)[0]
     blob_name, blob = top if layer.type == "Deconvolution" else bottom
-    if isinstance(layer, BaseConvolutionLayer):
-        window, (channels, *spatial) = layer.window, layer.image_shape
-    else:
-        assert isinstance(layer, Im2colLayer)
-        channels, *spatial = layer.columns.image_shape
-        window = window_from_param(layer.layer_param.convolution_param, len(spatial))
+    assert isinstance(layer, (BaseConvolutionLayer, Im2colLayer))
+    window, (channels, *spatial) = layer.window, layer.image_shape
     if not 1 <= len(spatial) <= 2:
         raise UsageError(f'layer "{layer.name}" has {len(spatial)} spatial axes; pictures of columns are of 1 or 2')
     missing = 2 - len(spatial)

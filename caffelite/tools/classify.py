@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from caffelite.core.blob import Array
+from caffelite.core.data.image import opencv
 from caffelite.core.data.image_header import header_problem
-from caffelite.core.data.opencv import decode_as, opencv, resize
+from caffelite.core.data.opencv import decode_as, resize
 from caffelite.core.errors import DataError, UsageError
 from caffelite.core.files import file_problem, open_file
 from caffelite.proto import caffe_pb2
