@@ -17,6 +17,15 @@ FLAGFILE = string("flagfile", "", "Files with more flags, one --name=value a lin
 UNDEFOK = string("undefok", "", "Flags that need not exist, as --name=value; they do nothing then.", metavar="NAMES")
 FROMENV = string("fromenv", "", "Flags to take from the environment, where they are FLAGS_name.", metavar="NAMES")
 TRYFROMENV = string("tryfromenv", "", "The same, of those that are there.", metavar="NAMES")
+# Flags of glog that change nothing here, those with a value and those without.
+GLOG_VALUES = {
+    *("v", "vmodule", "logbuflevel", "logbufsecs", "max_log_size", "log_link", "log_backtrace_at", "logfile_mode"),
+    *("alsologtoemail", "logemaillevel", "logmailer"),
+}
+GLOG_BOOLEANS = {
+    *("log_prefix", "colorlogtostderr", "stop_logging_if_full_disk", "drop_log_memory", "symbolize_stacktrace"),
+    "timestamp_in_logfile_name",
+}
 PROGRAMS = ("caffe", "caffelite")  # what a flag file calls this program, in lines that are no flags
 
 
@@ -73,7 +82,11 @@ class _Parser:
         flag = self._known.get(name)
         if flag is None:
             off = self._known.get(name.removeprefix("no"))
-            if off is None or off.kind != "bool" or equals:
+            if name in GLOG_VALUES or {name, name.removeprefix("no")} & GLOG_BOOLEANS:
+                if name in GLOG_VALUES and not equals:
+                    next(rest, None)
+                self.notes.append(f"--{written} does nothing: caffelite's log has no such setting")
+            elif off is None or off.kind != "bool" or equals:
                 self._unknown.append(written)
             else:
                 self._set(off, "false")

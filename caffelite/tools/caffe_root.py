@@ -31,10 +31,8 @@ PROGRAMS = {
 PYTHON_SCRIPTS = {
     "python/classify.py": "classify",
     "python/detect.py": "detect",
-    "python/draw_net.py": "draw_net",
     "tools/extra/extract_seconds.py": "extract_seconds",
     "tools/extra/parse_log.py": "parse_log",
-    "tools/extra/summarize.py": "summary",
 }
 SHELL_SCRIPTS = {"tools/extra/parse_log.sh": 'parse_log --gnuplot "$@" .'}
 PLACES = ("data", "examples", "models", "scripts")  # folders that scripts write into
@@ -92,9 +90,27 @@ def translated(words):
     return ["show", "training"] + words[2:] + ["-o", words[1]]
 
 '''
+DRAW = '''
+
+def translated(words):
+    """Return the options of Caffe's draw_net.py as a command line of caffelite, which draws all phases by itself."""
+    line = "\\n".join(words + [""]).replace("--phase\\nALL\\n", "").replace("--phase=ALL\\n", "")
+    return ["draw_net"] + line.split("\\n")[:-1]
+
+'''
+SUMMARIZE = '''
+
+def translated(words):
+    """Return the options of Caffe's summarize.py as a command line of caffelite, whose columns need no width."""
+    at = words.index("-w") if "-w" in words else len(words)
+    return ["summary"] + words[:at] + words[at + 2 :]
+
+'''
 # Scripts with options of their own: the command, and how their words become its words.
 TRANSLATED = {
     "python/train.py": ("train", TRAIN),
+    "python/draw_net.py": ("draw_net", DRAW),
+    "tools/extra/summarize.py": ("summary", SUMMARIZE),
     "tools/extra/plot_training_log.py": ("show", PLOT),
     "tools/extra/plot_training_log.py.example": ("show", PLOT),
 }

@@ -204,6 +204,17 @@ def test_flags_from_the_environment(monkeypatch):
         values("--fromenv=nonsense")
 
 
+def test_flags_of_glog_that_change_nothing():
+    assert parse(["--v=2", "-vmodule", "a=1", "--colorlogtostderr", "--nolog_prefix", "word", "--v"], KNOWN) == (
+        {},
+        ["word"],
+        [
+            f"--{name} does nothing: caffelite's log has no such setting"
+            for name in ("v", "vmodule", "colorlogtostderr", "nolog_prefix", "v")
+        ],
+    )
+
+
 def test_the_commands_take_flag_files(caffelite, folder):
     (folder / "flags").write_text("--model=net.prototxt\n--iterations=1\n--colour=red\n")
     result = caffelite("time", "--flagfile=flags", "--undefok=later", "--later=1")

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from caffelite.core.errors import UsageError
-from caffelite.tools.caffe_root import MARK, PROGRAMS, PYTHON_SCRIPTS, make_caffe_root
+from caffelite.tools.caffe_root import MARK, PROGRAMS, PYTHON_SCRIPTS, TRANSLATED, make_caffe_root
 
-ALL = {words.split()[0] for words in (*PROGRAMS.values(), *PYTHON_SCRIPTS.values(), "train", "show") if words}
+ALL = {words.split()[0] for words in (*PROGRAMS.values(), *PYTHON_SCRIPTS.values()) if words}
+ALL |= {words for words, _ in TRANSLATED.values()}
 
 # In place of Python: prints the words that it was started with.
 ECHO = '#!/bin/sh\nfor word; do printf "[%s]" "$word"; done\n'
@@ -76,6 +77,20 @@ def test_the_shell_script_writes_into_the_working_directory(root):
 )
 def test_train_py_has_options_of_its_own(root, given, passed):
     assert run(root / "python/train.py", *given.split()) == f"[-m][caffelite][train]{passed}"
+
+
+@pytest.mark.parametrize(
+    ("script", "given", "passed"),
+    [
+        ("python/draw_net.py", "a b --phase ALL --rankdir LR", "[draw_net][a][b][--rankdir][LR]"),
+        ("python/draw_net.py", "--phase=ALL a b", "[draw_net][a][b]"),
+        ("python/draw_net.py", "a b --phase TEST", "[draw_net][a][b][--phase][TEST]"),
+        ("tools/extra/summarize.py", "-w 30 net.prototxt", "[summary][net.prototxt]"),
+        ("tools/extra/summarize.py", "net.prototxt", "[summary][net.prototxt]"),
+    ],
+)
+def test_options_that_caffelite_needs_not_are_left_out(root, script, given, passed):
+    assert run(root / script, *given.split()) == f"[-m][caffelite]{passed}"
 
 
 @pytest.mark.parametrize("name", ["plot_training_log.py", "plot_training_log.py.example"])
