@@ -345,6 +345,7 @@ class LossLayer(Layer):
     exact_num_bottom_blobs = 2
     exact_num_top_blobs: ClassVar[int | None] = 1
     auto_top_blobs = True
+    divisor: float = 0.0  # what the last pass forward divided the sum of losses by, in layers that normalize it
 
     @classmethod
     def default_loss_weights(cls, layer_param: caffe_pb2.LayerParameter) -> list[float]:
@@ -367,6 +368,12 @@ class LossLayer(Layer):
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Labels get no gradient."""
         return bottom_index != 1
+
+    def gradient_scale(self, top: Blobs) -> Any:
+        """Return the loss weight over `divisor`; UsageError before the first pass forward, which finds the divisor."""
+        if not self.divisor:
+            raise UsageError("there is no loss yet, and so no gradient: run forward() before backward()")
+        return self.loss_weight(top) / self.divisor
 
     def loss_weight(self, top: Blobs) -> Any:
         """Return what the gradient is multiplied by: the loss top's diff, as the net or the user left it."""
