@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from caffelite.core import random
 from caffelite.core.blob import Array, Blob, Shape, number_type
-from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError
+from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError, printable
 from caffelite.core.fixed import ByBlob, ByLayer, Params
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net import net as engine
@@ -153,6 +153,18 @@ class Net(engine.Net):
         return ByBlob((name, weights.get(i, 0.0)) for i, name in enumerate(self._wiring.blob_names))
 
     # Looking inside: see caffelite/inspection/
+
+    def __repr__(self) -> str:
+        phase = "TEST" if self.phase == caffe_pb2.TEST else "TRAIN"
+        sides = (("inputs", self.inputs), ("outputs", self.outputs))
+        count = sum(param.count for param in self.learnable_params)
+        ends = [f"; {side} {', '.join(names)}" for side, names in sides if names]
+        text = f'Net "{self.name}" ({phase}): {len(self.layer_names)} layers, {count:,} parameters'
+        return printable(f"<{text}{''.join(ends)}>")
+
+    def _repr_html_(self) -> str:
+        """Return the summary as a table, for notebooks."""
+        return self.summary()._repr_html_()
 
     def summary(self) -> Summary:
         """Return a table of the layers: shapes, parameters, multiply-adds, memory, stride and receptive field."""
