@@ -33,6 +33,7 @@ from caffelite.proto import caffe_pb2
 
 if TYPE_CHECKING:
     from caffelite.inspection.explain import Explanation
+    from caffelite.inspection.statistics import Table
     from caffelite.inspection.summary import Summary
     from caffelite.inspection.why.why import Why
 
@@ -187,6 +188,12 @@ class Net(engine.Net):
         from caffelite.inspection.why.why import why
 
         return why(self, blob, *index, depth=depth, diff=diff, follow=follow)
+
+    def statistics(self) -> Table:
+        """Return mean, deviation, range and share of zeros of all tops and parameters, and of their diffs."""
+        from caffelite.inspection.statistics import statistics
+
+        return statistics(self)
 
     # Running
 

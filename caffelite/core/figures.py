@@ -46,5 +46,5 @@ def figures_of(values: npt.NDArray[Any]) -> Figures:
         for start in range(0, flat.size, BLOCK):
             deviation = flat[start : start + BLOCK].astype(np.float64) - mean
             squares += float(deviation @ deviation)
-        zeros = 1 - np.count_nonzero(flat) / flat.size
+        zeros = 1 - float(np.count_nonzero(flat) / flat.size)
         return Figures(mean, math.sqrt(squares / flat.size), float(flat.min()), float(flat.max()), zeros)
