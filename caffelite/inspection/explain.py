@@ -10,8 +10,8 @@ from caffelite.core.blob import Shape
 from caffelite.core.layer import Product
 from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
 from caffelite.core.net.net import Net
+from caffelite.core.tables import aligned, by, thousands
 from caffelite.inspection.lookup import layer_index
-from caffelite.inspection.tables import aligned, by, thousands
 
 WIDTH = 100
 

@@ -21,8 +21,8 @@ from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.net.without_data import Replacement, without_data
 from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.upgrade import load_net
+from caffelite.core.tables import aligned, by, html_table, thousands
 from caffelite.inspection.receptive_field import ALL, ReceptiveField, receptive_fields
-from caffelite.inspection.tables import aligned, by, html_table, thousands
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 HEAD = ("layer", "type", "top", "parameters", "multiply-adds", "memory", "stride", "field")

@@ -11,8 +11,8 @@ import numpy as np
 from caffelite.core.blob import Shape
 from caffelite.core.errors import UsageError
 from caffelite.core.net.net import Net
+from caffelite.core.tables import by
 from caffelite.inspection.lookup import blob_index
-from caffelite.inspection.tables import by
 from caffelite.inspection.why.terms import BOTTOM, PARAM, TOP, Terms
 from caffelite.inspection.why.view import Reader, Version, View
 
