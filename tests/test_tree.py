@@ -64,10 +64,12 @@ MAY_IMPORT = {
     "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "datasets": BELOW_ALL | {"data", "weights"},
+    "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
-    "caffelite": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    "caffelite": BELOW_ALL | {"drawing", "solver", "net", "layers", "data", "weights", "kernels", "datasets"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
-    "cli": BELOW_ALL | {"caffelite", "checking", "solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    "cli": BELOW_ALL
+    | {"caffelite", "checking", "drawing", "solver", "net", "layers", "data", "weights", "kernels", "datasets"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.
