@@ -71,18 +71,19 @@ MAY_IMPORT = {
     "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "datasets": BELOW_ALL | {"data", "weights"},
+    "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
     "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "caffelite": BELOW_ALL
     | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"inspection", "pictures"},
+    | {"drawing", "inspection", "pictures"},
     "examples": BELOW_ALL | {"caffelite", "datasets"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "examples", "inspection", "pictures", "tools"},
+    | {"checking", "drawing", "examples", "inspection", "pictures", "tools"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

@@ -23,9 +23,9 @@ def test_a_clean_file(program):
     assert result.err == ""
 
 
-def test_all_problems_and_the_status(program, write):
+def test_all_problems_and_the_status(caffelite, write):
     write(BAD)
-    result = program("check", "net.prototxt", "bad.prototxt")
+    result = caffelite("check", "net.prototxt", "bad.prototxt")
     assert result.status == 1
     first, second, summary = result.out.splitlines()
     assert first.startswith("bad.prototxt:2: error: Unknown bottom blob 'dat' (layer 'a', bottom index 0)")
