@@ -48,6 +48,7 @@ OF_MORE_THAN_ONE_FILE = {
     "test_oldest.py": "pyproject.toml",
     "test_steady_state.py": "memory that a pass takes, in every room",
     "test_tree.py": "this one",
+    "docs/test_notebooks.py": "docs/notebooks/",
     "docs/test_pages.py": "docs/",
     "tools/test_api_page.py": "tools/api_page.py",
     "tools/test_benchmark_layers.py": "tools/benchmarks/layers.py",
