@@ -23,10 +23,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     What the system refuses (OSError) is said with its reason and the file. Other exceptions that are not the user's
     affair are bugs and come through.
     """
+    status = FAILED
     try:
-        status = _run(sys.argv[1:], program.of_this_process()) if argv is None else _run(argv, (program.NAME,))
+        ended = _run(sys.argv[1:], program.of_this_process()) if argv is None else _run(argv, (program.NAME,))
         streams.flush_stdout()
-        return status
+        status = ended
     except FlagError as err:
         streams.write_stderr(f"ERROR: {err}")
     except CaffeliteError as err:
@@ -39,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NOBODY_READS
     except OSError as err:
         streams.write_stderr(f"caffelite: error: {reason_of(err)}")
-    return FAILED
+    if status and program.working_directory_is_lost():
+        streams.write_stderr("caffelite: the working directory was deleted; go to another one")
+    return status
 
 
 def _run(words: Sequence[str], typed: Sequence[str]) -> int:
@@ -57,6 +60,7 @@ def _run(words: Sequence[str], typed: Sequence[str]) -> int:
         raise UsageError(f"no command is given; use {any_of(COMMANDS)}")
     command.check_positionals(arguments.positionals)
     arguments = command.with_file(arguments)
+    program.check_environment()
     with glog.installed(arguments):
         _warn_of_unused(command, arguments)
         return _carry_out(command, arguments)

@@ -69,7 +69,7 @@ def _fill(folder: Path, records: Iterable[Record]) -> int:
     count = 0
     # LMDB maps this file, and where the disk has no room for it touching the map would end the process.
     (folder / "lock.mdb").write_bytes(bytes(LOCK_BYTES))
-    with lmdb.open(str(folder), map_size=FIRST_MAP_SIZE) as environment:
+    with lmdb.open(os.fsencode(folder), map_size=FIRST_MAP_SIZE) as environment:
         while some := list(islice(waiting, RECORDS_PER_TRANSACTION)):
             _commit(environment, some)
             count += len(some)
