@@ -1,12 +1,14 @@
 """The command `caffelite`: Caffe's train, test, time and device_query, with its flags, log lines and exit statuses."""
 
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 
 from caffelite.cli import common, glog, help, program, streams
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
 from caffelite.cli.flags import FlagError, parse
+from caffelite.cli.signals import raise_interrupt
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import reason_of
 from caffelite.core.prototxt.suggest import any_of
@@ -24,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     affair are bugs and come through.
     """
     status = FAILED
+    hook = sys.unraisablehook
+    if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, raise_interrupt)
     try:
         ended = _run(sys.argv[1:], program.of_this_process()) if argv is None else _run(argv, (program.NAME,))
         streams.flush_stdout()
@@ -40,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NOBODY_READS
     except OSError as err:
         streams.write_stderr(f"caffelite: error: {reason_of(err)}")
+    finally:
+        if argv is not None:  # else the program ends
+            sys.unraisablehook = hook
     if status and program.working_directory_is_lost():
         streams.write_stderr("caffelite: the working directory was deleted; go to another one")
     return status
