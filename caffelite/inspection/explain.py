@@ -7,6 +7,7 @@ from math import prod
 from textwrap import wrap
 
 from caffelite.core.blob import Shape
+from caffelite.core.errors import printable
 from caffelite.core.layer import Product
 from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
 from caffelite.core.net.net import Net
@@ -46,7 +47,7 @@ class Explanation:
             rows = [_row(product) for product in self.products if product.is_forward == is_forward]
             if rows:
                 lines += [f"  {title}:", *aligned(rows, indent="    ")]
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def __repr__(self) -> str:
         return str(self)
@@ -66,7 +67,7 @@ def explain(net: Net, name: str) -> Explanation:
         name,
         layer.layer_param.type,
         "" if place is None else place.where(),
-        layer.formula_with_numbers(step.bottom, step.top),
+        layer.formula_with_numbers(step.bottom, step.top) or f"{type(layer).__name__} does not say its `formula`",
         dict(zip(node.bottoms, node.bottom_shapes, strict=True)),
         dict(zip(node.tops, node.top_shapes, strict=True)),
         {f"{name}[{number}]": blob.shape for number, blob in enumerate(layer.blobs)},

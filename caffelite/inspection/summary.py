@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from caffelite.core.blob import Shape
 from caffelite.core.container import human
+from caffelite.core.errors import printable
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net.graph import Node
 from caffelite.core.net.net import Net
@@ -144,7 +145,7 @@ class Summary:
         rows = [HEAD, *(layer.row() for layer in self.layers)]
         head, *body = aligned(rows, NUMBERS)
         rule = "-" * max(map(len, (head, *body)))
-        return "\n".join([self._title(), head, rule, *body, rule, *self.totals(), *self._notes()])
+        return printable("\n".join([self._title(), head, rule, *body, rule, *self.totals(), *self._notes()]))
 
     def __repr__(self) -> str:
         return str(self)

@@ -95,3 +95,8 @@ def test_blobs_are_those_that_the_user_named(tmp_path):
     net = caffelite.Net(path, caffelite.TEST)
     assert net.explain("b").bottoms == {"x": (2,)}
     assert len(net.explain("x_in_0_split").tops) == 2
+
+
+def test_a_layer_that_does_not_say_its_formula(lenet, monkeypatch):
+    monkeypatch.setattr(type(lenet.layer_dict["relu1"]), "formula", "")
+    assert lenet.explain("relu1").formula == "ReLULayer does not say its `formula`"

@@ -226,3 +226,9 @@ def test_stages_and_levels(tmp_path):
     path = net_file(tmp_path, text)
     assert [layer.name for layer in summary_of_file(path, TEST, 2).layers] == ["in", "l"]
     assert [layer.name for layer in summary_of_file(path, TEST, 0, ["deep"]).layers] == ["in", "s"]
+
+
+def test_names_that_would_colour_the_terminal(tmp_path):
+    text = 'layer { name: "\\033[31mred" type: "Input" top: "x" input_param { shape { dim: 1 } } }'
+    found = str(summary_of_file(net_file(tmp_path, text), TEST))
+    assert "\x1b" not in found and r"\x1b[31mred" in found
