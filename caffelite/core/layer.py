@@ -22,11 +22,11 @@ from caffelite.core.errors import LayerError, UnknownNameError, UsageError, prin
 from caffelite.core.figures import HEAD, figures_of
 from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
-from caffelite.core.fixed import ParamList
 from caffelite.core.format import message_text, shape_string
 from caffelite.core.prototxt.lines import Place
 from caffelite.core.registry import Registry
 from caffelite.core.tables import html_table
+from caffelite.core.vectors import BlobVec, StringVec
 from caffelite.proto import caffe_pb2
 
 Blobs = Sequence[Blob]
@@ -178,7 +178,7 @@ class Layer:
         self.layer_param = layer_param
         self.context = context or Context()
         self.phase = layer_param.phase
-        self.blobs: list[Blob] = ParamList(layer_name=layer_param.name)
+        self.blobs = BlobVec(layer_name=layer_param.name, dtype=self.dtype)
         for stored in layer_param.blobs:
             values = read_blob(stored)
             blob = self.new_blob(values.shape)
@@ -361,6 +361,7 @@ class LossLayer(Layer):
     exact_num_bottom_blobs = 2
     exact_num_top_blobs: ClassVar[int | None] = 1
     auto_top_blobs = True
+    divisor: float = 0.0  # what the last pass forward divided the sum of losses by, in layers that normalize it
 
     @classmethod
     def default_loss_weights(cls, layer_param: caffe_pb2.LayerParameter) -> list[float]:
@@ -383,6 +384,12 @@ class LossLayer(Layer):
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Labels get no gradient."""
         return bottom_index != 1
+
+    def gradient_scale(self, top: Blobs) -> Any:
+        """Return the loss weight over `divisor`; UsageError before the first pass forward, which finds the divisor."""
+        if not self.divisor:
+            raise UsageError("there is no loss yet, and so no gradient: run forward() before backward()")
+        return self.loss_weight(top) / self.divisor
 
     def loss_weight(self, top: Blobs) -> Any:
         """Return what the gradient is multiplied by: the loss top's diff, as the net or the user left it."""
@@ -461,10 +468,10 @@ def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     raise LayerError("type", f'"{layer_param.type}"', "none of the layers of this type knows the fields given")
 
 
-def layer_type_list() -> list[str]:
+def layer_type_list() -> StringVec:
     """Names of all layer types, in ASCII order."""
     _register_all()
-    return list(LAYERS)
+    return StringVec(LAYERS)
 
 
 def _register_all() -> None:

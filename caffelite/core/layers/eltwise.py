@@ -162,7 +162,7 @@ class EltwiseMaxLayer(_EltwiseLayer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Make room for the winners."""
         super().reshape(bottom, top)
-        self.winner = np.empty(bottom[0].shape, np.int32)
+        self.winner = np.full(bottom[0].shape, -1, np.int32)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""

@@ -46,6 +46,7 @@ class Im2colLayer(Layer):
             raise LayerError("convolution_param.axis", param.axis, "there must be a spatial axis after it")
         self.window = window = window_from_param(param, len(spatial))
         self.num = prod(batch)
+        self.image_shape = (channels, *spatial)
         self._columns = Columns(channels, tuple(spatial), window, param.force_nd_im2col)
         top[0].reshape(*batch, self._columns.shape[0], *window.convolved(tuple(spatial)))
 
@@ -63,10 +64,10 @@ class Im2colLayer(Layer):
     def columns(self, sample: Array) -> Array:
         """Return the columns of one image (C, d_1, ..., d_S), (1, C * taps, windows); UsageError for another shape."""
         values = np.asarray(sample)
-        if values.shape != self._columns.image_shape:
+        if values.shape != self.image_shape:
             raise UsageError(
                 f'layer "{self.name}" ({self.type}): the sample is of shape {values.shape}; give one image of the '
-                f"bottom, of shape {self._columns.image_shape}"
+                f"bottom, of shape {self.image_shape}"
             )
         columns = np.empty(self._columns.shape, self.dtype)
         self._columns.im2col(np.ascontiguousarray(values, self.dtype), columns)
@@ -81,7 +82,7 @@ class Im2colLayer(Layer):
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top's data."""
         columns = top[0].data.reshape(self.num, *self._columns.shape)
-        for image, column in zip(bottom[0].data.reshape(self.num, *self._columns.image_shape), columns, strict=True):
+        for image, column in zip(bottom[0].data.reshape(self.num, *self.image_shape), columns, strict=True):
             self._columns.im2col(image, column)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
@@ -89,5 +90,5 @@ class Im2colLayer(Layer):
         if not propagate_down[0]:
             return
         columns = top[0].diff.reshape(self.num, *self._columns.shape)
-        for image, column in zip(bottom[0].diff.reshape(self.num, *self._columns.image_shape), columns, strict=True):
+        for image, column in zip(bottom[0].diff.reshape(self.num, *self.image_shape), columns, strict=True):
             self._columns.col2im(column, image)

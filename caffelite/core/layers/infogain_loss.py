@@ -129,7 +129,7 @@ class InfogainLossLayer(LossLayer):
         if propagate_down[0]:
             labels, _ = self._labels(bottom)
             diff = bottom[0].diff.reshape(self.prob.shape)
-            scale = self.loss_weight(top) / self.divisor
+            scale = self.gradient_scale(top)
             kernels.infogain_backward(self.prob.data, labels, self._matrix(bottom), scale, diff)
 
     def allow_force_backward(self, bottom_index: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import pooling as kernels
@@ -41,7 +42,7 @@ class MaxPoolingLayer(Layer):
         self.window, shape = windows_of(self.layer_param.pooling_param, bottom)
         for blob in top:
             blob.reshape(*shape)
-        self.argmax = np.empty(shape, np.int32)
+        self.argmax = np.full(shape, -1, np.int32)  # no pixel, should a pass back come before the first pass forward
 
     def gradient_reads_tops(self) -> tuple[int, ...]:
         """Say that the places of the largest values are read from top[1], as in Caffe."""
@@ -61,11 +62,20 @@ class MaxPoolingLayer(Layer):
         if len(top) == 2:
             top[1].data[...] = self.argmax
 
+    def _take_places(self, places: Array, bottom: Blob) -> None:
+        """Take the places of the largest values; LayerError if one of them lies outside the image."""
+        pixels = bottom.count_between(2)
+        wrong = ~((places >= -1) & (places < pixels))
+        if wrong.any():
+            value = f"{places[wrong][0]:g}"
+            raise LayerError("top[1]", value, f"it holds places of pixels, 0 to {pixels - 1}, or -1 for none")
+        self.argmax[...] = places
+
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Send each gradient to the pixel that was largest; overlapping windows add up."""
         if propagate_down[0]:
             if len(top) == 2:  # as Caffe: the user may have changed the places
-                self.argmax[...] = top[1].data
+                self._take_places(top[1].data, bottom[0])
             kernels.max_pool_backward(top[0].diff, self.argmax, bottom[0].diff)
 
 

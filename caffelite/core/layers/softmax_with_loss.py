@@ -87,5 +87,5 @@ class SoftmaxWithLossLayer(LossLayer):
         if propagate_down[0]:
             prob = self.prob.data
             diff = bottom[0].diff.reshape(prob.shape)
-            scale = self.loss_weight(top) / self.divisor
+            scale = self.gradient_scale(top)
             kernels.softmax_loss_backward(prob, bottom[1].data, self.ignore_label, scale, diff)

@@ -36,7 +36,7 @@ class StochasticPoolingLayer(Layer):
         """Shape the top; make room for the places."""
         self.window, shape = windows_of(self.layer_param.pooling_param, bottom)
         top[0].reshape(*shape)
-        self.drawn = np.empty(shape, np.int32)
+        self.drawn = np.full(shape, -1, np.int32)  # no pixel, should a pass back come before the first pass forward
 
     def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
         """Return the window."""

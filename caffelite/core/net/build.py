@@ -91,17 +91,20 @@ def _check_fields_known(draft: Draft) -> None:
 
 def _note_engines(draft: Draft) -> None:
     """Say once that another engine than Caffe's own was asked for: all of them mean the table of kernels."""
-    engines: dict[str, str] = {}
-    for layer in draft.layers:
-        for _, message in layer.ListFields():
+    engines: dict[str, tuple[str, str]] = {}
+    for index, layer in enumerate(draft.layers):
+        for field, message in layer.ListFields():
             engine = getattr(message, "engine", 0)
             if engine:
                 name = message.DESCRIPTOR.fields_by_name["engine"].enum_type.values_by_number[engine].name
-                engines.setdefault(name, layer.name)
-    for name, layer_name in engines.items():
+                engines.setdefault(name, (draft.where(index, f"{field.name}.engine"), layer.name))
+    for name, (where, layer_name) in engines.items():
         if name != "CAFFE":
             log.warning(
-                "engine: %s (layer %s, ...) is computed by caffelite's own kernels, on the CPU.", name, layer_name
+                "%sengine: %s (layer %s, ...) is computed by caffelite's own kernels, on the CPU.",
+                where,
+                name,
+                layer_name,
             )
 
 

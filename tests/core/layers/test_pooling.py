@@ -13,6 +13,7 @@ MAGIC = [
     [30, 5, 34, 12, 14, 16],
     [4, 36, 29, 13, 18, 11],
 ]
+SPP = 'type: "SPP" spp_param { pyramid_height: 3 }'
 LOWEST = np.float32(-3.4028235e38)
 
 
@@ -185,3 +186,22 @@ def test_has_no_columns():
         UsageError, match=r'"layer" \(Pooling\) has no im2col matrix: .* Convolution, Deconvolution and'
     ):
         layer.columns(spread_values((1, 4, 4)))
+
+
+@pytest.mark.parametrize("place", [-2, 36, 1e9, np.nan])
+def test_refuses_places_outside_the_image(place):
+    layer, bottom = layer_from(pool("kernel_size: 3 stride: 3")), planes(MAGIC)
+    top = set_up(layer, [bottom], top_count=2)
+    layer.forward([bottom], top)
+    top[1].data[1, 0, 1, 1] = place
+    with pytest.raises(LayerError, match=r"^top\[1\] is .*; it holds places of pixels, 0 to 35, or -1 for none$"):
+        layer.backward(top, [True], [bottom])
+
+
+@pytest.mark.parametrize("text", [pool("kernel_size: 2"), pool("kernel_size: 2 pool: STOCHASTIC"), SPP])
+def test_a_pass_back_before_the_first_forward_writes_nothing_outside_the_image(text):
+    layer, bottom = layer_from(text), blob_of(RNG.uniform(size=(8, 8, 32, 32)))
+    (top,) = set_up(layer, [bottom])
+    top.diff[...] = 1
+    layer.backward([top], [True], [bottom])
+    assert not bottom.diff.any()

@@ -9,7 +9,7 @@ from caffelite.core.layer import Context
 from caffelite.core.net.net import Net
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
-from caffelite.core.net.without_data import without_data
+from caffelite.core.net.without_data import without_data, without_fillers
 from caffelite.core.prototxt.parse import parse_net, read_net
 from caffelite.proto import caffe_pb2
 
@@ -175,3 +175,17 @@ def test_the_net_can_be_built(tmp_path, monkeypatch):
     assert shapes["data"] == (100, 1, 28, 28)
     assert shapes["ip2"] == (100, 10)
     assert shapes["accuracy"] == ()
+
+
+def test_without_fillers():
+    text = """layer { name: "c" type: "Convolution" convolution_param { num_output: 2 weight_filler { type: "xavier" }
+      bias_filler { value: 1 } } }
+    layer { name: "s" type: "Scale" scale_param { bias_term: true filler { value: 2 } bias_filler { value: 1 } } }
+    layer { name: "d" type: "DummyData" dummy_data_param { data_filler { value: 3 } } param { lr_mult: 2 } }"""
+    draft = drafted(text)
+    changed = without_fillers(draft)
+    wanted = """layer { name: "c" type: "Convolution" convolution_param { num_output: 2 } }
+    layer { name: "s" type: "Scale" scale_param { bias_term: true } }
+    layer { name: "d" type: "DummyData" dummy_data_param { data_filler { value: 3 } } param { lr_mult: 2 } }"""
+    assert changed.layers == drafted(wanted).layers
+    assert draft.layers == drafted(text).layers  # which stays as it is
