@@ -29,6 +29,7 @@ OF_MORE_THAN_ONE_FILE = {
     "core/net/test_random_in_place_passes.py": "the same, with more kinds of passes and tops",
     "core/solver/rules/test_every_solver.py": "the register of update rules",
     "core/test_loss_weights.py": "layer, net and solver together",
+    "examples/test_examples.py": "caffelite/examples/__init__.py and models/lenet_small",
     "fuzz/test_data.py": "all readers of data, with damaged files",
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
@@ -36,6 +37,12 @@ OF_MORE_THAN_ONE_FILE = {
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
     "models/test_models.py": "models/",
     "proto/test_caffe_proto.py": "proto/caffe.proto",
+    "pycaffe_checklist/test_aborts.py": "what ends Caffe's process",
+    "pycaffe_checklist/test_module.py": "the names of pycaffe's modules",
+    "pycaffe_checklist/test_net.py": "pycaffe.py and the net below it, as Caffe's own tests use them",
+    "pycaffe_checklist/test_python_layer.py": "python_layer.py and core/layers/python.py, likewise",
+    "pycaffe_checklist/test_scripts.py": "a net as published scripts use it",
+    "pycaffe_checklist/test_solver.py": "pycaffe_solver.py and the solver below it, likewise",
     "test_init.py": "caffelite/__init__.py",
     "test_oldest.py": "pyproject.toml",
     "test_steady_state.py": "memory that a pass takes, in every room",
@@ -59,17 +66,24 @@ MAY_IMPORT = {
     "core": {"ground", "prototxt", "proto"},
     "prototxt": {"ground", "core", "proto"},
     "weights": BELOW_ALL,
-    "data": BELOW_ALL | {"weights"},
+    "data": BELOW_ALL | {"weights", "kernels"},
     "layers": BELOW_ALL | {"kernels", "data", "weights"},
     "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "datasets": BELOW_ALL | {"data", "weights"},
     "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
-    "caffelite": BELOW_ALL | {"drawing", "solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
+    "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
+    "caffelite": BELOW_ALL
+    | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
+    | {"drawing", "inspection", "pictures"},
+    "examples": BELOW_ALL | {"caffelite", "datasets"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
+    "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
-    | {"caffelite", "checking", "drawing", "solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
+    | {"checking", "drawing", "examples", "inspection", "pictures", "tools"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

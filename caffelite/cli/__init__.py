@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from caffelite.cli import common, glog, help, program, streams
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
-from caffelite.cli.flags import FlagError, parse
+from caffelite.cli.command_line import parse
+from caffelite.cli.flags import FlagError
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import reason_of
 from caffelite.core.prototxt.suggest import any_of
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str], typed: Sequence[str]) -> int:
     load_commands()
-    values, positionals = parse(words, flag_table(common.FLAGS))
+    values, positionals, notes = parse(words, flag_table(common.FLAGS))
     arguments = Arguments(values, positionals[1:], typed)
     if arguments[common.VERSION]:
         return COMMANDS["version"].run(arguments) or 0
@@ -58,6 +59,8 @@ def _run(words: Sequence[str], typed: Sequence[str]) -> int:
     command.check_positionals(arguments.positionals)
     arguments = command.with_file(arguments)
     with glog.installed(arguments):
+        for note in notes:
+            LOGGER.warning("%s", note)
         _warn_of_unused(command, arguments)
         return _carry_out(command, arguments)
 

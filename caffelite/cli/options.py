@@ -26,6 +26,7 @@ SNAPSHOT = string(
     metavar=f"FILE|{AUTO}",
 )
 GPU = string("gpu", "", "Accepted for Caffe's scripts; caffelite says once that it runs on the CPU.", metavar="IDS")
+BACKEND = string("backend", "lmdb", "Kind of the database: lmdb.", metavar="KIND")
 ITERATIONS = int32("iterations", 50, "How many iterations to run.")
 PHASE = string("phase", "", "Phase of the net that is timed; TRAIN if not given.", choices=("TRAIN", "TEST"))
 LEVEL = int32("level", 0, "Level of the net's state, which include and exclude rules look at.")
@@ -43,6 +44,9 @@ SIGHUP_EFFECT = string("sighup_effect", "snapshot", "What a hangup signal does."
 SIGTERM_EFFECT = string(
     "sigterm_effect", "stop", "What SIGTERM does (docker stop, SLURM); stop makes a snapshot first.", choices=EFFECTS
 )
+LAYER = string("layer", "", "Name of the layer.", metavar="NAME")
+IMAGE = string("image", "", "The image to run the net on.", metavar="FILE")
+OUTPUT = string("o", "", "The file to write.", metavar="FILE")
 
 
 def stages(arguments: "Arguments") -> list[str]:

@@ -109,11 +109,18 @@ class Blob:
 
     @property
     def data(self) -> Array:
-        """The values, as a view of the storage in the blob's shape; NetError if the blob never got a shape."""
+        """The values, as a view of the storage in the blob's shape; NetError if the blob never got a shape.
+
+        A new array object each time, so that `blob.data.shape = ...` changes nobody else's.
+        """
         view = self._data_view
         if view is None:
             view = self._data_view = self.data_storage()[: self._count].reshape(self._shape)
-        return view
+        return view[...]
+
+    @data.setter
+    def data(self, values: object) -> None:
+        raise AttributeError("a blob is filled, not replaced: write blob.data[...] = values")
 
     @property
     def diff(self) -> Array:
@@ -121,7 +128,11 @@ class Blob:
         view = self._diff_view
         if view is None:
             view = self._diff_view = self.diff_storage()[: self._count].reshape(self._shape)
-        return view
+        return view[...]
+
+    @diff.setter
+    def diff(self, values: object) -> None:
+        raise AttributeError("a blob is filled, not replaced: write blob.diff[...] = values")
 
     def data_storage(self) -> Array:
         """Flat storage of `data`, made when first needed; at least `count` elements."""

@@ -104,7 +104,10 @@ def test_growing_replaces_both_arrays_by_zeros():
 def test_views_alias_the_storage():
     blob = Blob((2, 2))
     view = blob.data
-    assert view is blob.data
+    assert view is not blob.data and np.shares_memory(view, blob.data)
+    view.shape = (4,)  # of this array object alone
+    assert blob.data.shape == (2, 2)
+    view.shape = (2, 2)
     view[0, 1] = 5
     assert blob.data_storage()[1] == 5
 

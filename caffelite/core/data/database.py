@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from caffelite.core.blob import Array
 from caffelite.core.data import included
 from caffelite.core.data.datum import DatumReader
-from caffelite.core.data.lmdb_pages import Rows
 from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.data.lmdb_records import Rows
 from caffelite.core.data.plain_records import PlainRecords
 from caffelite.core.errors import DataError
 from caffelite.core.files import NoSuchFileError, find_file

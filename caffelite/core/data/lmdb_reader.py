@@ -12,7 +12,9 @@ from weakref import WeakValueDictionary
 
 import lmdb
 
-from caffelite.core.data.lmdb_pages import Block, Meta, PageFile, Record, Rows, Tree
+from caffelite.core.data.lmdb_file import Meta, PageFile
+from caffelite.core.data.lmdb_pages import Tree
+from caffelite.core.data.lmdb_records import Block, Record, Rows
 from caffelite.core.errors import DataError
 
 log = logging.getLogger("caffelite")
@@ -157,7 +159,7 @@ class LmdbReader:
             if self._block is None:
                 if self._leaf == len(self._tree.leaves()):
                     break
-                self._block = self._tree.block(self._leaf)
+                self._block = Block(self._tree, self._leaf)
                 self._leaf += self._block.pages
             last = min(self._at + count - done, self._block.count)
             parts += part(self._block, self._at, last)

@@ -32,6 +32,10 @@ class DataLayer(PrefetchingLayer):
     """
 
     messages = ("data_param", "transform_param")
+    formula = (
+        "y = (record - mean) * {transform_param.scale:g}, cropped and mirrored as transform_param says; "
+        "{data_param.batch_size} records of {data_param.source} in each pass"
+    )
     not_read = {
         "data_param.scale": "write transform_param.scale",
         "data_param.mean_file": "write transform_param.mean_file",

@@ -6,7 +6,8 @@ import sys
 import lmdb
 import pytest
 
-from caffelite.core.data.lmdb_pages import META, NO_PAGE, PageFile, Tree
+from caffelite.core.data.lmdb_file import META, NO_PAGE, PageFile
+from caffelite.core.data.lmdb_pages import Tree
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.errors import DataError
@@ -250,8 +251,8 @@ OUT_OF_PAGE = r"is damaged: page \d+ has entries that reach out of it"
         (2, lambda page: damage_header(page, "<H", 16, 4095), OUT_OF_PAGE),
         (2, lambda page: damage_header(page, "<H", 16, 65534), OUT_OF_PAGE),
         (2, lambda page: damage_node(page, "<H", 6, 4000), OUT_OF_PAGE),
-        (2, lambda page: damage_node(page, "<H", 0, 4000), "is damaged: a value reaches out of its page"),
-        (2, lambda page: damage_node(page, "<I", 0, 2**32 - 1), "is damaged: a value reaches out of its page"),
+        (2, lambda page: damage_node(page, "<H", 0, 4000), "is damaged: page 2 has entries that reach out of it"),
+        (2, lambda page: damage_node(page, "<I", 0, 2**32 - 1), "is damaged: page 2 has entries that reach out of it"),
         (2, lambda page: damage_node(page, "<H", 4, 4), "is damaged: an entry is neither a record nor a database"),
         (2, lambda page: damage_node(page, "<H", 4, 1), r"is damaged: a value of \d+ bytes would begin on page \d+"),
         (1, lambda page: damage_header(page, "<H", 10, 2), "is damaged: page .* is not the branch page"),
@@ -290,7 +291,7 @@ def test_a_value_larger_than_memory(tmp_path, monkeypatch):
     with (tmp_path / "data.mdb").open("r+b") as file:
         file.truncate((2**21 + 1) * PAGE)
     monkeypatch.setattr("caffelite.core.data.lmdb_pages.available", lambda: 2**30)
-    with pytest.raises(DataError, match=r"data.mdb has a value of 4\.0 GiB, and 1\.0 GiB of memory are available"):
+    with pytest.raises(DataError, match=r"data.mdb has values of 4\.0 GiB, and 1\.0 GiB of memory are available"):
         LmdbReader(tmp_path).read(1)
 
 
