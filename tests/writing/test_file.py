@@ -60,7 +60,8 @@ def test_text():
     deploy = MODELS / "lenet/deploy.prototxt"
     assert parse_net(text, "deploy.prototxt")[0] == read_net(deploy)[0]  # the one that a person wrote
     assert text.startswith(
-        "# LeNet for use: data 64x1x28x28 in; prob 64x10 out.\n# Made of train_val_mnist.prototxt by caffelite deploy.\n"
+        "# LeNet for use: data 64x1x28x28 in; prob 64x10 out.\n"
+        "# Made of train_val_mnist.prototxt by caffelite deploy.\n"
     )
 
 

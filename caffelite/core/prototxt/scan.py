@@ -171,6 +171,7 @@ class _Walk:
             self.accept(",")
         if listed:
             self.accept("]")
+        assert known.message_type is not None
         fields = known.message_type.fields
         dims = len(fields) == 1 and _is_repeated(fields[0])
         given = ", ".join(numbers)
