@@ -19,7 +19,7 @@ from caffelite import pycaffe_batches
 from caffelite.core import random, ranks
 from caffelite.core.blob import Array, Blob, number_type
 from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError, WeightsError, printable
-from caffelite.core.files import Kind, kind_of
+from caffelite.core.files import file_problem
 from caffelite.core.fixed import ByBlob, ByLayer, Params, fixed_property
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net import net as engine
@@ -91,8 +91,8 @@ class Net(IndexedNet):
         if isinstance(stages, (str, bytes)):
             raise TypeError(f"stages is a list of names, as [{stages!r}]")
         draft, folder = _read(network_file)
-        if weights is not None and kind_of(os.fsdecode(weights)) is Kind.NOTHING:  # before the net is built
-            raise WeightsError(f"Could not open file {os.fsdecode(weights)}: there is no such file")
+        if weights is not None and (problem := file_problem(os.fsdecode(weights))):  # before the net is built
+            raise WeightsError(problem)
         state_phase = caffe_pb2.TRAIN if phase == caffe_pb2.TRAIN else caffe_pb2.TEST
         param = with_caller_state(draft.param, state_phase, operator.index(level or 0), stages or ())
         context = Context(

@@ -76,6 +76,7 @@ MAY_IMPORT = {
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "datasets": BELOW_ALL | {"data", "weights"},
     "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
+    "writing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
     "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
@@ -87,7 +88,7 @@ MAY_IMPORT = {
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "drawing", "examples", "inspection", "pictures", "tools"},
+    | {"checking", "drawing", "examples", "inspection", "pictures", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from caffelite.core.blob import Array, Blob
-from caffelite.core.errors import UsageError
+from caffelite.core.errors import UsageError, printable
 from caffelite.core.events import Event, IterationFinished
 from caffelite.core.figures import BLOCK, Figures, figures_of
 from caffelite.core.net.net import Net
@@ -55,7 +55,7 @@ class Table:
 
     def __str__(self) -> str:
         lines = aligned([HEAD, *(row.cells() for row in self.rows)], NUMBERS)
-        return "\n".join([self.title, *lines] if self.title else lines)
+        return printable("\n".join([self.title, *lines] if self.title else lines))
 
     def __repr__(self) -> str:
         return str(self)

@@ -9,7 +9,6 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.data.image import opencv
-from caffelite.core.data.image_header import header_problem
 from caffelite.core.data.opencv import decode_as, resize
 from caffelite.core.errors import DataError, UsageError
 from caffelite.core.files import file_problem, open_file
@@ -86,8 +85,7 @@ def _read_image(path: str) -> Array:
     """Return an image, (H, W, 3) BGR uint8: of 16 bits the upper 8, grey as colour, alpha and EXIF's turn left out."""
     with open_file(path) as file:
         data = file.readall()
-    problem = header_problem(data)
-    image = None if problem else decode_as(data, color=True)
-    if image is None:
-        raise DataError(f"Unable to decode image {path}: {problem or 'it is no image that OpenCV knows'}")
-    return image
+    try:
+        return decode_as(data, color=True)
+    except DataError as err:
+        raise DataError(f"Unable to decode image {path}: {err.message()}") from None

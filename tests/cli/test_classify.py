@@ -103,7 +103,7 @@ def test_fewer_classes_than_five_and_a_gray_net(folder, caffelite):
             "short.txt has 2 labels, and the output prob has 6 values for an image; there must be as many",
         ),
         (5, "none.png", "File not found: none.png (looked in "),
-        (5, "labels.txt", "Unable to decode image labels.txt: it is no image that OpenCV knows"),
+        (5, "labels.txt", "Unable to decode image labels.txt: its 64 bytes are no image that OpenCV knows"),
     ],
 )
 def test_what_is_refused(net, caffelite, folder, place, value, message):

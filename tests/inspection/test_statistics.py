@@ -11,7 +11,8 @@ from caffelite.inspection.statistics import FIELDS
 
 NET = """
 layer { name: "in" type: "DummyData" top: "x" top: "t" dummy_data_param {
-        shape { dim: 4 dim: 3 } shape { dim: 4 dim: 2 } data_filler { type: "gaussian" std: 1 } data_filler { type: "constant" value: 1 } } }
+        shape { dim: 4 dim: 3 } shape { dim: 4 dim: 2 }
+        data_filler { type: "gaussian" std: 1 } data_filler { type: "constant" value: 1 } } }
 layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" param { lr_mult: 1 } param { lr_mult: 0 }
         inner_product_param { num_output: 2 weight_filler { type: "gaussian" std: 1 } } }
 layer { name: "relu" type: "ReLU" bottom: "y" top: "y" }

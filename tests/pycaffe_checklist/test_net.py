@@ -216,7 +216,7 @@ def test_numpy_integers_are_phases_and_levels(net_of):
 
 
 def test_missing_weights_are_found_before_the_net_is_built(net_of):
-    with pytest.raises(RuntimeError, match="Could not open file none.caffemodel: there is no such file"):
+    with pytest.raises(RuntimeError, match="File not found: none.caffemodel"):
         net_of("layer { type: 'ReLU' name: 'a' bottom: 'none' top: 'a' }", weights="none.caffemodel")
 
 
