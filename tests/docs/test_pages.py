@@ -19,10 +19,11 @@ def test_python_prints_what_the_page_shows(name, page_of, differences_of):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PAGES)
-def test_commands_print_what_the_page_shows(name, page_of, differences_of):
-    page = page_of(name, (DOCS / name).read_text())
-    wrong = differences_of(page, page.shell())
+def test_commands_print_what_the_page_shows(page_of, differences_of):
+    page = page_of("coming-from-caffe.md", (DOCS / "coming-from-caffe.md").read_text())
+    shown = page.shell()
+    assert len(shown) >= 4
+    wrong = differences_of(page, shown)
     assert not wrong, "\n".join(wrong)
 
 
