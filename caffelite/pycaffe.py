@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from caffelite.core import random
 from caffelite.core.blob import Array, Blob, Shape, number_type
-from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError
+from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError, require_callable
 from caffelite.core.fixed import ByBlob, ByLayer, Params
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net import net as engine
@@ -161,6 +161,7 @@ class Net(engine.Net):
         if event not in EVENTS:
             hint = did_you_mean(event, EVENTS) or f"; use {any_of(EVENTS)}"
             raise UnknownNameError(f'no event "{event}"{hint}')
+        require_callable(callback)
         self._callbacks.by_event[event].append(callback)
 
     def before_forward(self, callback: Callback) -> None:
