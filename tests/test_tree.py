@@ -84,7 +84,7 @@ MAY_IMPORT = {
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "drawing", "examples", "inspection", "pictures", "tools", "writing"},
+    | {"checking", "drawing", "examples", "inspection", "pictures", "testing", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

@@ -59,9 +59,10 @@ def test_text():
     text = deploy_file(MODELS / "lenet/train_val_mnist.prototxt", batch_size=64).text
     deploy = MODELS / "lenet/deploy.prototxt"
     assert parse_net(text, "deploy.prototxt")[0] == read_net(deploy)[0]  # the one that a person wrote
-    assert text.startswith(
-        "# LeNet for use: data 64x1x28x28 in; prob 64x10 out.\n# Made of train_val_mnist.prototxt by caffelite deploy.\n"
-    )
+    assert text.splitlines()[:2] == [
+        "# LeNet for use: data 64x1x28x28 in; prob 64x10 out.",
+        "# Made of train_val_mnist.prototxt by caffelite deploy.",
+    ]
 
 
 def test_python_layers_can_be_refused(tmp_path):
