@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from caffelite import coord_map as coord_map
     from caffelite import detector as detector
     from caffelite import draw as draw
+    from caffelite import inspection as inspection
     from caffelite import io as io
     from caffelite import net_spec as net_spec
     from caffelite import pycaffe as pycaffe
@@ -90,7 +91,7 @@ _HOMES = {
     "to_proto": "caffelite.net_spec",
 }
 # modules that are there after `import caffelite` alone
-_MODULES = ("_caffe", "classifier", "coord_map", "detector", "draw", "io", "net_spec", "pycaffe")
+_MODULES = ("_caffe", "classifier", "coord_map", "detector", "draw", "inspection", "io", "net_spec", "pycaffe")
 
 __all__ = [
     "NCCL",

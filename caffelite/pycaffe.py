@@ -18,7 +18,7 @@ import numpy.typing as npt
 from caffelite import pycaffe_batches
 from caffelite.core import random, ranks
 from caffelite.core.blob import Array, Blob, number_type
-from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError, WeightsError
+from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError, WeightsError, printable
 from caffelite.core.files import Kind, kind_of
 from caffelite.core.fixed import ByBlob, ByLayer, Params, fixed_property
 from caffelite.core.layer import Context, layer_type_list
@@ -41,6 +41,7 @@ from caffelite.pycaffe_indices import IndexedNet
 
 if TYPE_CHECKING:
     from caffelite.inspection.explain import Explanation
+    from caffelite.inspection.statistics import Table
     from caffelite.inspection.summary import Summary
     from caffelite.inspection.why.why import Why
     from caffelite.pictures.figure import Picture
@@ -150,6 +151,18 @@ class Net(IndexedNet):
 
     # Looking inside: see caffelite/inspection/
 
+    def __repr__(self) -> str:
+        phase = "TEST" if self.phase == caffe_pb2.TEST else "TRAIN"
+        sides = (("inputs", self.inputs), ("outputs", self.outputs))
+        count = sum(param.count for param in self.learnable_params)
+        ends = [f"; {side} {', '.join(names)}" for side, names in sides if names]
+        text = f'Net "{self.name}" ({phase}): {len(self.layer_names)} layers, {count:,} parameters'
+        return printable(f"<{text}{''.join(ends)}>")
+
+    def _repr_html_(self) -> str:
+        """Return the summary as a table, for notebooks."""
+        return self.summary()._repr_html_()
+
     def summary(self) -> Summary:
         """Return a table of the layers: shapes, parameters, multiply-adds, memory, stride and receptive field."""
         from caffelite.inspection.summary import summary
@@ -171,6 +184,12 @@ class Net(IndexedNet):
         from caffelite.inspection.why.why import why
 
         return why(self, blob, *index, depth=depth, diff=diff, follow=follow)
+
+    def statistics(self) -> Table:
+        """Return mean, deviation, range and share of zeros of all tops and parameters, and of their diffs."""
+        from caffelite.inspection.statistics import statistics
+
+        return statistics(self)
 
     # Running
 

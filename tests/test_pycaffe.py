@@ -335,3 +335,17 @@ def test_names_that_are_not_there_are_answered_with_near_ones(tiny_net):
     ):
         with pytest.raises(KeyError, match=f"^{text}"):
             lookup()
+
+
+def test_text_and_html(tiny_net):
+    net = Net(text_format.Parse(tiny_net, caffe_pb2.NetParameter()), caffelite.TRAIN)
+    assert repr(net) == '<Net "TinyTestNetwork" (TRAIN): 3 layers, 250 parameters; outputs top_loss>'
+    html = net._repr_html_()
+    assert "<caption>net &quot;TinyTestNetwork&quot;, TRAIN</caption>" in html
+    assert html.count("<tr>") == 4
+
+
+def test_text_of_a_name_that_would_colour_the_terminal():
+    net = Net(caffe_pb2.NetParameter(name="\x1b[31m<i>"), caffelite.TEST)
+    assert repr(net) == r'<Net "\x1b[31m<i>" (TEST): 0 layers, 0 parameters>'
+    assert "<i>" not in net._repr_html_()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from html import escape
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -17,12 +18,14 @@ from google.protobuf.message import Message
 from caffelite.core import container, random
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.blob_proto import read_blob
-from caffelite.core.errors import LayerError, UnknownNameError, UsageError
+from caffelite.core.errors import LayerError, UnknownNameError, UsageError, printable
+from caffelite.core.figures import HEAD, figures_of
 from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
-from caffelite.core.format import shape_string
+from caffelite.core.format import message_text, shape_string
 from caffelite.core.prototxt.lines import Place
 from caffelite.core.registry import Registry
+from caffelite.core.tables import html_table
 from caffelite.core.vectors import BlobVec, StringVec
 from caffelite.proto import caffe_pb2
 
@@ -192,6 +195,19 @@ class Layer:
     def name(self) -> str:
         """The layer's name in the prototxt."""
         return self.layer_param.name
+
+    def __repr__(self) -> str:
+        blobs = ", ".join(shape_string(blob.shape) for blob in self.blobs)
+        return f'<{type(self).__name__} "{printable(self.name)}"{f": blobs {blobs}" if blobs else ""}>'
+
+    def _repr_html_(self) -> str:
+        """Return a table of the parameters, for notebooks, and the layer as it is written."""
+        rows: list[tuple[str, ...]] = [("blob", "shape", *HEAD)]
+        for number, blob in enumerate(self.blobs):
+            rows.append((str(number), shape_string(blob.shape), *figures_of(blob.data).cells()))
+        written = escape(str(message_text(self.layer_param)))
+        table = html_table(rows, range(2, len(HEAD) + 2)) if self.blobs else ""
+        return f"<b>{escape(printable(self.name))}</b> ({escape(self.layer_param.type)})<pre>{written}</pre>{table}"
 
     @property
     def dtype(self) -> np.dtype[Any]:

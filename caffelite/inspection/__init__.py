@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from caffelite.inspection.explain import Explanation
+    from caffelite.inspection.statistics import Statistics, Table
     from caffelite.inspection.summary import Summary, summary_of_file
     from caffelite.inspection.why import Term, Why
 
 _FILES = {
     "Explanation": "explain",
+    "Statistics": "statistics",
     "Summary": "summary",
+    "Table": "statistics",
     "Term": "why",
     "Why": "why",
     "summary_of_file": "summary",
 }
-__all__ = ["Explanation", "Summary", "Term", "Why", "summary_of_file"]
+__all__ = ["Explanation", "Statistics", "Summary", "Table", "Term", "Why", "summary_of_file"]
 
 
 def __getattr__(name: str) -> Any:

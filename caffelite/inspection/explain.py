@@ -7,11 +7,12 @@ from math import prod
 from textwrap import wrap
 
 from caffelite.core.blob import Shape
+from caffelite.core.errors import printable
 from caffelite.core.layer import Product
 from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
 from caffelite.core.net.net import Net
+from caffelite.core.tables import aligned, by, thousands
 from caffelite.inspection.lookup import layer_index
-from caffelite.inspection.tables import aligned, by, thousands
 
 WIDTH = 100
 
@@ -46,7 +47,7 @@ class Explanation:
             rows = [_row(product) for product in self.products if product.is_forward == is_forward]
             if rows:
                 lines += [f"  {title}:", *aligned(rows, indent="    ")]
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def __repr__(self) -> str:
         return str(self)
@@ -60,13 +61,15 @@ def explain(net: Net, name: str) -> Explanation:
     index = layer_index(net, name)
     step = net.plan.layer_steps[index]
     layer, place = step.layer, step.layer.place
+    nodes = [*net.graph().nodes, *net.graph(with_inserted=True).nodes]  # blobs as the user named them, first
+    node = next(node for node in nodes if node.index == index)
     return Explanation(
         name,
         layer.layer_param.type,
         "" if place is None else place.where(),
-        layer.formula_with_numbers(step.bottom, step.top),
-        {blob_name: blob.shape for blob_name, blob in net.bottoms(index)},
-        {blob_name: blob.shape for blob_name, blob in net.tops(index)},
+        layer.formula_with_numbers(step.bottom, step.top) or f"{type(layer).__name__} does not say its `formula`",
+        dict(zip(node.bottoms, node.bottom_shapes, strict=True)),
+        dict(zip(node.tops, node.top_shapes, strict=True)),
         {f"{name}[{number}]": blob.shape for number, blob in enumerate(layer.blobs)},
         _columns(layer) if isinstance(layer, BaseConvolutionLayer) else None,
         layer.matrix_products(step.bottom, step.top),

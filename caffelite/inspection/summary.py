@@ -12,7 +12,8 @@ from typing import Any
 from google.protobuf.message import Message
 
 from caffelite.core.blob import Shape
-from caffelite.core.container import human
+from caffelite.core.container import NO_LIMIT, Budget, human
+from caffelite.core.errors import printable
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net.graph import Node
 from caffelite.core.net.net import Net
@@ -21,8 +22,8 @@ from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.net.without_data import Replacement, without_data
 from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.upgrade import load_net
+from caffelite.core.tables import aligned, by, html_table, thousands
 from caffelite.inspection.receptive_field import ALL, ReceptiveField, receptive_fields
-from caffelite.inspection.tables import aligned, by, html_table, thousands
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 HEAD = ("layer", "type", "top", "parameters", "multiply-adds", "memory", "stride", "field")
@@ -144,7 +145,7 @@ class Summary:
         rows = [HEAD, *(layer.row() for layer in self.layers)]
         head, *body = aligned(rows, NUMBERS)
         rule = "-" * max(map(len, (head, *body)))
-        return "\n".join([self._title(), head, rule, *body, rule, *self.totals(), *self._notes()])
+        return printable("\n".join([self._title(), head, rule, *body, rule, *self.totals(), *self._notes()]))
 
     def __repr__(self) -> str:
         return str(self)
@@ -210,7 +211,8 @@ def summary_of_file(
     """Return the summary of the net in a file, whose data need not be there.
 
     Data layers without their source get the shapes that the file tells, or `shapes`, blob -> shape, which win.
-    Raises PrototxtError, NetError or LayerError with file and line for a net that cannot be built.
+    It may be larger than the memory, as long as its parameters are not. Raises PrototxtError, NetError or LayerError
+    with file and line for a net that cannot be built.
     """
     param, lines, notes = load_net(Path(path), layer_type_list())
     log_notes(notes)
@@ -218,7 +220,9 @@ def summary_of_file(
     draft = draft.with_param(with_caller_state(draft.param, phase, level, stages))
     folder = Path(path).parent
     changed = without_data(draft, shapes, folder)
-    net = Net(_without_fillers(changed.draft), Context(folder=folder, python_layers=python_layers))
+    # its blobs are never filled, so it may be larger than the memory
+    context = Context(folder=folder, python_layers=python_layers, budget=Budget(NO_LIMIT))
+    net = Net(_without_fillers(changed.draft), context)
     try:
         return summary(net, changed.replacements)
     finally:

@@ -84,3 +84,19 @@ def test_a_blob_is_no_layer(tmp_path):
     path.write_text('layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 } } }')
     with pytest.raises(UnknownNameError, match='no layer "x": it is a blob, made by layer "in"'):
         caffelite.Net(path, caffelite.TEST).explain("x")
+
+
+def test_blobs_are_those_that_the_user_named(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 } } }'
+        'layer { name: "a" type: "ReLU" bottom: "x" top: "a" } layer { name: "b" type: "ReLU" bottom: "x" top: "b" }'
+    )
+    net = caffelite.Net(path, caffelite.TEST)
+    assert net.explain("b").bottoms == {"x": (2,)}
+    assert len(net.explain("x_in_0_split").tops) == 2
+
+
+def test_a_layer_that_does_not_say_its_formula(lenet, monkeypatch):
+    monkeypatch.setattr(type(lenet.layer_dict["relu1"]), "formula", "")
+    assert lenet.explain("relu1").formula == "ReLULayer does not say its `formula`"

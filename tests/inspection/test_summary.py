@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import caffelite
-from caffelite.core.errors import LayerError, UnknownNameError
+from caffelite.core import container
+from caffelite.core.errors import LayerError, NetError, UnknownNameError
 from caffelite.inspection import summary_of_file
 from caffelite.proto.caffe_pb2 import TEST, TRAIN
 
@@ -226,3 +227,17 @@ def test_stages_and_levels(tmp_path):
     path = net_file(tmp_path, text)
     assert [layer.name for layer in summary_of_file(path, TEST, 2).layers] == ["in", "l"]
     assert [layer.name for layer in summary_of_file(path, TEST, 0, ["deep"]).layers] == ["in", "s"]
+
+
+def test_names_that_would_colour_the_terminal(tmp_path):
+    text = 'layer { name: "\\033[31mred" type: "Input" top: "x" input_param { shape { dim: 1 } } }'
+    found = str(summary_of_file(net_file(tmp_path, text), TEST))
+    assert "\x1b" not in found and r"\x1b[31mred" in found
+
+
+def test_a_net_that_does_not_fit_in_memory(monkeypatch):
+    monkeypatch.setattr(container, "available", lambda: 10 * 2**20)
+    with pytest.raises(NetError, match="are available"):
+        caffelite.Net(MODELS / "googlenet/deploy.prototxt", caffelite.TEST)
+    found = summary_of_file(MODELS / "lenet/deploy.prototxt", TEST, shapes={"data": (20_000, 1, 28, 28)})
+    assert found.activation_bytes > 100 * 10 * 2**20

@@ -80,7 +80,7 @@ def creating_lmdb(folder: Path) -> Iterator[LmdbWriter]:
             try:
                 # LMDB maps this file, and where the disk has no room for it touching the map would end the process.
                 (partial / "lock.mdb").write_bytes(bytes(LOCK_BYTES))
-                with lmdb.open(str(partial), map_size=FIRST_MAP_SIZE) as environment:
+                with lmdb.open(os.fsencode(partial), map_size=FIRST_MAP_SIZE) as environment:
                     writer = LmdbWriter(environment)
                     yield writer
                     writer.commit()

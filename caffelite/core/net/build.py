@@ -61,7 +61,7 @@ def build(draft: Draft, context: Context) -> Built:
     inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
     wiring = wire(draft, lambda layer: layer_class_for(layer).is_input, _tops_needed)
     blobs = [Blob(dtype=context.dtype) for _ in wiring.blob_names]
-    budget = context.budget = container.Budget()
+    budget = context.budget = context.budget or container.Budget()
     steps = _set_up_steps(draft, wiring, blobs, context, budget)
     _find_backward(draft, wiring, steps)
     _protect_from_in_place(wiring, steps)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from caffelite.core.blob import Shape
-from caffelite.core.errors import UsageError
+from caffelite.core.errors import UsageError, printable
 from caffelite.core.net.net import Net
+from caffelite.core.tables import by
 from caffelite.inspection.lookup import blob_index
-from caffelite.inspection.tables import by
 from caffelite.inspection.why.terms import BOTTOM, PARAM, TOP, Terms
 from caffelite.inspection.why.view import Reader, Version, View
 
@@ -78,7 +78,7 @@ class Why:
         return abs(self.value - self.total) <= AGREES * max(size, abs(self.value), 1e-30)
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return printable("\n".join(self._lines()))
 
     def __repr__(self) -> str:
         return str(self)

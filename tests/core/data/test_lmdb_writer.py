@@ -145,3 +145,9 @@ def test_a_full_disk(tmp_path, free):
     )
     assert run.stdout.startswith(f"cannot write the LMDB database {tmp_path / 'db'}: the disk is full: ")
     assert "No space left on device" in run.stdout
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    assert write_lmdb(folder, records(3)) == 3
+    assert LmdbReader(folder).entries == 3

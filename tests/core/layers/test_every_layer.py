@@ -141,6 +141,12 @@ def test_formula_and_products_have_the_layers_numbers(type_name):
     assert forward == layer.multiply_adds(bottom, top)
 
 
+@pytest.mark.parametrize("type_name", sorted({*layer_type_list()} - {*bottom_types()}))
+def test_formula_of_layers_without_bottoms(type_name):
+    text = layer_from(f'type: "{type_name}"').formula_with_numbers([], [])
+    assert text.startswith("y = ") and "{" not in text
+
+
 def test_golden_cases_are_of_known_types():
     unknown = set(golden_types()) - set(layer_type_list())
     assert not unknown

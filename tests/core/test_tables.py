@@ -1,4 +1,4 @@
-from caffelite.inspection.tables import aligned, by, html_table, thousands
+from caffelite.core.tables import aligned, by, html_table, thousands
 
 
 def test_words():

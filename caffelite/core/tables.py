@@ -1,16 +1,14 @@
-"""Tables as text and as HTML, and the words for shapes and sizes that stand in them."""
+"""Tables as text and as HTML, for notebooks, and the words for shapes and sizes that stand in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
-from caffelite.core.blob import Shape
-
 Row = Sequence[str]
 
 
-def by(shape: Shape) -> str:
+def by(shape: Sequence[int]) -> str:
     """Return a shape as people read it, `20 x 576`; a scalar as "scalar"."""
     return " x ".join(map(str, shape)) if shape else "scalar"
 
