@@ -9,6 +9,7 @@ from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.net.without_data import without_data
 from caffelite.core.prototxt.parse import parse_net, read_net
+from caffelite.core.prototxt.upgrade import load_net
 from caffelite.writing.file import deploy_file
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -21,7 +22,7 @@ NETS = [
 
 def trained(path):
     """Return the test net of a file, with random data in place of its own and weights that tell layers apart."""
-    draft = Draft.of(*read_net(path))
+    draft = Draft.of(*load_net(path)[:2])
     draft = draft.with_param(with_caller_state(draft.param, TEST))
     net = Net(without_data(draft).draft.message(), TEST, seed=1)
     rng = np.random.default_rng(2)
