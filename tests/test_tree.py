@@ -80,12 +80,13 @@ MAY_IMPORT = {
     "caffelite": BELOW_ALL
     | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
     | {"drawing", "inspection", "pictures"},
+    "comparing": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "examples": BELOW_ALL | {"caffelite", "datasets"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "drawing", "examples", "inspection", "pictures", "tools", "writing"},
+    | {"checking", "comparing", "drawing", "examples", "inspection", "pictures", "testing", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.
