@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 # what `caffelite example` copies; without the scripts that wrote some of the nets
-EXAMPLES = ("models/*/*.prototxt", "models/*/readme.md", "solvers/*.prototxt")
+EXAMPLES = ("models/*/*.prototxt", "models/*/*.caffemodel", "models/*/readme.md", "solvers/*.prototxt")
 
 
 class BuildWithProto(build_py):
@@ -30,8 +30,9 @@ class BuildWithProto(build_py):
 
 
 def copy_examples(target: Path) -> None:
-    """Copy the examples to `target`, which holds nothing else then: a build folder may be of an older version."""
-    shutil.rmtree(target, ignore_errors=True)
+    """Copy the examples to `target`, whose models and solvers are no others then: it may be of an older version."""
+    for folder in ("models", "solvers"):
+        shutil.rmtree(target / folder, ignore_errors=True)
     for pattern in EXAMPLES:
         for path in sorted(ROOT.glob(pattern)):
             copy = target / path.relative_to(ROOT)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,9 @@ from caffelite.core.prototxt.upgrade import load_net
 from caffelite.core.weights import caffemodel
 from caffelite.core.weights.formats import BINARY, HDF5, copy_trained_layers
 from caffelite.proto import caffe_pb2
+
+if TYPE_CHECKING:
+    from caffelite.pictures.figure import Picture
 
 Callback = Callable[[int], object]
 EVENTS = ("before_forward", "after_forward", "before_backward", "after_backward")
@@ -286,6 +289,19 @@ class Net(engine.Net):
             hint = f": it is a layer, its tops are {', '.join(tops)}" if tops else did_you_mean(name, self.blob_names)
             raise UnknownNameError(f'no blob "{name}"{hint}')
         return self.blobs[name]
+
+    # Looking inside
+
+    def show(self, kind: str, layer: str | None = None, sample: int = 0) -> Picture:
+        """Return a matplotlib figure of "filters", "activations", "gradients" or "im2col", which notebooks show.
+
+        `layer` names a layer or, for activations and gradients, a blob; without it the first layer with filters is
+        taken. `sample` is the image of the batch. `figure.savefig("x.png")` writes it to a file. Raises UsageError or
+        UnknownNameError for what cannot be shown, and without matplotlib (pip install 'caffelite[plot]').
+        """
+        from caffelite import pictures
+
+        return pictures.show(self, kind, layer, sample)
 
     # Weights and state
 

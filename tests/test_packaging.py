@@ -70,7 +70,7 @@ def test_the_source_archive_carries_what_builds_the_package_and_its_tests(sdist)
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"LICENSE", "README.md", "proto/caffe.proto", "tools/generate_proto.py", "tests/conftest.py"}
     assert wanted | {"models/lenet/deploy.prototxt", "solvers/lenet_digits.prototxt"} <= names
-    assert not {"caffelite/proto/caffe.desc", "caffelite/examples"} & names
+    assert not {"caffelite/proto/caffe.desc", "caffelite/examples/models"} & names
 
 
 def test_the_wheel_carries_the_examples_and_says_what_it_is(wheel):
@@ -81,7 +81,9 @@ def test_the_wheel_carries_the_examples_and_says_what_it_is(wheel):
         )
     examples = {name.removeprefix("caffelite/examples/") for name in names if name.startswith("caffelite/examples/")}
     sources = {str(path.relative_to(ROOT)) for folder in ("models", "solvers") for path in (ROOT / folder).rglob("*.*")}
-    assert examples == {name for name in sources if name.endswith((".prototxt", "readme.md"))}
+    assert examples == {name for name in sources if name.endswith((".prototxt", ".caffemodel", "readme.md"))} | {
+        "__init__.py"
+    }
     assert "caffelite/proto/caffe.desc" in names
     assert metadata["Author"] == "The caffelite developers"
     assert {"Operating System :: POSIX :: Linux", "Operating System :: MacOS"} <= set(metadata.get_all("Classifier"))

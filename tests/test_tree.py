@@ -29,6 +29,7 @@ OF_MORE_THAN_ONE_FILE = {
     "core/net/test_random_in_place_passes.py": "the same, with more kinds of passes and tops",
     "core/solver/rules/test_every_solver.py": "the register of update rules",
     "core/test_loss_weights.py": "layer, net and solver together",
+    "examples/test_examples.py": "caffelite/examples/__init__.py and models/lenet_small",
     "fuzz/test_data.py": "all readers of data, with damaged files",
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
@@ -64,9 +65,12 @@ MAY_IMPORT = {
     "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "datasets": BELOW_ALL | {"data", "weights"},
-    "caffelite": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
+    "caffelite": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels", "datasets", "pictures"},
+    "examples": BELOW_ALL | {"caffelite", "datasets"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
-    "cli": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"},
+    "cli": BELOW_ALL
+    | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets", "examples", "pictures"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

@@ -7,14 +7,12 @@ import shlex
 import shutil
 from pathlib import Path
 
-import caffelite
+from caffelite import examples
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import UsageError
 from caffelite.core.files import Kind, kind_of
 from caffelite.core.registry import Registry
-
-PACKAGE = Path(caffelite.__file__).parent
 
 
 @command(
@@ -23,7 +21,8 @@ PACKAGE = Path(caffelite.__file__).parent
 def example(arguments: Arguments) -> None:
     """Copy solver NAME, its net and its readme to FOLDER (this folder without it); without NAME, list what there is.
 
-    Solvers of the same net, which train it further, are copied, too. Files that are there are never overwritten.
+    Trained weights of the net that come with caffelite are copied, too, and so are solvers of the same net.
+    Files that are there are never overwritten.
     """
     solvers = included_solvers()
     if not arguments.positionals:
@@ -38,16 +37,10 @@ def example(arguments: Arguments) -> None:
     write_stdout(f"To train it: {_training_command(solvers[name], target, arguments)}")
 
 
-def examples_folder() -> Path:
-    """Return the folder that holds models/ and solvers/: of the installed package, or the checkout that it lies in."""
-    installed = PACKAGE / "examples"
-    return installed if installed.is_dir() else PACKAGE.parent
-
-
 def included_solvers() -> Registry[Path]:
     """Return the solvers that come with caffelite: their names and files."""
     solvers: Registry[Path] = Registry("example")
-    for path in sorted((examples_folder() / "solvers").glob("*.prototxt")):
+    for path in sorted((examples.folder() / "solvers").glob("*.prototxt")):
         solvers.register(path.stem)(path)
     return solvers
 
@@ -56,8 +49,11 @@ def _files_of(solvers: Registry[Path], name: str) -> list[Path]:
     """Return solver `name`, those of the same net, and what lies in the net's folder, the readme among it."""
     net = _net_of(solvers[name])
     alike = [solvers[other] for other in solvers if _net_of(solvers[other]) == net]
-    folder = (examples_folder() / net).parent
-    return [*alike, *sorted(folder.glob("*.prototxt")), *sorted(folder.glob("*.md"))]
+    folder = (examples.folder() / net).parent
+    return [
+        *alike,
+        *(path for pattern in ("*.prototxt", "*.caffemodel", "*.md") for path in sorted(folder.glob(pattern))),
+    ]
 
 
 def _net_of(solver: Path) -> str:
@@ -68,7 +64,7 @@ def _net_of(solver: Path) -> str:
 
 def _copy(files: list[Path], target: Path) -> list[Path]:
     """Copy `files` to where they lie below `target`; UsageError, before anything is copied, if one there is another."""
-    copies = {path: target / path.relative_to(examples_folder()) for path in files}
+    copies = {path: target / path.relative_to(examples.folder()) for path in files}
     for path, copy in copies.items():
         if kind_of(copy) is not Kind.NOTHING and not (copy.is_file() and filecmp.cmp(path, copy, shallow=False)):
             raise UsageError(f"{copy} is already there, and another; name a FOLDER to copy to")

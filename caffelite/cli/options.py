@@ -36,6 +36,9 @@ SIGHUP_EFFECT = string("sighup_effect", "snapshot", "What a hangup signal does."
 SIGTERM_EFFECT = string(
     "sigterm_effect", "stop", "What SIGTERM does (docker stop, SLURM); stop makes a snapshot first.", choices=EFFECTS
 )
+LAYER = string("layer", "", "Name of the layer.", metavar="NAME")
+IMAGE = string("image", "", "The image to run the net on.", metavar="FILE")
+OUTPUT = string("o", "", "The file to write.", metavar="FILE")
 
 
 def stages(arguments: "Arguments") -> list[str]:

@@ -36,12 +36,20 @@ if TYPE_CHECKING:
     from caffelite.core.solver.file import SolverFile
     from caffelite.core.solver.snapshot_files import Snapshot
     from caffelite.core.solver.solver import Solver
+    from caffelite.pictures.chart import Chart
 
 SIGNAL_STATUS = 128  # and its number: what shells show for a program that a signal ended
 LOGGER = logging.getLogger("caffelite")
 KEEP_SNAPSHOTS = int32("keep_snapshots", 0, "How many snapshots of this solver to keep, the newest; 0 keeps all.")
 ON_NAN = string(
     "on_nan", "stop", "What to do when the loss or a parameter is nan or infinite.", choices=("stop", "ignore")
+)
+CHART = string(
+    "chart",
+    "",
+    "A picture, .png, .svg or .pdf, of loss, accuracy and learning rate; drawn again at every display and test, in at "
+    "most a tenth of the time.",
+    metavar="FILE",
 )
 FLAGS = (
     SOLVER,
@@ -50,6 +58,7 @@ FLAGS = (
     WEIGHTS,
     ITERATIONS,
     ON_NAN,
+    CHART,
     LEVEL,
     STAGE,
     NO_PYTHON_LAYERS,
@@ -89,6 +98,7 @@ def train(arguments: Arguments) -> int:
         require_files(arguments, SNAPSHOT)
     require_files(arguments, WEIGHTS)
     at_least(arguments, KEEP_SNAPSHOTS, 0)
+    chart = _chart(arguments)
     with glog.setting_up():
         file = _solver_file(path, arguments)
     from caffelite.core.solver.snapshot_files import snapshots
@@ -104,10 +114,23 @@ def train(arguments: Arguments) -> int:
             solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
         try:
             solver.action_source = signals
+            if chart is not None:
+                solver.events.add(chart)
             _optimize(solver, arguments, found)
         finally:
             solver.close()
     return 0 if signals.stopped_by is None else SIGNAL_STATUS + signals.stopped_by
+
+
+def _chart(arguments: Arguments) -> Chart | None:
+    if not arguments[CHART]:
+        return None
+    from caffelite.pictures import require_matplotlib
+
+    require_matplotlib()
+    from caffelite.pictures.chart import Chart
+
+    return Chart(arguments[CHART])
 
 
 def _solver_file(path: str, arguments: Arguments) -> SolverFile:

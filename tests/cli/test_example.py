@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from caffelite.cli import example
+from caffelite import examples
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +26,7 @@ def installed(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         net = f'net: "models/{path.stem[:3]}/net.prototxt"\n' if name.startswith("solvers") else ""
         path.write_text(text + net)
-    monkeypatch.setattr(example, "PACKAGE", package)
+    monkeypatch.setattr(examples, "PACKAGE", package)
     return package
 
 

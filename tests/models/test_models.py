@@ -10,10 +10,11 @@ from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 from caffelite.pycaffe import Net
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = sorted(path.parent.name for path in ROOT.glob("models/*/deploy.prototxt"))
+OWN = {"lenet_small"}  # nets that nobody else has
+MODELS = sorted({path.parent.name for path in ROOT.glob("models/*/deploy.prototxt")} - OWN)
 SOLVERS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("solvers/*.prototxt"))
 # The nets whose data sets `caffelite dataset` makes, and the shape of a sample.
-SAMPLES = {"lenet": (1, 28, 28), "cifar10_quick": (3, 32, 32), "cifar10_full": (3, 32, 32)}
+SAMPLES = {"lenet": (1, 28, 28), "lenet_small": (1, 28, 28), "cifar10_quick": (3, 32, 32), "cifar10_full": (3, 32, 32)}
 TRAIN_VALS = sorted(str(path.relative_to(ROOT)) for model in SAMPLES for path in ROOT.glob(f"models/{model}/train*"))
 DATASET_SOLVERS = [name for name in SOLVERS if Path(name).name.startswith(("lenet_", "cifar10_"))]
 
@@ -55,6 +56,15 @@ def test_deploy_net_equals_caffes(model):
     golden = caffes(model)
     net = Net(ROOT / f"models/{model}/deploy.prototxt", TEST)
     assert described(net) == {key: golden[key] for key in ("layers", "blobs", "inputs", "outputs")}
+
+
+def test_the_small_lenet_is_lenet_with_fewer_hidden_units():
+    lenet = read_net(ROOT / "models/lenet/deploy.prototxt")[0]
+    hidden = next(layer for layer in lenet.layer if layer.name == "ip1")
+    assert (lenet.name, hidden.inner_product_param.num_output) == ("LeNet", 500)
+    lenet.name, hidden.inner_product_param.num_output = "LeNet_small", 64
+    lenet.layer[0].input_param.shape[0].dim[0] = 1
+    assert read_net(ROOT / "models/lenet_small/deploy.prototxt")[0] == lenet
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist", "fashion_mnist"])

@@ -1,0 +1,102 @@
+"""An image from a file as the input of a net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import caffelite.core.files as files
+from caffelite.cli.command import Arguments
+from caffelite.cli.flags import string
+from caffelite.cli.options import IMAGE
+from caffelite.core.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from caffelite.core.blob import Array
+    from caffelite.pycaffe import Net
+
+MEAN = string(
+    "mean",
+    "",
+    "What is taken off the image's bytes: a mean file, or a number for all channels, or one for each (104,117,123).",
+    metavar="FILE|NUMBERS",
+)
+SCALE = string("scale", "1", "What the bytes, less the mean, are multiplied by: 0.00390625 makes them 0 to 1.")
+
+
+def fill(net: Net, arguments: Arguments) -> None:
+    """Fill the net's first input with the image of the command line, as the only one of its batch.
+
+    Without --image the net must have no inputs. Raises UsageError or DataError.
+    """
+    if not arguments[IMAGE]:
+        if net.inputs:
+            raise UsageError(f'the net reads no data by itself: give --image for its input "{net.inputs[0]}"')
+        return
+    if not net.inputs:
+        raise UsageError("--image: the net has no Input layer; give its deploy.prototxt")
+    blob = net.blobs[net.inputs[0]]
+    if blob.num_axes != 4 or blob.channels not in (1, 3):
+        raise UsageError(
+            f'--image: the input "{net.inputs[0]}" has the shape {blob.shape}; an image fits (N, 1 or 3, height, width)'
+        )
+    image = load_image(arguments[IMAGE], blob.channels, blob.height, blob.width)
+    blob.reshape(1, *image.shape)
+    blob.data[0] = (image - _mean(arguments[MEAN], image)) * _number(arguments[SCALE], SCALE.name)
+
+
+def load_image(path: str, channels: int, height: int, width: int) -> Array:
+    """Return the image as (channels, height, width) float32 from 0 to 255, resized; 3 channels are blue, green, red.
+
+    Raises DataError if it cannot be read or OpenCV is not installed.
+    """
+    import numpy as np
+
+    try:
+        import cv2
+    except ImportError:
+        raise DataError("images are read by OpenCV: pip install 'caffelite[image]'") from None
+    if problem := files.file_problem(path):
+        raise DataError(f"--image: {problem}")
+    image = cv2.imread(path, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f"--image: {path} is no image that OpenCV knows")
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    values: Array = np.asarray(resized, np.float32).reshape(height, width, channels)
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def _mean(text: str, image: Array) -> Array:
+    """Return what to take off an image (C, H, W), in a shape that fits it."""
+    import numpy as np
+
+    if not text:
+        return np.zeros(1, np.float32)
+    if not files.file_problem(text):
+        from caffelite.core.data.mean import read_mean
+
+        mean = read_mean(Path(text))[0]
+        # of another size than the net's input its middle is taken, as from a larger image
+        return _middle(mean, image) if mean.shape != image.shape else mean
+    numbers = np.array([_number(part, MEAN.name) for part in text.split(",")], np.float32)
+    if len(numbers) not in (1, len(image)):
+        raise UsageError(
+            f"--mean has {len(numbers)} numbers and the image {len(image)} channels; give 1 or {len(image)}"
+        )
+    return numbers[:, np.newaxis, np.newaxis]
+
+
+def _middle(mean: Array, image: Array) -> Array:
+    top, left = ((large - small) // 2 for large, small in zip(mean.shape[1:], image.shape[1:], strict=True))
+    if mean.shape[0] != image.shape[0] or top < 0 or left < 0:
+        raise UsageError(
+            f"--mean: the mean has the shape {mean.shape}, the image {image.shape}; use the net's own mean"
+        )
+    return mean[:, top : top + image.shape[1], left : left + image.shape[2]]
+
+
+def _number(text: str, flag: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f'--{flag}: "{text}" is no number, and no file of that name is there') from None
