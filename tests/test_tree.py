@@ -34,6 +34,7 @@ OF_MORE_THAN_ONE_FILE = {
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
     "models/test_known_nets.py": "models/",
+    "models/test_lessons.py": "models/lessons",
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
     "models/test_models.py": "models/",
     "proto/test_caffe_proto.py": "proto/caffe.proto",
@@ -67,7 +68,7 @@ MAY_IMPORT = {
     "datasets": BELOW_ALL | {"data", "weights"},
     "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "caffelite": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels", "datasets", "pictures"},
-    "examples": BELOW_ALL | {"caffelite", "datasets"},
+    "examples": BELOW_ALL | {"caffelite", "datasets", "pictures"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets", "examples", "pictures"},

@@ -1,0 +1,106 @@
+"""models/lessons: each runs from its command, prints what its page shows, and reproduces its figures."""
+
+import functools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "models" / "lessons"
+LESSONS = sorted(page.parent.name for page in FOLDER.glob("*/lesson.md"))
+MOST_KILOBYTES = 100
+MOST_LINES = 90  # one page
+
+
+@functools.cache
+def run(name):
+    """Return what the lesson prints and the names of the files it makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "caffelite", "lesson", name],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(FOLDER.parents[1])},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout, {path.name for path in Path(folder, "lessons", name).glob("*")}
+
+
+def rows_after(output, line):
+    """Return the numbers of the indented lines after `line`, up to the first other line, as rows."""
+    rows = []
+    for text in output.partition(f"{line}\n")[2].splitlines():
+        if not re.fullmatch(r"    [-+.e\d ]+", text):
+            break
+        rows.append([float(word) for word in text.split()])
+    return rows
+
+
+def shown_output(page):
+    """Return the pieces of output that a page shows: what stands in ```text, at lines of three dots cut in pieces."""
+    blocks = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [piece for block in blocks for piece in re.split(r"^\.\.\.\n", block, flags=re.MULTILINE) if piece]
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_page_has_its_command_a_question_and_small_pictures(name):
+    page = (FOLDER / name / "lesson.md").read_text()
+    assert page.startswith("# ")
+    assert f"\ncaffelite lesson {name}\n" in page
+    assert "**Question.**" in page and "<details><summary>Answer</summary>" in page
+    assert len(page.splitlines()) <= MOST_LINES
+    pictures = re.findall(r"!\[[^]]+\]\(([\w.]+)\)", page)
+    assert pictures and {path.name for path in (FOLDER / name).glob("*.png")} == set(pictures)
+    for picture in pictures:
+        assert (FOLDER / name / picture).stat().st_size < MOST_KILOBYTES * 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LESSONS)
+def test_runs_and_prints_what_its_page_shows(name):
+    output, files = run(name)
+    pieces = shown_output((FOLDER / name / "lesson.md").read_text())
+    assert pieces
+    for piece in pieces:
+        assert piece in output
+    assert {path.name for path in (FOLDER / name).glob("*.png")} <= files
+
+
+@pytest.mark.slow
+def test_backward_by_hand():
+    output, _ = run("backward_by_hand")
+    assert rows_after(output, "dL/dw = (0 1 2 3) times the columns transposed:") == [[19, 25, 37, 43]]
+    assert rows_after(output, "dL/db = the sum of the top gradient:") == [[6]]
+    columns = [[0, 0, 0, 0], [0, 1, 2, 3], [0, 2, 4, 6], [0, 3, 6, 9]]
+    assert rows_after(output, "dL/dcolumns = w transposed, times the top gradient:") == columns
+    bottom = [[0, 0, 1], [0, 4, 6], [4, 12, 9]]
+    assert rows_after(output, "The one cross-correlated with the other, dL/dx again:") == bottom
+    assert rows_after(output, "  filter 0:") == [[564, 586, 630, 652], [762, 784, 828, 850], [960, 982, 1026, 1048]]
+    assert rows_after(output, "  filter 1:") == [
+        [812, 850, 926, 964],
+        [1154, 1192, 1268, 1306],
+        [1496, 1534, 1610, 1648],
+    ]
+    samples = [
+        [[48, 112, 66], [128, 296, 172], [88, 200, 114]],
+        [[64, 152, 90], [176, 408, 236], [120, 272, 154]],
+        [[80, 192, 114], [224, 520, 300], [152, 344, 194]],
+        [[144, 320, 178], [352, 776, 428], [216, 472, 258]],
+        [[224, 488, 266], [528, 1144, 620], [312, 672, 362]],
+        [[304, 656, 354], [704, 1512, 812], [408, 872, 466]],
+    ]
+    for sample in (0, 1):
+        words = output.partition(f"dL/dx of sample {sample + 1}, its three channels:\n")[2].split()[:27]
+        assert [float(word) for word in words] == [
+            value for channel in samples[3 * sample : 3 * sample + 3] for row in channel for value in row
+        ]
+    assert (
+        output.count("bottom gradient: im2col = the definition = caffelite's net = PyTorch = finite differences") == 4
+    )
