@@ -104,3 +104,16 @@ def test_backward_by_hand():
     assert (
         output.count("bottom gradient: im2col = the definition = caffelite's net = PyTorch = finite differences") == 4
     )
+
+
+@pytest.mark.slow
+def test_forward_by_position():
+    output, _ = run("forward_by_position")
+    assert "top (10, 16, 14, 14)\n" in output
+    assert f"{10 * 16 * 14 * 14:,} positions, {32 * 9} products each" in output
+    assert "top: the definition = im2col = caffelite's net\n" in output
+    assert "sum of squares: the definition = PyTorch\n" in output
+    kernel = rows_after(
+        output, "With the kernel turned by 180 degrees first, the convolution of mathematics, the kernel itself:"
+    )
+    assert [row[1:4] for row in kernel[1:4]] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
