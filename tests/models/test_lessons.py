@@ -117,3 +117,22 @@ def test_forward_by_position():
         output, "With the kernel turned by 180 degrees first, the convolution of mathematics, the kernel itself:"
     )
     assert [row[1:4] for row in kernel[1:4]] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+
+
+@pytest.mark.slow
+def test_nine_kernels():
+    output, _ = run("nine_kernels")
+    sums = re.findall(r"^(\S.*?) +sum of the weights +(-?[\d.]+), .* it makes +(-?[\d.]+)$", output, re.MULTILINE)
+    assert {name: float(total) for name, total, _ in sums} == {
+        "sharpen": 1,
+        "vertical edge": 0,
+        "surround": -1,
+        "Sobel-Y": 0,
+        "nothing": 1,
+        "horizontal edge": 0,
+        "blur": 0.99,
+        "Sobel-X": 0,
+        "emboss": 0,
+    }
+    assert all(float(flat) == round(float(total) / 2, 3) for _, total, flat in sums)
+    assert output.count("caffelite's net = PyTorch, within") == 12
