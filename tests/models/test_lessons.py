@@ -1,6 +1,7 @@
 """models/lessons: each runs from its command, prints what its page shows, and reproduces its figures."""
 
 import functools
+import json
 import os
 import re
 import subprocess
@@ -8,10 +9,17 @@ import sys
 import tempfile
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+
+from caffelite.examples.scene import grey
+from caffelite.proto.caffe_pb2 import TRAIN
+from caffelite.pycaffe import Net
 
 FOLDER = Path(__file__).resolve().parents[2] / "models" / "lessons"
 LESSONS = sorted(page.parent.name for page in FOLDER.glob("*/lesson.md"))
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(FOLDER.parents[1])}
 MOST_KILOBYTES = 100
 MOST_LINES = 90  # one page
 
@@ -27,7 +35,7 @@ def run(name):
             timeout=600,
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": str(FOLDER.parents[1])},
+            env=ENVIRONMENT,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout, {path.name for path in Path(folder, "lessons", name).glob("*")}
@@ -136,3 +144,31 @@ def test_nine_kernels():
     }
     assert all(float(flat) == round(float(total) / 2, 3) for _, total, flat in sums)
     assert output.count("caffelite's net = PyTorch, within") == 12
+
+
+@pytest.mark.slow
+def test_learn_a_kernel():
+    output, _ = run("learn_a_kernel")
+    line = next(line for line in output.splitlines() if line.startswith("Below 1e-07 after "))
+    kernel = rows_after(output, line)
+    assert max(abs(w - true) for w, true in zip(sum(kernel, []), (0, -1, 0, 0, 2, 0, 0, -1, 0), strict=True)) <= 0.0105
+    by_pytorch = json.loads((FOLDER / "learn_a_kernel" / "by_pytorch.json").read_text())
+    assert abs(int(line.split()[3].replace(",", "")) - by_pytorch["iterations"]) <= 2
+
+
+@pytest.mark.slow
+def test_a_kernel_is_learned_by_the_prototxt_alone(tmp_path):
+    solver = FOLDER / "learn_a_kernel" / "solver.prototxt"
+    command = [sys.executable, "-m", "caffelite", "train", "--solver", str(solver), "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    weights = tmp_path / "snapshots" / "learn_a_kernel_iter_20000.caffemodel"
+    net = Net(solver.with_name("train.prototxt"), TRAIN, weights=weights)
+    np.testing.assert_allclose(net.params["conv"][0].data[0, 0], [[0, -1, 0], [0, 2, 0], [0, -1, 0]], atol=0.002)
+
+
+def test_the_images_are_those_of_the_scene():
+    with h5py.File(FOLDER / "learn_a_kernel" / "images.h5") as file:
+        image, filtered = (file["data"][name]["0"][0, 0].astype(float) for name in ("image", "filtered"))
+    np.testing.assert_allclose(image, grey(80), atol=0.01)
+    np.testing.assert_allclose(filtered, 2 * image[1:-1, 1:-1] - image[:-2, 1:-1] - image[2:, 1:-1], atol=1e-6)
