@@ -172,3 +172,18 @@ def test_the_images_are_those_of_the_scene():
         image, filtered = (file["data"][name]["0"][0, 0].astype(float) for name in ("image", "filtered"))
     np.testing.assert_allclose(image, grey(80), atol=0.01)
     np.testing.assert_allclose(filtered, 2 * image[1:-1, 1:-1] - image[:-2, 1:-1] - image[2:, 1:-1], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_pooling():
+    output, _ = run("pooling")
+    largest = np.zeros((5, 5))
+    largest[1, 0], largest[2, 2] = 1, 2 + 3 + 4
+    np.testing.assert_array_equal(rows_after(output, "Gradient of the pixels, max:"), largest)
+    average = np.array(rows_after(output, "Gradient of the pixels, average:"))
+    assert average[2, 2] == 1.111 and average[0, 0] == 0.111
+    assert average.sum() == pytest.approx(1 + 2 + 3 + 4, abs=0.01)
+    assert output.count("within 1e-09") == 2 + 2 * 2
+    times = re.findall(r"^(\S.*?) +max +([\d.]+) ms, average +([\d.]+) ms$", output, re.MULTILINE)
+    assert [way for way, *_ in times] == ["caffelite's net", "loops, compiled", "im2col in numpy"]
+    assert all(float(time) > 0 for _, *both in times for time in both)
