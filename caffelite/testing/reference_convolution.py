@@ -88,8 +88,8 @@ def im2col(image: Array, kernel: tuple[int, int], stride: int = 1, pad: int = 0)
     wide = padded(image, pad)
     height, width = (top_size(*size, stride, pad) for size in zip((height, width), kernel, strict=True))
     columns = np.empty((channels, *kernel, height, width), image.dtype)
-    for c, i, j in np.ndindex(channels, *kernel):
-        columns[c, i, j] = wide[c, i : i + stride * height : stride, j : j + stride * width : stride]
+    for i, j in np.ndindex(kernel):
+        columns[:, i, j] = wide[:, i : i + stride * height : stride, j : j + stride * width : stride]
     return columns.reshape(-1, height * width)
 
 
@@ -101,8 +101,8 @@ def col2im(
     wide = np.zeros((channels, height + 2 * pad, width + 2 * pad), columns.dtype)
     height, width = (top_size(*size, stride, pad) for size in zip((height, width), kernel, strict=True))
     windows = columns.reshape(channels, *kernel, height, width)
-    for c, i, j in np.ndindex(channels, *kernel):
-        wide[c, i : i + stride * height : stride, j : j + stride * width : stride] += windows[c, i, j]
+    for i, j in np.ndindex(kernel):
+        wide[:, i : i + stride * height : stride, j : j + stride * width : stride] += windows[:, i, j]
     return wide[:, pad : pad + shape[1], pad : pad + shape[2]]
 
 

@@ -187,3 +187,17 @@ def test_pooling():
     times = re.findall(r"^(\S.*?) +max +([\d.]+) ms, average +([\d.]+) ms$", output, re.MULTILINE)
     assert [way for way, *_ in times] == ["caffelite's net", "loops, compiled", "im2col in numpy"]
     assert all(float(time) > 0 for _, *both in times for time in both)
+
+
+@pytest.mark.slow
+def test_direct_or_im2col():
+    output, _ = run("direct_or_im2col")
+    ways = "definition, Python = loops, compiled = im2col, made again = im2col, kept"
+    for part in ("top", "weight", "bias", "bottom"):
+        assert f"{part}: {ways}\n{part}, sums: im2col = PyTorch\n" in output
+    assert f"{10 * 16 * 14 * 14 * 32 * 9:,} products" in output
+    times = re.findall(r"^(\S.*?) +forward +([\d.]+) ms, backward +([\d.]+) ms$", output, re.MULTILINE)
+    totals = {way: float(forward) + float(backward) for way, forward, backward in times}
+    assert len(totals) == 5
+    assert max(totals, key=totals.get) == "definition, Python"
+    assert totals["caffelite's net"] < totals["loops, compiled"]

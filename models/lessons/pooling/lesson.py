@@ -16,7 +16,7 @@ from caffelite.testing.differences import differences
 HERE = Path(__file__).parent
 BY_PYTORCH = json.loads((HERE / "by_pytorch.json").read_text())
 PI = np.array([float(digit) for digit in "3141592653589793238462643"]).reshape(5, 5)
-REPEATS = 20
+REPEATS = 50
 
 
 def by_loops(kind, bottom, top_diff, kernel, stride, made=lambda loop: loop):
