@@ -201,3 +201,33 @@ def test_direct_or_im2col():
     assert len(totals) == 5
     assert max(totals, key=totals.get) == "definition, Python"
     assert totals["caffelite's net"] < totals["loops, compiled"]
+
+
+TINY = FOLDER / "tiny_caffe" / "tiny_caffe.py"
+
+
+@pytest.mark.slow
+def test_tiny_caffe():
+    output, _ = run("tiny_caffe")
+    assert "losses: tiny_caffe = caffelite = PyTorch, within 1e-06\n" in output
+    for name in ("conv1", "conv2", "ip1"):
+        for part in ("weights", "bias"):
+            assert f"{name}, {part}: tiny_caffe = caffelite, within 1e-06\n" in output
+            assert f"{name}, {part}, sums: tiny_caffe = PyTorch, within 1e-09\n" in output
+    assert float(re.search(r"It knows ([\d.]+)%", output)[1]) > 90
+
+
+def test_tiny_caffe_is_200_lines_of_numpy():
+    text = TINY.read_text()
+    assert len(text.splitlines()) <= 200
+    imports = re.findall(r"^(?:import|from) ([\w.]+)", text, re.MULTILINE)
+    assert set(imports) == {"ast", "re", "sys", "pathlib", "numpy"}
+
+
+@pytest.mark.slow
+def test_tiny_caffe_trains_by_itself(tmp_path):
+    digits = FOLDER.parents[1] / "caffelite" / "datasets" / "digits.npz"
+    command = [sys.executable, str(TINY), str(TINY.with_name("solver.prototxt")), str(digits)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) > 0.9
