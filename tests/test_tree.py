@@ -34,6 +34,7 @@ OF_MORE_THAN_ONE_FILE = {
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
     "models/test_known_nets.py": "models/",
+    "models/test_lessons.py": "models/lessons",
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
     "models/test_models.py": "models/",
     "models/test_mtcnn.py": "models/mtcnn",
@@ -85,7 +86,7 @@ MAY_IMPORT = {
     | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
     | {"drawing", "inspection", "pictures"},
     "comparing": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
-    "examples": BELOW_ALL | {"caffelite", "datasets"},
+    "examples": BELOW_ALL | {"caffelite", "datasets", "pictures"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
