@@ -321,6 +321,16 @@ def test_other_number_types_are_refused(tiny_net, dtype):
         Net(text_format.Parse(tiny_net, caffe_pb2.NetParameter()), caffelite.TEST, dtype=dtype)
 
 
+def test_a_callback_that_cannot_be_called_is_refused_when_it_is_given(tiny_net):
+    with pytest.raises(TypeError, match="^a callback is a function, not 3$"):
+        net_of(tiny_net).before_forward(3)
+
+
+def test_a_layer_is_named_not_numbered(tiny_net):
+    with pytest.raises(UsageError, match='^no layer "2"'):
+        net_of(tiny_net).forward(start=2)
+
+
 def test_names_that_are_not_there_are_answered_with_near_ones(tiny_net):
     net = net_of(tiny_net)
     for lookup, text in (

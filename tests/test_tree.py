@@ -34,11 +34,13 @@ OF_MORE_THAN_ONE_FILE = {
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
     "models/test_known_nets.py": "models/",
+    "models/test_lessons.py": "models/lessons",
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
     "models/test_models.py": "models/",
     "models/test_mtcnn.py": "models/mtcnn",
     "proto/test_caffe_proto.py": "proto/caffe.proto",
     "pycaffe_checklist/test_aborts.py": "what ends Caffe's process",
+    "pycaffe_checklist/test_brocolli.py": "caffelite as a converter of PyTorch nets uses it",
     "pycaffe_checklist/test_module.py": "the names of pycaffe's modules",
     "pycaffe_checklist/test_net.py": "pycaffe.py and the net below it, as Caffe's own tests use them",
     "pycaffe_checklist/test_python_layer.py": "python_layer.py and core/layers/python.py, likewise",
@@ -83,12 +85,13 @@ MAY_IMPORT = {
     "caffelite": BELOW_ALL
     | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
     | {"drawing", "inspection", "pictures"},
-    "examples": BELOW_ALL | {"caffelite", "datasets"},
+    "comparing": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
+    "examples": BELOW_ALL | {"caffelite", "datasets", "pictures"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "drawing", "examples", "inspection", "pictures", "tools", "writing"},
+    | {"checking", "comparing", "drawing", "examples", "inspection", "pictures", "testing", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

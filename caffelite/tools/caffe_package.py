@@ -21,7 +21,7 @@ import sys
 try:
     from caffelite.as_caffe import install_as_caffe
 except ImportError as err:
-    if not (err.name or "").startswith("caffelite"):
+    if err.name != "caffelite":
         raise
     raise ImportError(f"{{__file__}} is caffelite, which {{sys.executable}} has not: pip install caffelite") from err
 

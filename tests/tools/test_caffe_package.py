@@ -51,6 +51,15 @@ def test_a_python_without_caffelite(tmp_path):
     assert done.stderr.splitlines()[-1] == f"ImportError: {message}"
 
 
+def test_a_caffelite_that_is_damaged_says_itself_what_it_lacks(tmp_path):
+    write(tmp_path / "caffe")
+    (tmp_path / "caffelite").mkdir()
+    (tmp_path / "caffelite" / "__init__.py").write_text("from caffelite.core import layer\n")
+    command = [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import caffe"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'caffelite.core'"
+
+
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """A folder that stands for site-packages; nothing else has a caffe."""
