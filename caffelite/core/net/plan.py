@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from caffelite.core.blob import Array, Blob, Shape
-from caffelite.core.errors import CaffeliteError, LayerError, OutOfMemoryError, UsageError
+from caffelite.core.errors import CaffeliteError, LayerError, OutOfMemoryError
 from caffelite.core.layer import Layer
 from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
 from caffelite.core.prototxt.lines import Place, where
@@ -75,7 +75,6 @@ class Plan:
         self.final_after = tuple(final_after)
         self._loss_diffs = tuple(loss_diffs)
         self.observers: list[Observer] = []
-        self._ran_forward = False
         self._run_of = [Run(i, i, step) for i, step in enumerate(self.layer_steps)]  # by layer
 
     @property
@@ -98,7 +97,6 @@ class Plan:
 
     def forward(self, first: int, last: int) -> float:
         """Run layers `first` to `last`, both included; return the sum of their losses."""
-        self._ran_forward = True
         if self.observers:
             return self._observed_forward(first, last)
         loss = 0.0
@@ -107,12 +105,7 @@ class Plan:
         return loss
 
     def backward(self, first: int, last: int) -> None:
-        """Run backward layers `last` down to `first`, both included, those that need it.
-
-        Raises UsageError if nothing ran forward yet: what layers keep from there for their gradient is not filled.
-        """
-        if not self._ran_forward:
-            raise UsageError("nothing ran forward yet, so there is no gradient: run forward() before backward()")
+        """Run backward layers `last` down to `first`, both included, those that need it."""
         if self.observers:
             self._observed_backward(first, last)
         else:

@@ -5,7 +5,7 @@ import pytest
 
 import caffelite
 from caffelite.core.blob import Blob
-from caffelite.core.errors import LayerError, NetError, OutOfMemoryError, UsageError
+from caffelite.core.errors import LayerError, NetError, OutOfMemoryError
 from caffelite.core.layer import Layer
 from caffelite.core.net.plan import LayerStep, Observer, Plan, Run, final_after, with_location
 from caffelite.core.prototxt.lines import Lines, Place
@@ -127,12 +127,6 @@ def test_a_plan_runs_its_layers_and_backward_those_that_need_it(plan, ran):
     assert plan.forward(0, 3) == 4
     assert passed(plan, ran, 0, 3) == "+a +b +c +d -d -c -b"
     assert [(run.first, run.last) for run in plan.runs] == [(0, 0), (1, 1), (2, 2), (3, 3)]
-
-
-def test_a_pass_back_before_any_forward_is_refused(plan, ran):
-    with pytest.raises(UsageError, match=r"nothing ran forward yet.*run forward\(\) before backward\(\)"):
-        plan.backward(0, 2)
-    assert ran == []
 
 
 def test_a_fused_step_runs_instead_of_its_layers_in_passes_over_all_of_them(plan, ran):
