@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from caffelite.core.errors import UnknownNameError
+from caffelite.core.errors import UnknownNameError, require_callable
 from caffelite.core.net.plan import Observer
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
 
@@ -23,8 +23,7 @@ class Callbacks(Observer):
         if event not in EVENTS:
             hint = did_you_mean(event, EVENTS) or f"; use {any_of(EVENTS)}"
             raise UnknownNameError(f'no event "{event}"{hint}')
-        if not callable(callback):
-            raise TypeError(f"{event} takes a function of the layer's number, not {callback!r}")
+        require_callable(callback)
         self._by_event[event].append(callback)
 
     def before_forward(self, index: int) -> None:

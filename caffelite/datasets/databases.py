@@ -9,7 +9,6 @@ from pathlib import Path
 
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import raw_datum
-from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import DatabaseExistsError, Record, write_lmdb
 from caffelite.core.errors import DataError
 from caffelite.core.files import Kind, UnreachableError, kind_of
@@ -20,6 +19,8 @@ log = logging.getLogger("caffelite")
 
 def is_complete(folder: Path, records: int) -> bool:
     """Whether the database `folder` is there with this many records; DataError if something else is there."""
+    from caffelite.core.data.lmdb_reader import LmdbReader  # its kernels bring in numba
+
     try:
         if kind_of(folder) is Kind.NOTHING:
             return False

@@ -11,7 +11,6 @@ import numpy as np
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import DatumReader
 from caffelite.core.data.included import Records
-from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.random import generator
 from caffelite.datasets.databases import is_complete, write_images
 
@@ -52,6 +51,8 @@ class SiameseDataset:
 
 def read_images(folder: Path) -> tuple[Array, Array]:
     """Return all images, (N, C, H, W) uint8, and labels, (N), of the database `folder`; images must be of one size."""
+    from caffelite.core.data.lmdb_reader import LmdbReader  # its kernels bring in numba
+
     reader, datums = LmdbReader(folder), DatumReader(str(folder))
     records = [datums.read(key, value) for key, value in reader.read(reader.entries)]
     return np.stack([pixels for pixels, _ in records]), np.array([label for _, label in records])

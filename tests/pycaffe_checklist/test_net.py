@@ -387,7 +387,7 @@ def test_callbacks_come_in_order_and_exceptions_come_through(net_of):
     net.before_backward(fail)
     with pytest.raises(LookupError, match="3"):
         net.backward()
-    with pytest.raises(TypeError, match="before_forward takes a function of the layer's number, not 3"):
+    with pytest.raises(TypeError, match="a callback is a function, not 3"):
         net.before_forward(3)
 
 
