@@ -40,6 +40,7 @@ OF_MORE_THAN_ONE_FILE = {
     "proto/test_caffe_proto.py": "proto/caffe.proto",
     "pycaffe_checklist/test_aborts.py": "what ends Caffe's process",
     "pycaffe_checklist/test_brocolli.py": "caffelite as a converter of PyTorch nets uses it",
+    "pycaffe_checklist/test_list.py": "the other tests: what Caffe's own assert, these do",
     "pycaffe_checklist/test_module.py": "the names of pycaffe's modules",
     "pycaffe_checklist/test_net.py": "pycaffe.py and the net below it, as Caffe's own tests use them",
     "pycaffe_checklist/test_python_layer.py": "python_layer.py and core/layers/python.py, likewise",

@@ -102,7 +102,9 @@ def _windows(arguments: Arguments, source: Path) -> list[tuple[str, list[Window]
     try:
         return [(name, list(windows)) for name, windows in selective_search(read_images(source))]
     except ImportError as err:
-        raise UsageError(f"--crop_mode=selective_search: {err}") from None
+        raise UsageError(
+            f"--crop_mode={SELECTIVE_SEARCH}: {err}; or write --crop_mode={LIST} and list windows in a .csv file"
+        ) from None
 
 
 def _detector(arguments: Arguments, model: str, weights: str) -> Detector:
