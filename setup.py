@@ -11,7 +11,13 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 # what `caffelite example` copies; without the scripts that wrote some of the nets
-EXAMPLES = ("models/*/*.prototxt", "models/*/*.caffemodel", "models/*/readme.md", "solvers/*.prototxt")
+EXAMPLES = (
+    "models/*/*.prototxt",
+    "models/*/*.caffemodel",
+    "models/*/readme.md",
+    "models/lessons/*/*.*",  # `caffelite lesson` runs these
+    "solvers/*.prototxt",
+)
 
 
 class BuildWithProto(build_py):

@@ -126,7 +126,7 @@ class Net(IndexedNet):
 
     @fixed_property
     def params(self) -> OrderedDict[str, BlobVec]:
-        """Parameter blobs of each layer that has some: [0] weights, [1] bias."""
+        """Parameter blobs of each layer that has some: [0] weights, (outputs, inputs, ...), and [1] bias, (outputs)."""
         return Params((layer.name, layer.blobs) for layer in self.core_layers if layer.blobs)
 
     @fixed_property
@@ -226,7 +226,8 @@ class Net(IndexedNet):
         """Run the net, or layers `start` to `end` (names, both included), on `inputs`, one array for each input.
 
         Returns the outputs, or the tops of layer `end`, and further `blobs`: name -> array, a view that the next pass
-        overwrites.
+        overwrites. Raises UsageError for an unknown layer and for inputs that are not those of the net or do not fit,
+        UnknownNameError for an unknown blob.
         """
         first = 0 if start is None else self._layer_index(start)
         last = len(self.plan.layer_steps) - 1 if end is None else self._layer_index(end)
@@ -246,8 +247,8 @@ class Net(IndexedNet):
     ) -> dict[str, Array]:
         """Run the net backward from layer `start` down to `end`, starting from `top_diffs`, one array for each output.
 
-        Returns the diffs of the inputs, or of the bottoms of layer `end`, and further `diffs`. Gradients of parameters
-        add up over calls.
+        Returns the diffs of the inputs, or of the bottoms of layer `end`, and further `diffs`, views that the next pass
+        overwrites. Gradients of parameters add up over calls. Raises what `forward` does.
         """
         first = len(self.plan.layer_steps) - 1 if start is None else self._layer_index(start)
         last = 0 if end is None else self._layer_index(end)

@@ -2,6 +2,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,60 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+class Waiting:
+    """Says on a terminal, behind the dots, for which tests pytest waits: some compile kernels for long."""
+
+    SILENCE = 1.0  # seconds without a dot or a word
+
+    def __init__(self, terminal):
+        self.terminal = terminal
+        self.running = {}  # test -> when it began
+        self.reported, self.shown, self.lock, self.ended = time.monotonic(), False, threading.Lock(), threading.Event()
+        threading.Thread(target=self.say, daemon=True).start()
+
+    def say(self):
+        while not self.ended.wait(self.SILENCE / 2):
+            with self.lock:
+                now = time.monotonic()
+                if self.running and now - self.reported >= self.SILENCE:
+                    tests = ", ".join(f"{test} {now - began:.0f} s" for test, began in self.running.items())
+                    # without wrapping, and then back to where the next dot comes
+                    self.terminal.write(f"\x1b7\x1b[?7l\x1b[K  {tests}\x1b[?7h\x1b8")
+                    self.terminal.flush()
+                    self.reported, self.shown = now, True
+
+    def clear(self):
+        self.reported = time.monotonic()
+        if self.shown:
+            self.terminal.write("\x1b[K")
+            self.terminal.flush()
+            self.shown = False
+
+    def pytest_runtest_logstart(self, nodeid):
+        with self.lock:
+            self.running[nodeid.rpartition("/")[2]] = time.monotonic()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report):
+        with self.lock:
+            self.clear()
+
+    def pytest_runtest_logfinish(self, nodeid):
+        with self.lock:
+            self.running.pop(nodeid.rpartition("/")[2], None)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self):
+        self.ended.set()
+        with self.lock:
+            self.clear()
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput") and sys.stdout is not None and sys.stdout.isatty():
+        config.pluginmanager.register(Waiting(os.fdopen(os.dup(sys.stdout.fileno()), "w")))  # capturing replaces it
 
 
 TINY_NET = """

@@ -81,9 +81,10 @@ def test_the_wheel_carries_the_examples_and_says_what_it_is(wheel):
         )
     examples = {name.removeprefix("caffelite/examples/") for name in names if name.startswith("caffelite/examples/")}
     sources = {str(path.relative_to(ROOT)) for folder in ("models", "solvers") for path in (ROOT / folder).rglob("*.*")}
-    assert examples == {name for name in sources if name.endswith((".prototxt", ".caffemodel", "readme.md"))} | {
-        "__init__.py"
-    }
+    examples -= {name for name in examples if "/" not in name}  # the modules of the package itself
+    lessons = {name for name in sources if name.startswith("models/lessons/") and "__pycache__" not in name}
+    assert "models/lessons/backward_by_hand/lesson.py" in lessons
+    assert examples == lessons | {name for name in sources if name.endswith((".prototxt", ".caffemodel", "readme.md"))}
     assert "caffelite/proto/caffe.desc" in names
     assert metadata["Author"] == "The caffelite developers"
     assert {"Operating System :: POSIX :: Linux", "Operating System :: MacOS"} <= set(metadata.get_all("Classifier"))

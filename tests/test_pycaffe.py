@@ -255,29 +255,23 @@ def test_backward_that_runs_no_layer_says_so_once(caplog):
     assert caplog.messages[0].startswith('net "plain": backward() runs no layer, ')
     assert caplog.messages[0].endswith('write "force_backward: true" in the net')
     caplog.clear()
-    forced, learned, plain = (net_of(text) for text in (INPUT_ONLY + "force_backward: true", LEARNED, INPUT_ONLY))
-    for other in (forced, learned, plain):
-        other.forward()
-    forced.backward(out=np.ones((2, 3)))
-    learned.backward()
-    plain.backward(start="data", end="tanh")
+    net_of(INPUT_ONLY + "force_backward: true").backward(out=np.ones((2, 3)))
+    net_of(LEARNED).backward()
+    net_of(INPUT_ONLY).backward(start="data", end="tanh")
     assert caplog.messages == []
 
 
 def test_an_inputs_diff_that_nobody_fills_is_told_when_asked_for(caplog):
     caplog.set_level("WARNING", "caffelite")
     net = net_of(LEARNED)
-    net.forward()
     for _ in range(2):
         net.backward(diffs=["data"])
     assert caplog.messages == [
         'net "plain": backward() fills no diff of the input "data"; write "force_backward: true" in the net'
     ]
     caplog.clear()
+    net_of(LEARNED + "force_backward: true").backward(diffs=["data"])
     net.backward(diffs=["y"])
-    forced = net_of(LEARNED + "force_backward: true")
-    forced.forward()
-    forced.backward(diffs=["data"])
     assert caplog.messages == []
 
 
@@ -319,6 +313,16 @@ def test_copies_of_blobs_and_parameters_stay_as_they_were_and_nets_refuse(tiny_n
 def test_other_number_types_are_refused(tiny_net, dtype):
     with pytest.raises(UsageError, match=r"^dtype is .*; use np\.float32, or np\.float64 for gradient checks$"):
         Net(text_format.Parse(tiny_net, caffe_pb2.NetParameter()), caffelite.TEST, dtype=dtype)
+
+
+def test_a_callback_that_cannot_be_called_is_refused_when_it_is_given(tiny_net):
+    with pytest.raises(TypeError, match="^a callback is a function, not 3$"):
+        net_of(tiny_net).before_forward(3)
+
+
+def test_a_layer_is_named_not_numbered(tiny_net):
+    with pytest.raises(UsageError, match='^no layer "2"'):
+        net_of(tiny_net).forward(start=2)
 
 
 def test_names_that_are_not_there_are_answered_with_near_ones(tiny_net):

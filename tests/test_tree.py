@@ -34,6 +34,7 @@ OF_MORE_THAN_ONE_FILE = {
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
     "models/test_known_nets.py": "models/",
+    "models/test_lessons.py": "models/lessons",
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
     "models/test_models.py": "models/",
     "models/test_mtcnn.py": "models/mtcnn",
@@ -51,6 +52,9 @@ OF_MORE_THAN_ONE_FILE = {
     "test_oldest.py": "pyproject.toml",
     "test_steady_state.py": "memory that a pass takes, in every room",
     "test_tree.py": "this one",
+    "docs/test_notebooks.py": "docs/notebooks/",
+    "docs/test_pages.py": "docs/",
+    "tools/test_api_page.py": "tools/api_page.py",
     "tools/test_benchmark_layers.py": "tools/benchmarks/layers.py",
     "tools/test_benchmark_nets.py": "tools/benchmarks/nets.py",
     "tools/test_benchmark_weights.py": "tools/benchmarks/weights.py",
@@ -83,12 +87,13 @@ MAY_IMPORT = {
     "caffelite": BELOW_ALL
     | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
     | {"drawing", "inspection", "pictures"},
-    "examples": BELOW_ALL | {"caffelite", "datasets"},
+    "comparing": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
+    "examples": BELOW_ALL | {"caffelite", "datasets", "pictures"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "drawing", "examples", "inspection", "pictures", "tools", "writing"},
+    | {"checking", "comparing", "drawing", "examples", "inspection", "pictures", "testing", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

@@ -60,7 +60,7 @@ def _run(words: Sequence[str], typed: Sequence[str]) -> int:
     arguments = Arguments(values, positionals[1:], typed)
     if arguments[common.VERSION]:
         return COMMANDS["version"].run(arguments) or 0
-    command = COMMANDS[positionals[0]] if positionals else None
+    command = _command_of(positionals[0]) if positionals else None
     if arguments[common.HELP] or arguments[common.HELPSHORT] or arguments[common.H]:
         streams.write_stdout(help.of_command(command) if command else help.overview())
         return 0
@@ -75,6 +75,15 @@ def _run(words: Sequence[str], typed: Sequence[str]) -> int:
             LOGGER.warning("%s", note)
         _warn_of_unused(command, arguments)
         return _carry_out(command, arguments)
+
+
+def _command_of(name: str) -> Command:
+    if name.endswith(".prototxt"):
+        raise UsageError(
+            f"{name} is a file, and the command is missing: write caffelite train {name} for a solver, or caffelite "
+            f"time {name} for a net"
+        )
+    return COMMANDS[name]
 
 
 def _carry_out(command: Command, arguments: Arguments) -> int:

@@ -32,7 +32,7 @@ def example(arguments: Arguments) -> None:
     name, *rest = arguments.positionals
     target = Path(*rest)
     wanted = _files_of(solvers, name)
-    for path in _copy(wanted, target):
+    for path in copy_files(wanted, examples.folder(), target):
         write_stdout(str(path))
     write_stdout(f"To train it: {_training_command(solvers[name], target, arguments)}")
 
@@ -62,9 +62,12 @@ def _net_of(solver: Path) -> str:
     return read_solver(solver)[0].net
 
 
-def _copy(files: list[Path], target: Path) -> list[Path]:
-    """Copy `files` to where they lie below `target`; UsageError, before anything is copied, if one there is another."""
-    copies = {path: target / path.relative_to(examples.folder()) for path in files}
+def copy_files(files: list[Path], source: Path, target: Path) -> list[Path]:
+    """Copy files of folder `source` to where they lie below `target`, and return the copies.
+
+    Raises UsageError, before anything is copied, if one there is another.
+    """
+    copies = {path: target / path.relative_to(source) for path in files}
     for path, copy in copies.items():
         if kind_of(copy) is not Kind.NOTHING and not (copy.is_file() and filecmp.cmp(path, copy, shallow=False)):
             raise UsageError(f"{copy} is already there, and another; name a FOLDER to copy to")

@@ -52,15 +52,18 @@ def load_image(path: str, channels: int, height: int, width: int) -> Array:
     """
     import numpy as np
 
-    try:
-        import cv2
-    except ImportError:
-        raise DataError("images are read by OpenCV: pip install 'caffelite[image]'") from None
+    from caffelite.core.data.image import opencv
+    from caffelite.core.data.opencv import decode_as
+
     if problem := files.file_problem(path):
         raise DataError(f"--image: {problem}")
-    image = cv2.imread(path, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
-    if image is None:
-        raise DataError(f"--image: {path} is no image that OpenCV knows")
+    with files.open_file(path) as file:
+        data = file.readall()
+    try:
+        image = decode_as(data, color=channels == 3)
+    except DataError as err:
+        raise DataError(f"--image: {path}: {err.message()}") from None
+    cv2 = opencv()
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     values: Array = np.asarray(resized, np.float32).reshape(height, width, channels)
     return np.ascontiguousarray(values.transpose(2, 0, 1))

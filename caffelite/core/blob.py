@@ -151,7 +151,9 @@ class Blob:
 
     def _new_storage(self) -> Array:
         if self._shape == () and self._count == 0:
-            raise NetError("the blob has no shape yet; reshape it before using its data or diff")
+            raise NetError(
+                "the blob has no shape yet; reshape it, or give its Input layer a shape, before using its data or diff"
+            )
         size = self._capacity * self.dtype.itemsize
         if size > LARGE:
             container.require(size, f"a blob of shape {shape_string(self._shape)}")

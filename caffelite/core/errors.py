@@ -40,6 +40,12 @@ class PrototxtError(CaffeliteError, ValueError):
     """A prototxt file cannot be read; one problem a line, each beginning with file:line:column."""
 
 
+def require_callable(callback: object) -> None:
+    """Raise TypeError for a callback that cannot be called, when it is given and not when its time has come."""
+    if not callable(callback):
+        raise TypeError(f"a callback is a function, not {callback!r}")
+
+
 class LayerError(CaffeliteError, ValueError):
     """A layer cannot be set up or run as written; the Net fills in `where`."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import raw_datum
 from caffelite.core.data.lmdb_reader import LmdbReader
-from caffelite.core.data.lmdb_writer import DatabaseExistsError, write_lmdb
+from caffelite.core.data.lmdb_writer import DatabaseExistsError, Record, write_lmdb
 from caffelite.core.errors import DataError
 from caffelite.core.files import Kind, UnreachableError, kind_of
+from caffelite.datasets.progress import Progress
 
 log = logging.getLogger("caffelite")
 
@@ -38,10 +39,16 @@ def write_images(folder: Path, images: Array, labels: Iterable[int], digits: int
     """
     if is_complete(folder, len(images)):
         return
-    numbered = zip(count(), images, labels)
-    records = ((b"%0*d" % (digits, index), raw_datum(image, int(label))) for index, image, label in numbered)
     try:
-        log.debug("%s: %d records", folder, write_lmdb(folder, records))
+        log.debug("%s: %d records", folder, write_lmdb(folder, _records(folder, images, labels, digits)))
     except DatabaseExistsError:
         if not is_complete(folder, len(images)):  # else another program made it meanwhile
             raise
+
+
+def _records(folder: Path, images: Array, labels: Iterable[int], digits: int) -> Iterator[Record]:
+    log.info("Writing %s (%d records)", folder, len(images))
+    progress = Progress(f"Writing {folder}", len(images), "records")
+    for index, image, label in zip(count(), images, labels):
+        yield b"%0*d" % (digits, index), raw_datum(image, int(label))
+        progress.reached(index + 1)

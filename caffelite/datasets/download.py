@@ -11,10 +11,11 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from caffelite.core.errors import DataError
+from caffelite.datasets.progress import Progress
 
 log = logging.getLogger("caffelite")
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16  # bytes: of a slow server, too, several come in a second
 SECONDS = 60  # without a byte from the server
 
 
@@ -55,10 +56,12 @@ def download(file: RemoteFile, url: str, folder: Path) -> Path:
 def _copy(answer: IO[bytes], kept: IO[bytes], digest: hashlib._Hash, size: int) -> int:
     """Copy at most one byte more than `size`; returns how many came."""
     received = 0
+    progress = Progress("Downloading", size, "bytes")
     while received <= size and (chunk := answer.read(min(CHUNK, size + 1 - received))):
         received += len(chunk)
         digest.update(chunk)
         kept.write(chunk)
+        progress.reached(received)
     return received
 
 

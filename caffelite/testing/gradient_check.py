@@ -53,9 +53,9 @@ def check_gradient(
         check_bottom = [index for index in range(len(bottoms)) if layer.allow_force_backward(index)]
     if isinstance(check_params, bool):
         check_params = range(len(layer.blobs)) if check_params else []
-    run = _Run(layer, bottoms, tops, range(len(tops)) if check_top is None else check_top, check_bottom)
-    inputs = [_Input(f"bottom[{i}]", bottoms[i]) for i in check_bottom]
-    inputs += [_Input(f"blobs[{i}]", layer.blobs[i]) for i in check_params]
+    run = LayerRun(layer, bottoms, tops, range(len(tops)) if check_top is None else check_top, check_bottom)
+    inputs = [Checked(f"bottom[{i}]", bottoms[i]) for i in check_bottom]
+    inputs += [Checked(f"blobs[{i}]", layer.blobs[i]) for i in check_params]
     goals = OBJECTIVES[objective](run)
     computed = run.gradients(inputs, goals.top_diffs)
     for index, checked in enumerate(inputs):
@@ -66,7 +66,7 @@ def check_gradient(
             raise AssertionError(_report(checked, goals.names, computed[index], estimated, wrong, step))
 
 
-class _Input(NamedTuple):
+class Checked(NamedTuple):
     """A bottom or parameter that is checked."""
 
     name: str
@@ -84,7 +84,7 @@ class _Objectives(NamedTuple):
     names: Callable[[int], str]
 
 
-class _Run:
+class LayerRun:
     """A layer and its blobs as functions that give the same result each time."""
 
     def __init__(
@@ -106,7 +106,7 @@ class _Run:
         self.layer.forward(self.bottom, self.top)
         return np.concatenate([self.top[index].data.ravel() for index in self.checked_tops])
 
-    def gradients(self, inputs: Sequence[_Input], top_diffs: Iterable[Array]) -> list[Array]:
+    def gradients(self, inputs: Sequence[Checked], top_diffs: Iterable[Array]) -> list[Array]:
         """Return for each input what backward makes of `top_diffs`, a row each."""
         self.forward()
         rows: list[list[Array]] = [[] for _ in inputs]
@@ -131,7 +131,7 @@ class _Run:
         self.layer.backward(self.top, self.propagate_down, self.bottom)
 
 
-def _exhaustive(run: _Run) -> _Objectives:
+def _exhaustive(run: LayerRun) -> _Objectives:
     shapes = [(index, run.top[index].shape) for index in run.checked_tops]
     places = [f"twice top[{index}]{_at(place)}" for index, shape in shapes for place in np.ndindex(shape)]
 
@@ -144,23 +144,23 @@ def _exhaustive(run: _Run) -> _Objectives:
     return _Objectives(lambda tops: 2 * tops, one_by_one(), places.__getitem__)
 
 
-def _simple(run: _Run) -> _Objectives:
+def _simple(run: LayerRun) -> _Objectives:
     return _Objectives(
         lambda tops: np.array([tops @ tops / 2]), [run.forward()], lambda _: "half the sum of squares of the tops"
     )
 
 
-def _loss(run: _Run) -> _Objectives:
+def _loss(run: LayerRun) -> _Objectives:
     given = loss_weights(run.layer)
     assert any(given), f"{run.layer.type} has no loss weight; write loss_weight: 1 or choose another objective"
     weights = np.concatenate([np.full(run.top[index].count, given[index]) for index in run.checked_tops])
     return _Objectives(lambda tops: np.array([weights @ tops]), [weights], lambda _: "the loss")
 
 
-OBJECTIVES: dict[str, Callable[[_Run], _Objectives]] = {"exhaustive": _exhaustive, "simple": _simple, "loss": _loss}
+OBJECTIVES: dict[str, Callable[[LayerRun], _Objectives]] = {"exhaustive": _exhaustive, "simple": _simple, "loss": _loss}
 
 
-def _differences(run: _Run, blob: Blob, values: Callable[[Array], Array], step: float) -> Array:
+def _differences(run: LayerRun, blob: Blob, values: Callable[[Array], Array], step: float) -> Array:
     """Return the slope of each objective (rows) in each element of `blob` (columns): two forwards an element."""
     data = blob.data.reshape(-1)
     columns = []
@@ -186,7 +186,7 @@ def _near(data: Array, kink: float, kink_range: float) -> Array:
 
 
 def _report(
-    checked: _Input, names: Callable[[int], str], computed: Array, estimated: Array, wrong: Array, step: float
+    checked: Checked, names: Callable[[int], str], computed: Array, estimated: Array, wrong: Array, step: float
 ) -> str:
     errors = np.where(wrong, abs(computed - estimated) / _size(computed, estimated), -1)
     row, column = np.unravel_index(np.argmax(np.nan_to_num(errors, nan=np.inf)), errors.shape)

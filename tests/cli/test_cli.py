@@ -152,3 +152,12 @@ def test_a_closed_pipe_ends_quietly(program):
             [sys.executable, "-m", "caffelite", "--help"], stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60
         )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_file_without_a_command_is_told_which_there_are(caffelite):
+    done = caffelite("solvers/lenet.prototxt")
+    assert (done.status, done.error) == (
+        1,
+        "caffelite: error: solvers/lenet.prototxt is a file, and the command is missing: write caffelite train "
+        "solvers/lenet.prototxt for a solver, or caffelite time solvers/lenet.prototxt for a net",
+    )

@@ -62,7 +62,7 @@ def test_resized_to_the_input(fill):
     ("options", "problem"),
     [
         ({"image": "no.png"}, "--image: File not found: no.png"),
-        ({"image": "input.prototxt"}, "is no image that OpenCV knows"),
+        ({"image": "input.prototxt"}, "are no image that OpenCV knows"),
         ({"mean": "1,2"}, "--mean has 2 numbers and the image 3 channels; give 1 or 3"),
         ({"mean": "mean.npy"}, '--mean: "mean.npy" is no number, and no file of that name is there'),
         ({"scale": "x"}, '--scale: "x" is no number'),

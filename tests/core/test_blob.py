@@ -13,7 +13,7 @@ from caffelite.core.errors import NetError
 def test_a_new_blob_has_neither_axes_nor_elements_nor_data():
     blob = Blob()
     assert (blob.shape, blob.num_axes, blob.count) == ((), 0, 0)
-    with pytest.raises(NetError, match="the blob has no shape yet; reshape it before using its data or diff"):
+    with pytest.raises(NetError, match="no shape yet; reshape it, or give its Input layer a shape, before using"):
         _ = blob.data
 
 

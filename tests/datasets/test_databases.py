@@ -4,7 +4,7 @@ import pytest
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.errors import DataError
-from caffelite.datasets import databases
+from caffelite.datasets import databases, progress
 from caffelite.datasets.databases import is_complete, write_images
 
 IMAGES = np.zeros((3, 1, 2, 2), np.uint8)
@@ -50,3 +50,11 @@ def test_a_disk_without_room_is_an_error_and_nothing_stays(small_disk):
     with pytest.raises(DataError, match="cannot write the LMDB database"):
         write_images(small_disk / "db", np.zeros((100, 1, 50, 50), np.uint8), range(100), 5)
     assert not list(small_disk.iterdir())
+
+
+def test_writing_says_how_far_it_is(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(progress, "AGAIN", 0.0)
+    caplog.set_level("INFO", "caffelite")
+    write_images(tmp_path / "db", IMAGES, [1, 2, 3], 5)
+    writing = f"Writing {tmp_path / 'db'}"
+    assert caplog.messages == [f"{writing} (3 records)", *(f"{writing}: {done} of 3 records" for done in (1, 2, 3))]

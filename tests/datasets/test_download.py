@@ -4,6 +4,7 @@ import socket
 import pytest
 
 from caffelite.core.errors import DataError
+from caffelite.datasets import progress
 from caffelite.datasets.download import RemoteFile, download, find
 
 CONTENT = b"content " * 1000
@@ -66,3 +67,13 @@ def test_find(tmp_path):
     assert find(tmp_path, ["a", "b"]) == tmp_path / "b"
     with pytest.raises(DataError, match="has no file x or y"):
         find(tmp_path, ["x", "y"])
+
+
+def test_a_slow_server_is_not_waited_for_in_silence(serve, folders, monkeypatch, caplog):
+    monkeypatch.setattr(progress, "AGAIN", 0.0)
+    caplog.set_level("INFO", "caffelite")
+    content = bytes(200_000)
+    (folders[0] / "file.bin").write_bytes(content)
+    download(remote(content), serve(folders[0]), folders[1])
+    words = [message for message in caplog.messages if message.endswith(" of 200000 bytes")]
+    assert words[-1] == "Downloading: 200000 of 200000 bytes" and len(words) > 2

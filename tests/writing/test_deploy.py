@@ -92,9 +92,8 @@ def test_what_is_for_training_goes():
 
 
 def test_batch_size_and_shapes():
-    text = """layer { name: "d" type: "Data" top: "data" top: "label" 
-      transform_param { crop_size: 5 mean_value: 3 scale: 0.5 } data_param { source: "x" batch_size: 64 } }
-    """ + IP.format("ip")
+    data = 'transform_param { crop_size: 5 mean_value: 3 scale: 0.5 } data_param { source: "x" batch_size: 64 }'
+    text = f'layer {{ name: "d" type: "Data" top: "data" top: "label" {data} }}\n' + IP.format("ip")
     made = deployed(text, batch_size=10)
     assert list(made.net.layer[0].input_param.shape[0].dim) == [10, 3, 5, 5]
     comment = "In training the values were pixels, 0 to 255, less 3 (the means of the channels), times 0.5."

@@ -9,6 +9,7 @@ from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.net.without_data import without_data
 from caffelite.core.prototxt.parse import parse_net, read_net
+from caffelite.core.prototxt.upgrade import load_net
 from caffelite.writing.file import deploy_file
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -21,7 +22,7 @@ NETS = [
 
 def trained(path):
     """Return the test net of a file, with random data in place of its own and weights that tell layers apart."""
-    draft = Draft.of(*read_net(path))
+    draft = Draft.of(*load_net(path)[:2])
     draft = draft.with_param(with_caller_state(draft.param, TEST))
     net = Net(without_data(draft).draft.message(), TEST, seed=1)
     rng = np.random.default_rng(2)
@@ -59,10 +60,10 @@ def test_text():
     text = deploy_file(MODELS / "lenet/train_val_mnist.prototxt", batch_size=64).text
     deploy = MODELS / "lenet/deploy.prototxt"
     assert parse_net(text, "deploy.prototxt")[0] == read_net(deploy)[0]  # the one that a person wrote
-    assert text.startswith(
-        "# LeNet for use: data 64x1x28x28 in; prob 64x10 out.\n"
-        "# Made of train_val_mnist.prototxt by caffelite deploy.\n"
-    )
+    assert text.splitlines()[:2] == [
+        "# LeNet for use: data 64x1x28x28 in; prob 64x10 out.",
+        "# Made of train_val_mnist.prototxt by caffelite deploy.",
+    ]
 
 
 def test_python_layers_can_be_refused(tmp_path):

@@ -32,7 +32,7 @@ class EuclideanLossLayer(LossLayer):
                 shape_or_scalar(bottom[1].shape),
                 f"an item needs as many values as in bottom[0], {shape_string(bottom[0].shape)}",
             )
-        self.difference = np.empty(bottom[0].shape, self.dtype)
+        self.difference = np.zeros(bottom[0].shape, self.dtype)
 
     @np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
     def forward(self, bottom: Blobs, top: Blobs) -> None:

@@ -37,7 +37,7 @@ class HingeLossLayer(LossLayer):
         shape = bottom[0].shape
         if bottom[1].count < shape[0]:
             raise LayerError("bottom[1]", shape_or_scalar(bottom[1].shape), f"{shape[0]} items need a label each")
-        self.margins = np.empty((shape[0], bottom[0].count_between(1)), self.dtype)
+        self.margins = np.zeros((shape[0], bottom[0].count_between(1)), self.dtype)
         self.labels = np.zeros(shape[0], np.int64)
         self.squared = self.layer_param.hinge_loss_param.norm == caffe_pb2.HingeLossParameter.L2
 

@@ -4,7 +4,7 @@ protobuf's own parser stops at the first mistake and forgets lines; it still mak
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -138,7 +138,7 @@ class _Walk:
             if self.opener_is_missing(name):
                 self.entry(known, name, start, counts, opened=False)
                 return
-            if self.only_numbers(known):
+            if self.only_numbers(known.name, known.message_type.fields):
                 return
         if not colon and self.token.kind in ("string", "number", "name"):
             self.mistake(name, f'{name.text} needs a ":" before its value')
@@ -159,7 +159,7 @@ class _Walk:
         self.mistake(name, f'{name.text} lacks its "{{"; write {name.text} {{ ... }}')
         return True
 
-    def only_numbers(self, known: FieldDescriptor) -> bool:
+    def only_numbers(self, name: str, fields: Sequence[FieldDescriptor]) -> bool:
         """Walk over numbers that stand for a message and note them once: `shape: 2,3` or `shape: [2, 3]`."""
         first, numbers = self.token, []
         listed = first.text == "[" and _NUMBER.match(self.source.text, first.offset + 1) is not None
@@ -171,12 +171,10 @@ class _Walk:
             self.accept(",")
         if listed:
             self.accept("]")
-        assert known.message_type is not None
-        fields = known.message_type.fields
         dims = len(fields) == 1 and _is_repeated(fields[0])
         given = ", ".join(numbers)
         inside = f"{fields[0].name}: [{given}]" if dims else "..."
-        self.mistake(first, f"{known.name} is {given}, but is a message; write {known.name} {{ {inside} }}")
+        self.mistake(first, f"{name} is {given}, but is a message; write {name} {{ {inside} }}")
         self.last = None
         return True
 

@@ -5,6 +5,7 @@ from difflib import SequenceMatcher
 
 # Below this likeness a suggestion puzzles more than it helps ("Power" for "Fork" scores 0.44).
 LIKENESS = 0.6
+BEGINNING = 3  # letters of a word that may be the beginning of a name
 
 
 def _plain(word: str) -> str:
@@ -13,12 +14,19 @@ def _plain(word: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known name most like `word` ("" if none is like it); of equally like ones the first in ASCII order."""
+    """Return the known name most like `word` ("" if none is like it); of equally like ones the first in ASCII order.
+
+    A name that begins with the word goes before all others: Convolution for "Conv", not Concat.
+    """
+    word, known = str(word), sorted(known)  # from Python anything may come as a name
+    begun = [name for name in known if len(word) >= BEGINNING and _plain(name).startswith(_plain(word))]
+    if begun:
+        return min(begun, key=len)
     # two names that both end in _param are not alike for that
     end = "_param" if word.endswith("_param") else ""
     best, name = LIKENESS, ""
     matcher = SequenceMatcher(None, _plain(word.removesuffix(end)))
-    for candidate in sorted(known):
+    for candidate in known:
         matcher.set_seq2(_plain(candidate.removesuffix(end)))
         # the quick ratios are upper bounds: a word of 40,000 letters is like no name, and comparing it takes seconds
         if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and matcher.ratio() > best:

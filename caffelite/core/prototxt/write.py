@@ -10,7 +10,7 @@ from google.protobuf import text_encoding
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter
+from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter, V1LayerParameter
 
 LINE_LENGTH = 120
 # Fields of a layer that share a line, in this order; all others follow, each on its own.
@@ -27,17 +27,19 @@ def net_text(net: NetParameter, comments: Iterable[str] = (), of_layers: dict[in
     """Return the text of a net, `comments` above it and those `of_layers` (number -> comment) above layers."""
     lines = [f"# {comment}".rstrip() for comment in comments]
     for known, value in net.ListFields():
-        if known.name != "layer":
+        if known.name not in ("layer", "layers"):
             lines += [line for entry in _entries(known, value) for line in _field(known, entry, LINE_LENGTH)]
     for index, layer in enumerate(net.layer):
         if of_layers and index in of_layers:
             lines.append(f"# {of_layers[index]}")
-        lines += layer_lines(layer)
+        lines += layer_lines(layer, "layer")
+    for old in net.layers:
+        lines += layer_lines(old, "layers")
     return "\n".join([*lines, ""])
 
 
-def layer_lines(layer: LayerParameter) -> list[str]:
-    """Return the lines of a layer: name and type, blobs, then each field or message."""
+def layer_lines(layer: LayerParameter | V1LayerParameter, word: str) -> list[str]:
+    """Return the lines of a layer that begins with `word`: name and type, blobs, then each field or message."""
     given = {known.name: (known, value) for known, value in layer.ListFields()}
     inner = []
     for names in _HEADS:
@@ -47,7 +49,7 @@ def layer_lines(layer: LayerParameter) -> list[str]:
         inner += [joined] if len(joined) <= LINE_LENGTH - 2 else words
     for known, value in given.values():
         inner += [line for entry in _entries(known, value) for line in _field(known, entry, LINE_LENGTH - 2)]
-    return ["layer {", *(f"  {line}" for line in inner if line), "}"]
+    return [f"{word} {{", *(f"  {line}" for line in inner if line), "}"]
 
 
 def _entries(known: FieldDescriptor, value: Any) -> Iterator[Any]:

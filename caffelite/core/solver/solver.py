@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from caffelite.core import events, random, ranks
 from caffelite.core.blob import Array, number_type
-from caffelite.core.errors import SolverError, UnknownNameError
+from caffelite.core.errors import SolverError, UnknownNameError, require_callable
 from caffelite.core.events import Action
 from caffelite.core.format import message_text
 from caffelite.core.net.net import Net
@@ -174,6 +174,8 @@ class Solver(ABC):
 
     def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
         """Call `on_start()` before the passes of each iteration, `on_gradients_ready()` between them and the update."""
+        for callback in (on_start, on_gradients_ready):
+            require_callable(callback)
         self._callbacks.append((on_start, on_gradients_ready))
 
     def share_weights(self, net: Net) -> None:

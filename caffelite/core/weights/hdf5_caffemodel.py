@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import WeightsError
 from caffelite.core.prototxt.lines import where
@@ -53,6 +55,19 @@ def copy_model(layers: Sequence[NetLayer], path: str | os.PathLike[str], all_nee
         check_filled(layers, [blob for blob, _ in pairs], os.fspath(path), all_needed)
         for blob, dataset in pairs:
             dataset.read(blob.data)
+
+
+def read_layers(path: str | os.PathLike[str]) -> dict[str, dict[int, Array]]:
+    """Return the parameters of all layers that have some, by name and number; WeightsError if it is no caffemodel."""
+    with opened(path, "caffemodel") as file:
+        found = {}
+        for layer in _stored_layers(file):
+            values = {number: np.empty(dataset.shape, np.float32) for number, dataset in layer.blobs.items()}
+            for number, dataset in layer.blobs.items():
+                dataset.read(values[number])
+            if values:
+                found[layer.name] = values
+        return found
 
 
 def _stored_layers(file: Hdf5File) -> Iterator[SourceLayer[_Dataset]]:

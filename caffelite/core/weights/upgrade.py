@@ -39,11 +39,23 @@ class OldWeights:
             raise self._file.damaged("it holds no layers")
         self._blobs: list[Field] = []
         # Of each blob the net gets only a number, so that upgrading moves no values.
-        net = self._parsed(joined(self._without_blobs()))
+        self._stored = net = self._parsed(joined(self._without_blobs()))
         try:
             self._net, _, self.notes = upgrade_net(net, Lines(str(path), {}))
         except UnicodeDecodeError as err:
             raise self._file.damaged(f"a text in it is not UTF-8: {err.object!r}") from None
+
+    def net(self, upgraded: bool) -> NetParameter:
+        """Return the net without its blobs, as it was stored or in today's form."""
+        net = NetParameter()
+        net.CopyFrom(self._net if upgraded else self._stored)
+        for layer in net.layer:
+            del layer.blobs[:]
+        for old in net.layers:
+            del old.blobs[:], old.layer.blobs[:]
+            if not old.layer.ListFields():
+                old.ClearField("layer")
+        return net
 
     def _parsed(self, data: bytes) -> NetParameter:
         try:

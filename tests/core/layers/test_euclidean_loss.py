@@ -43,3 +43,12 @@ def test_no_items_lose_nothing():
 def test_refusals(shapes, message):
     with pytest.raises(LayerError, match=message):
         run_forward('type: "EuclideanLoss"', *map(np.ones, shapes))
+
+
+@pytest.mark.parametrize("name", ["EuclideanLoss", "HingeLoss"])
+def test_before_the_first_forward_the_gradient_is_zero_as_in_caffe(name):
+    bottom = [blob_of(np.ones((50, 40))), blob_of(np.ones((50, 40) if name == "EuclideanLoss" else 50))]
+    layer = layer_from(f'type: "{name}"')
+    top = set_up(layer, bottom)
+    layer.backward(top, [True, False], bottom)
+    assert not bottom[0].diff.any()

@@ -20,6 +20,16 @@ def test_nearest(word, name):
     assert nearest(word, TYPES) == name
 
 
+def test_a_name_that_begins_with_the_word_goes_before_others():
+    assert nearest("Conv", ["Concat", "Convolution", "Deconvolution"]) == "Convolution"
+    assert nearest("lenet", ["alexnet", "lenet_digits", "lenet_fashion_mnist"]) == "lenet_digits"
+    assert nearest("a", ["accuracy"]) == ""
+
+
+def test_what_is_no_text_is_like_no_name():
+    assert nearest(2, ["conv1"]) == ""
+
+
 def test_of_equally_near_names_the_first_in_ascii_order_is_taken():
     assert nearest("pool3", ["pool2", "pool1"]) == "pool1"
 

@@ -99,6 +99,12 @@ def test_an_exception_in_a_callback_comes_out_and_the_iteration_does_not_count(s
     assert solver.iter == 0
 
 
+@pytest.mark.parametrize("callbacks", [("before_forward", print), (print, None)])
+def test_a_callback_that_cannot_be_called_is_refused_when_it_is_given(solvers, callbacks):
+    with pytest.raises(TypeError, match="^a callback is a function, not "):
+        solvers.of(FIXED).add_callback(*callbacks)
+
+
 @pytest.mark.parametrize("iterations", [2.5, "3", None, np.float32(2)])
 def test_a_part_of_an_iteration_is_refused(solvers, iterations):
     solver = solvers.of(FIXED)

@@ -35,8 +35,12 @@ def classes_along(layer: Layer, bottom: Blobs, axis: int, field: str) -> tuple[i
 
 
 def refuse_swapped(bottom: Blobs, axis: int) -> None:
-    """Raise LayerError if bottom[0] does as labels of bottom[1], and bottom[1] not as those of bottom[0]."""
-    if _are_labels(bottom[0], bottom[1], axis) and not _are_labels(bottom[1], bottom[0], axis):
+    """Raise LayerError if bottom[0] does as labels of bottom[1], and bottom[1] not as those of bottom[0].
+
+    Also if of the two only bottom[1] has the axis of the classes: (N, C, H, W) for labels, (N,) for scores.
+    """
+    lacks_classes = bottom[0].num_axes > 0 and _has_axis(bottom[1], axis) and not _has_axis(bottom[0], axis)
+    if lacks_classes or (_are_labels(bottom[0], bottom[1], axis) and not _are_labels(bottom[1], bottom[0], axis)):
         raise LayerError(
             "bottom[0]",
             shape_string(bottom[0].shape),
@@ -45,10 +49,13 @@ def refuse_swapped(bottom: Blobs, axis: int) -> None:
         )
 
 
+def _has_axis(blob: Blob, axis: int) -> bool:
+    return -blob.num_axes <= axis < blob.num_axes
+
+
 def _are_labels(labels: Blob, scores: Blob, axis: int) -> bool:
     """Whether there is one label for each position of the scores, whose classes are on `axis`."""
-    has_axis = -scores.num_axes <= axis < scores.num_axes
-    return has_axis and scores.count > 0 and labels.count * scores.shape[axis] == scores.count
+    return _has_axis(scores, axis) and scores.count > 0 and labels.count * scores.shape[axis] == scores.count
 
 
 def read_labels(values: Array, classes: int, ignore: int | None, ignore_param: str = "") -> Array:

@@ -5,10 +5,10 @@ from collections.abc import Collection
 from caffelite.core.errors import NetError
 from caffelite.core.layer import LAYERS
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.prototxt.suggest import nearest
+from caffelite.core.prototxt.suggest import any_of, nearest
 from caffelite.proto.caffe_pb2 import LayerParameter
 
-NEARBY = 3  # layers without a top that an error names, those next above
+NEARBY = 3  # layers without a top, or tops that nobody reads, that an error names: those next above
 
 
 def unknown_bottom(draft: Draft, index: int, bottom_id: int, known: Collection[str]) -> NetError:
@@ -56,7 +56,17 @@ def _reason(draft: Draft, index: int, blob: str, known: Collection[str]) -> str:
         return f'; did you mean "{like}"?{_unread_maker(draft, index, like)}'
     layers = [draft.named(above) for above in own or topless[-NEARBY:]]
     verb = "has" if len(layers) == 1 else "have"
-    return f'; {" and ".join(layers)} {verb} no top: is top: "{blob}" missing there?' if layers else ""
+    if layers:
+        return f'; {" and ".join(layers)} {verb} no top: is top: "{blob}" missing there?'
+    unread = _unread_tops(draft, index)
+    return f"; no layer reads {any_of(unread[-NEARBY:])}: is that meant?" if unread else ""
+
+
+def _unread_tops(draft: Draft, index: int) -> list[str]:
+    """Return the blobs made above layer `index` that no layer reads, each in quotes."""
+    read = {blob for layer in draft.layers for blob in layer.bottom}
+    tops = dict.fromkeys(top for layer in draft.layers[:index] for top in layer.top if top not in read)
+    return [f'"{top}"' for top in tops]
 
 
 def _lacks_a_top(layer: LayerParameter) -> bool:

@@ -60,3 +60,9 @@ def test_swapped_maps_of_scores_and_labels_too(kind):
     with pytest.raises(LayerError, match="scores and labels seem to be swapped"):
         run_forward(f'type: "{kind}"', np.zeros((2, 1, 5, 6)), np.zeros((2, 3, 5, 6)))
     run_forward(f'type: "{kind}"', np.zeros((2, 1)), np.zeros((2, 1)))  # one class: either way round is the same
+
+
+@pytest.mark.parametrize("kind", ["SoftmaxWithLoss", "Accuracy"])
+def test_where_only_the_second_has_an_axis_of_classes_they_are_swapped_too(kind):
+    with pytest.raises(LayerError, match=r"^bottom\[0\] is 2 \(2\); scores and labels seem to be swapped"):
+        run_forward(f'type: "{kind}"', np.zeros(2), np.zeros((2, 3, 5, 6)))  # no softmax_param.axis that nobody wrote

@@ -51,6 +51,8 @@ TOPLESS = 'layer { name: "%s" type: "%s" }\n'
          'f:4: START; did you mean "bb"? layer "m" (f:1) makes that, and no layer reads it'),
         ('layer { name: "m" top: "bb" } layer { name: "n" bottom: "bb" }\n' + ME, ["bb"],
          'f:3: START; did you mean "bb"?'),
+        ('layer { name: "m" top: "scores" top: "data" } layer { name: "n" bottom: "data" top: "y" }\n' + ME, ["x"],
+         'f:3: START; no layer reads "scores" or "y": is that meant?'),
     ],
 )  # fmt: skip
 def test_a_top_that_is_missing_or_misspelt_is_looked_for_where_it_should_be(text, known, expected):

@@ -1,0 +1,42 @@
+import sys
+
+import numpy as np
+import pytest
+
+from caffelite.examples import lessons
+
+
+def test_matrices_are_aligned():
+    assert lessons.matrix(np.array([[1.0, -2.5], [10, 0]])) == "       1 -2.5\n      10    0"
+    assert lessons.matrix(np.array([3.0, 4]), indent=0) == "3 4"
+
+
+def test_values_that_agree_are_said_to(capsys):
+    lessons.agree("sum", {"ours": np.array([1.0, 2]), "theirs": np.array([1.0, 2])})
+    lessons.agree("sum", {"ours": np.array([1.0]), "a": np.array([1.001]), "b": np.array([1.0])}, within=0.01)
+    assert capsys.readouterr().out == "sum: ours = theirs\nsum: ours = a = b, within 0.01\n"
+
+
+def test_values_that_differ_stop_the_lesson():
+    with pytest.raises(AssertionError, match="sum: theirs is 1 from ours, more than 0.5"):
+        lessons.agree("sum", {"ours": np.array([1.0, 2]), "theirs": np.array([1.0, 3])}, within=0.5)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_is_no_number_differs(wrong):
+    with pytest.raises(AssertionError, match="theirs"):
+        lessons.agree("sum", {"ours": np.array([1.0]), "theirs": np.array([wrong])}, within=1.0)
+
+
+def test_without_matplotlib_a_line_says_so(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert lessons.picture(3, 2) is None
+    assert "pip install 'caffelite[plot]'" in capsys.readouterr().out
+
+
+def test_a_picture_is_kept_in_the_folder_of_its_lesson(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    figure = lessons.picture(1, 1)
+    lessons.keep(figure, "/somewhere/nine/lesson.py", "a.png")
+    assert (tmp_path / "lessons" / "nine" / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert capsys.readouterr().out == "Picture: lessons/nine/a.png\n"
