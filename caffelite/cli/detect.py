@@ -5,43 +5,37 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.counting import counting
-from caffelite.cli.flags import Flag, int32, string
-from caffelite.cli.options import GPU, NO_PYTHON_LAYERS, required
+from caffelite.cli.flags import int32, string
+from caffelite.cli.image_options import (
+    CHANNEL_SWAP,
+    INPUT_SCALE,
+    MEAN_FILE,
+    MODEL_DEF,
+    PRETRAINED_MODEL,
+    RAW_SCALE,
+    model_files,
+    number,
+    numbers,
+)
+from caffelite.cli.options import GPU, NO_PYTHON_LAYERS
 from caffelite.core import mode
 from caffelite.core.errors import UsageError
-from caffelite.core.files import file_problem
 from caffelite.core.prototxt.suggest import any_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from caffelite.detector import Detector, Window
 
 LOGGER = logging.getLogger("caffelite")
-N = TypeVar("N", int, float)
 
 LIST, SELECTIVE_SEARCH = "list", "selective_search"
-ILSVRC_2012 = "104.00698793,116.66876762,122.67891434"  # the mean that comes with Caffe, of each channel
-
-MODEL_DEF = string("model_def", "", "The net, a deploy.prototxt.", metavar="FILE")
-PRETRAINED_MODEL = string("pretrained_model", "", "Its weights, a caffemodel.", metavar="FILE")
 CROP_MODE = string(
     "crop_mode", LIST, "Where windows come from: the list, or selective search.", choices=(LIST, SELECTIVE_SEARCH)
 )
-MEAN_FILE = string(
-    "mean_file",
-    ILSVRC_2012,
-    "Mean of each channel, BGR: numbers with commas, or a file (.npy, binaryproto, HDF5), averaged. Nothing: no mean.",
-    metavar="FILE|NUMBERS",
-)
-INPUT_SCALE = string("input_scale", "", "What values are multiplied by in the end.", metavar="NUMBER")
-RAW_SCALE = string("raw_scale", "255.0", "What values from 0 to 1 are multiplied by first.", metavar="NUMBER")
-CHANNEL_SWAP = string("channel_swap", "2,1,0", "Order of the channels; 2,1,0 makes BGR of RGB.", metavar="NUMBERS")
 CONTEXT_PAD = int32("context_pad", 16, "Pixels of the input that show what lies around a window, on each side.")
 
 
@@ -72,11 +66,7 @@ def detect(arguments: Arguments) -> None:
       caffelite detect windows.csv found.csv --model_def=deploy.prototxt --pretrained_model=net.caffemodel
     """
     source, target = (Path(name) for name in arguments.positionals)
-    model = required(arguments, MODEL_DEF, "Need a model definition to detect with")
-    weights = required(arguments, PRETRAINED_MODEL, "Need model weights to detect with")
-    for name in (model, weights):
-        if problem := file_problem(name):
-            raise UsageError(f"{problem} (looked in {Path.cwd()})")
+    model, weights = model_files(arguments, "to detect with")
     from caffelite.tools import detect as tools
 
     _require_kind(source, "INPUT", tools.LISTS)
@@ -112,37 +102,23 @@ def _windows(arguments: Arguments, source: Path) -> list[tuple[str, list[Window]
     try:
         return [(name, list(windows)) for name, windows in selective_search(read_images(source))]
     except ImportError as err:
-        raise UsageError(f"--crop_mode=selective_search: {err}") from None
+        raise UsageError(
+            f"--crop_mode={SELECTIVE_SEARCH}: {err}; or write --crop_mode={LIST} and list windows in a .csv file"
+        ) from None
 
 
 def _detector(arguments: Arguments, model: str, weights: str) -> Detector:
     from caffelite.detector import Detector
     from caffelite.tools.channel_mean import channel_mean
 
-    swap = _numbers(arguments, CHANNEL_SWAP, int)
+    swap = numbers(arguments, CHANNEL_SWAP, int)
     return Detector(
         model,
         weights,
         mean=channel_mean(arguments[MEAN_FILE]) if arguments[MEAN_FILE] else None,
-        input_scale=_number(arguments, INPUT_SCALE),
-        raw_scale=_number(arguments, RAW_SCALE),
+        input_scale=number(arguments, INPUT_SCALE),
+        raw_scale=number(arguments, RAW_SCALE),
         channel_swap=swap or None,
         context_pad=arguments[CONTEXT_PAD],
         python_layers=not arguments[NO_PYTHON_LAYERS],
     )
-
-
-def _number(arguments: Arguments, flag: Flag[str]) -> float | None:
-    """Return the number that a flag gives; None if it gives nothing."""
-    numbers = _numbers(arguments, flag, float)
-    if len(numbers) > 1:
-        raise UsageError(f"--{flag.name}={arguments[flag]} is not one number")
-    return numbers[0] if numbers else None
-
-
-def _numbers(arguments: Arguments, flag: Flag[str], kind: Callable[[str], N]) -> list[N]:
-    text = arguments[flag]
-    try:
-        return [kind(number) for number in text.split(",")] if text else []
-    except ValueError:
-        raise UsageError(f"--{flag.name}={text}: write numbers, with commas between them, or nothing") from None

@@ -27,10 +27,9 @@ PROGRAMS = {
     "build/tools/device_query": "device_query",
     "build/examples/mnist/convert_mnist_data": "convert_mnist_data",
     "build/examples/cifar10/convert_cifar_data": "convert_cifar_data",
+    "build/examples/cpp_classification/classification": "classify",
 }
 PYTHON_SCRIPTS = {
-    "python/classify.py": "classify",
-    "python/detect.py": "detect",
     "tools/extra/extract_seconds.py": "extract_seconds",
     "tools/extra/parse_log.py": "parse_log",
 }
@@ -102,12 +101,36 @@ SUMMARIZE = '''
 
 def translated(words):
     """Return the options of Caffe's summarize.py as a command line of caffelite, whose columns need no width."""
-    at = words.index("-w") if "-w" in words else len(words)
-    return ["summary"] + words[:at] + words[at + 2 :]
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("filename", help="net prototxt")
+    parser.add_argument("-w", "--block-width", help="accepted; columns are as wide as what they hold")
+    given, others = parser.parse_known_args(words)
+    return ["summary", given.filename] + others
+
+'''
+CLASSIFY = '''
+
+def translated(words):
+    """Return the options of Caffe's classify.py as a command line of caffelite, where --gpu has a value."""
+    return ["predict"] + ["--gpu=0" if word == "--gpu" else word for word in words]
+
+'''
+DETECT = '''
+
+def translated(words):
+    """Return the options of Caffe's detect.py, which searches unless it is given windows, as those of caffelite."""
+    words = ["--gpu=0" if word == "--gpu" else word for word in words]
+    if not any(word.startswith("--crop_mode") for word in words):
+        words.append("--crop_mode=selective_search")
+    return ["detect"] + words
 
 '''
 # Scripts with options of their own: the command, and how their words become its words.
 TRANSLATED = {
+    "python/classify.py": ("predict", CLASSIFY),
+    "python/detect.py": ("detect", DETECT),
     "python/train.py": ("train", TRAIN),
     "python/draw_net.py": ("draw_net", DRAW),
     "tools/extra/summarize.py": ("summary", SUMMARIZE),

@@ -1,4 +1,4 @@
-"""The mean of each channel, as commands take it: from a mean file, or written out."""
+"""The mean of images, as commands take it: from a mean file, or the numbers of each channel written out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from caffelite.core.files import file_problem
 
 
 def channel_mean(given: str) -> Array:
-    """Return a value for each channel, float64, in the net's order (BGR).
+    """Return a value for each channel, float64, in the net's order (BGR); takes and raises what mean_values does."""
+    values = mean_values(given)
+    mean: Array = values.reshape(len(values), -1).mean(1, dtype=np.float64)
+    return mean
+
+
+def mean_values(given: str) -> Array:
+    """Return a mean, (C) or (C, H, W), in the net's order (BGR).
 
     `given` are numbers with commas, "104,117,123", or a file: binaryproto, HDF5 or .npy, of (C), (C, H, W) or
     (1, C, H, W). Raises UsageError, or WeightsError with the file's name.
@@ -31,8 +38,7 @@ def channel_mean(given: str) -> Array:
         values = values[0]
     if values.ndim not in (1, 3) or values.size == 0 or values.dtype.kind not in "fiu":
         raise UsageError(f"{given}: a mean is numbers of the shape (C), (C, H, W) or (1, C, H, W), not {values.shape}")
-    mean: Array = values.reshape(len(values), -1).mean(1, dtype=np.float64)
-    return mean
+    return values
 
 
 def _stored(path: str) -> Array:

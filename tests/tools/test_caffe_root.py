@@ -47,12 +47,11 @@ def run(*words):
         ("build/tools/upgrade_solver_proto_text.bin", "[upgrade][solver]"),
         ("build/examples/mnist/convert_mnist_data.bin", "[convert_mnist_data]"),
         ("build/examples/cifar10/convert_cifar_data.bin", "[convert_cifar_data]"),
-        ("python/classify.py", "[classify]"),
-        ("python/detect.py", "[detect]"),
+        ("build/examples/cpp_classification/classification.bin", "[classify]"),
+        ("python/classify.py", "[predict]"),
         ("python/draw_net.py", "[draw_net]"),
         ("tools/extra/parse_log.py", "[parse_log]"),
         ("tools/extra/extract_seconds.py", "[extract_seconds]"),
-        ("tools/extra/summarize.py", "[summary]"),
     ],
 )
 def test_programs_pass_on_what_they_are_given(root, program, words):
@@ -86,6 +85,11 @@ def test_train_py_has_options_of_its_own(root, given, passed):
         ("python/draw_net.py", "--phase=ALL a b", "[draw_net][a][b]"),
         ("python/draw_net.py", "a b --phase TEST", "[draw_net][a][b][--phase][TEST]"),
         ("tools/extra/summarize.py", "-w 30 net.prototxt", "[summary][net.prototxt]"),
+        ("tools/extra/summarize.py", "net.prototxt -w30", "[summary][net.prototxt]"),
+        ("tools/extra/summarize.py", "--block-width=30 net.prototxt --json", "[summary][net.prototxt][--json]"),
+        ("python/classify.py", "--gpu a.jpg b", "[predict][--gpu=0][a.jpg][b]"),
+        ("python/detect.py", "a.csv b.h5 --gpu --crop_mode=list", "[detect][a.csv][b.h5][--gpu=0][--crop_mode=list]"),
+        ("python/detect.py", "a.txt b.h5", "[detect][a.txt][b.h5][--crop_mode=selective_search]"),
         ("tools/extra/summarize.py", "net.prototxt", "[summary][net.prototxt]"),
     ],
 )
