@@ -76,7 +76,7 @@ class BatchNormLayer(Layer):
             )
         top[0].reshape_like(bottom[0])
         self._around = (bottom[0].shape[0], self.channels, bottom[0].count_between(2))
-        self._statistics = Statistics(*np.empty((3, self.channels), self.dtype))
+        self._statistics = Statistics(*np.full((3, self.channels), np.nan, self.dtype))  # until the first forward
         self._kept = KeptBottom(self, bottom, top, wanted=not self.use_global_stats)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:

@@ -42,7 +42,7 @@ class _LRNLayer(Layer):
                 "bottom[0]", shape_or_scalar(bottom[0].shape), "Input must have 4 axes, (num, channels, height, width)"
             )
         top[0].reshape_like(bottom[0])
-        self.scale = np.empty(bottom[0].shape, self.dtype)
+        self.scale = np.full(bottom[0].shape, np.nan, self.dtype)  # until the first pass forward
         self.kept = KeptBottom(self, bottom, top, forward_reads_it=True)
 
     def state_bytes(self) -> int:

@@ -53,8 +53,8 @@ class LSTMLayer(RecurrentLayer):
         """Make room for the gates of all steps, and for the cells, those before the first step in front."""
         steps, streams, size = shape
         self.cells = self.new_blob((steps + 1, streams, size))
-        self.tanh_cells = np.empty(shape, self.dtype)
-        self.gate = np.empty(self.gate_input.shape, self.dtype)
+        self.tanh_cells = np.full(shape, np.nan, self.dtype)  # until the first pass forward
+        self.gate = np.full(self.gate_input.shape, np.nan, self.dtype)
 
     def begin(self, initial: list[Array]) -> None:
         """Put the last batch's cells in front."""

@@ -44,7 +44,7 @@ class MVNLayer(Layer):
         groups = shape[0] if self.layer_param.mvn_param.across_channels else shape[0] * shape[1]
         top[0].reshape(*shape)
         self._around = (1, groups, top[0].count // max(groups, 1))
-        self._statistics = Statistics(*np.empty((3, groups), self.dtype))
+        self._statistics = Statistics(*np.full((3, groups), np.nan, self.dtype))  # until the first pass forward
         self._kept = KeptBottom(self, bottom, top)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:

@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from contextlib import suppress
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from google.protobuf import text_format
 
 import caffelite
-from caffelite.core.errors import LayerError, NetError
+from caffelite.core.errors import CaffeliteError, LayerError, NetError
 from caffelite.core.layer import LAYERS, Context, Layer, layer_class_for, layer_type_list, make_layer
 from caffelite.core.net.wiring.unread import OWN_MESSAGES, messages_read
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
@@ -122,6 +123,28 @@ def test_takes_another_shape_and_the_first_one_again(type_name):
     again = feed(layer, bottom, top, values)
     for before, after in zip(first, again, strict=True):
         np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("type_name", bottom_types())
+def test_a_pass_back_before_the_first_forward_takes_no_unfilled_memory(type_name, monkeypatch):
+    """It is refused, or its gradients are nan where they would need what forward finds."""
+    empty = np.empty
+    monkeypatch.setattr(np, "empty", lambda *args, **options: filled(empty(*args, **options)))
+    layer, values = example(type_name)
+    bottom = [blob_of(array, np.float32) for array in values]
+    top = set_up(layer, bottom, len(layer.layer_param.top) or None)
+    for blob in top:
+        blob.diff[...] = 1
+    with suppress(CaffeliteError):  # losses want a pass forward, and what has no gradient refuses in any case
+        layer.backward(top, [layer.allow_force_backward(i) for i in range(len(bottom))], bottom)
+    for blob in [*bottom, *layer.blobs]:
+        assert not (np.abs(blob.diff) > 1e6).any()
+
+
+def filled(array):
+    if array.dtype.kind == "f":
+        array[...] = 1e18
+    return array
 
 
 @pytest.mark.parametrize("layer_class", every_class())
