@@ -19,14 +19,28 @@ from caffelite.proto.caffe_pb2 import TEST, TRAIN
 
 if TYPE_CHECKING:
     __version__: str
+    from caffelite import _caffe as _caffe
+    from caffelite import classifier as classifier
+    from caffelite import coord_map as coord_map
+    from caffelite import detector as detector
+    from caffelite import draw as draw
+    from caffelite import inspection as inspection
+    from caffelite import io as io
+    from caffelite import net_spec as net_spec
+    from caffelite import pycaffe as pycaffe
     from caffelite.as_caffe import install_as_caffe
+    from caffelite.classifier import Classifier
     from caffelite.core.blob import Blob
     from caffelite.core.errors import CaffeliteError
     from caffelite.core.layer import layer_type_list
-    from caffelite.core.mode import set_mode_cpu, set_mode_gpu
+    from caffelite.core.mode import set_device, set_mode_cpu, set_mode_gpu
     from caffelite.core.random import set_random_seed
+    from caffelite.core.ranks import set_multiprocess, set_solver_count, set_solver_rank, solver_count, solver_rank
+    from caffelite.detector import Detector
+    from caffelite.net_spec import NetSpec, layers, params, to_proto
     from caffelite.pycaffe import Net
     from caffelite.pycaffe_log import init_log, log
+    from caffelite.pycaffe_nccl import NCCL, has_nccl
     from caffelite.pycaffe_solver import (
         AdaDeltaSolver,
         AdaGradSolver,
@@ -37,6 +51,7 @@ if TYPE_CHECKING:
         Solver,
         get_solver,
     )
+    from caffelite.pycaffe_timer import Timer
     from caffelite.python_layer import Layer
 
 _HOMES = {
@@ -45,23 +60,41 @@ _HOMES = {
     "AdamSolver": "caffelite.pycaffe_solver",
     "Blob": "caffelite.core.blob",
     "CaffeliteError": "caffelite.core.errors",
+    "Classifier": "caffelite.classifier",
+    "Detector": "caffelite.detector",
     "Layer": "caffelite.python_layer",
-    "Net": "caffelite.pycaffe",
+    "NCCL": "caffelite.pycaffe_nccl",
     "NesterovSolver": "caffelite.pycaffe_solver",
+    "Net": "caffelite.pycaffe",
+    "NetSpec": "caffelite.net_spec",
     "RMSPropSolver": "caffelite.pycaffe_solver",
     "SGDSolver": "caffelite.pycaffe_solver",
     "Solver": "caffelite.pycaffe_solver",
+    "Timer": "caffelite.pycaffe_timer",
     "get_solver": "caffelite.pycaffe_solver",
+    "has_nccl": "caffelite.pycaffe_nccl",
     "init_log": "caffelite.pycaffe_log",
     "install_as_caffe": "caffelite.as_caffe",
     "layer_type_list": "caffelite.core.layer",
+    "layers": "caffelite.net_spec",
     "log": "caffelite.pycaffe_log",
+    "params": "caffelite.net_spec",
+    "set_device": "caffelite.core.mode",
     "set_mode_cpu": "caffelite.core.mode",
     "set_mode_gpu": "caffelite.core.mode",
+    "set_multiprocess": "caffelite.core.ranks",
     "set_random_seed": "caffelite.core.random",
+    "set_solver_count": "caffelite.core.ranks",
+    "set_solver_rank": "caffelite.core.ranks",
+    "solver_count": "caffelite.core.ranks",
+    "solver_rank": "caffelite.core.ranks",
+    "to_proto": "caffelite.net_spec",
 }
+# modules that are there after `import caffelite` alone
+_MODULES = ("_caffe", "classifier", "coord_map", "detector", "draw", "inspection", "io", "net_spec", "pycaffe")
 
 __all__ = [
+    "NCCL",
     "TEST",
     "TRAIN",
     "AdaDeltaSolver",
@@ -69,20 +102,34 @@ __all__ = [
     "AdamSolver",
     "Blob",
     "CaffeliteError",
+    "Classifier",
+    "Detector",
     "Layer",
-    "Net",
     "NesterovSolver",
+    "Net",
+    "NetSpec",
     "RMSPropSolver",
     "SGDSolver",
     "Solver",
+    "Timer",
     "get_solver",
+    "has_nccl",
     "init_log",
     "install_as_caffe",
     "layer_type_list",
+    "layers",
     "log",
+    "params",
+    "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
+    "set_multiprocess",
     "set_random_seed",
+    "set_solver_count",
+    "set_solver_rank",
+    "solver_count",
+    "solver_rank",
+    "to_proto",
 ]
 
 
@@ -99,6 +146,11 @@ class _Datasets:
 
         return datasets.command_for(source)
 
+    def records_of(self, source: str) -> included.Records | None:
+        from caffelite import datasets
+
+        return datasets.records_of(source)
+
 
 included.add_maker(_Datasets())
 
@@ -107,6 +159,8 @@ def __getattr__(name: str) -> Any:
     """Load a public name from its module when it is first used."""
     if name == "__version__":
         value: Any = import_module("importlib.metadata").version("caffelite")
+    elif name in _MODULES:
+        value = import_module(f"caffelite.{name}")
     elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     else:
@@ -117,4 +171,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
-    return [*__all__, "__version__"]
+    return [*__all__, *_MODULES, "__version__"]

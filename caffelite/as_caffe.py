@@ -1,10 +1,13 @@
 """Let scripts and Python layers that say `import caffe` find caffelite: `python -m caffelite.as_caffe script.py`.
 
+A module is run by `python -m caffelite.as_caffe -m unittest discover`, for instance.
+
 Every `caffe.x` is the very module `caffelite.x`, never a second copy, so that classes stay equal under both names.
 """
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from collections.abc import Sequence
@@ -72,14 +75,36 @@ class _Loader(Loader):
         module.__spec__ = self._spec
 
 
+USAGE = """usage: python -m caffelite.as_caffe script.py [its arguments]
+       python -m caffelite.as_caffe -m module [its arguments]
+
+Runs a program in which `import caffe` gives caffelite, for example
+  python -m caffelite.as_caffe train.py --gpu 0
+  python -m caffelite.as_caffe -m unittest discover
+"""
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Run a script, `arguments` being its path and what it finds in sys.argv behind it."""
-    if not arguments:
-        raise SystemExit("usage: python -m caffelite.as_caffe script.py [its arguments]")
+    """Run a script, or a module after -m; the words behind it are what it finds in sys.argv.
+
+    Exits with the usage, 1 where there is nothing to run.
+    """
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(USAGE, end="")
+        return
+    words = arguments[1:] if arguments[:1] == ["-m"] else arguments
+    if not words:
+        raise SystemExit(USAGE)
+    if words is arguments and not os.path.exists(words[0]):
+        raise SystemExit(f"caffelite.as_caffe: there is no script {words[0]} in {os.getcwd()}")
     install_as_caffe()
-    sys.argv[:] = arguments
-    sys.path.insert(0, str(Path(arguments[0]).resolve().parent))  # as Python does for a script
-    runpy.run_path(arguments[0], run_name="__main__")
+    sys.argv[:] = words
+    if words is arguments:
+        sys.path.insert(0, str(Path(words[0]).resolve().parent))  # as Python does for a script
+        runpy.run_path(words[0], run_name="__main__")
+    else:
+        sys.path.insert(0, os.getcwd())  # as Python does for a module
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

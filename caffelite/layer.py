@@ -38,7 +38,18 @@ top sets `handles_in_place`; others get a copy of the bottom.
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
-from caffelite.core.layer import Blobs, BlobSpec, Cost, Layer, LossLayer, State, TopMemory, register_layer
+from caffelite.core.layer import (
+    Blobs,
+    BlobSpec,
+    Cost,
+    Layer,
+    LossLayer,
+    Product,
+    Reach,
+    State,
+    TopMemory,
+    register_layer,
+)
 
 __all__ = [
     "Array",
@@ -49,6 +60,8 @@ __all__ = [
     "Layer",
     "LayerError",
     "LossLayer",
+    "Product",
+    "Reach",
     "Shape",
     "State",
     "TopMemory",

@@ -2,75 +2,65 @@
 
 from __future__ import annotations
 
+import logging
+import operator
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from math import prod
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from caffelite.core import random
-from caffelite.core.blob import Array, Blob, Shape, number_type
-from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError
-from caffelite.core.fixed import ByBlob, ByLayer, Params
+from caffelite import pycaffe_batches
+from caffelite.core import random, ranks
+from caffelite.core.blob import Array, Blob, number_type
+from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError, WeightsError, printable
+from caffelite.core.files import file_problem
+from caffelite.core.fixed import ByBlob, ByLayer, Params, fixed_property
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net import net as engine
 from caffelite.core.net.net import Phase
 from caffelite.core.net.pinning import PinningBlobs
-from caffelite.core.net.plan import Observer, with_location
+from caffelite.core.net.plan import with_location
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.prototxt.notes import log_notes
-from caffelite.core.prototxt.suggest import any_of, did_you_mean
+from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.prototxt.upgrade import load_net
+from caffelite.core.vectors import BlobVec, LayerVec
 from caffelite.core.weights import caffemodel
 from caffelite.core.weights.formats import BINARY, HDF5, copy_trained_layers
 from caffelite.proto import caffe_pb2
+from caffelite.pycaffe_arrays import fits, list_of_names, shape_advice
+from caffelite.pycaffe_callbacks import Callback, Callbacks
+from caffelite.pycaffe_indices import IndexedNet
 
 if TYPE_CHECKING:
+    from caffelite.inspection.explain import Explanation
+    from caffelite.inspection.statistics import Table
+    from caffelite.inspection.summary import Summary
+    from caffelite.inspection.why.why import Why
     from caffelite.pictures.figure import Picture
 
-Callback = Callable[[int], object]
-EVENTS = ("before_forward", "after_forward", "before_backward", "after_backward")
+log = logging.getLogger("caffelite")
+
+NetworkFile = str | os.PathLike[str] | bytes
+WeightsFile = str | os.PathLike[str] | bytes
+
+_SOLVERS = ("SGDSolver", "NesterovSolver", "AdaGradSolver", "RMSPropSolver", "AdaDeltaSolver", "AdamSolver")
 
 
-class Callbacks(Observer):
-    """Calls functions of the user's with the number of each layer."""
-
-    def __init__(self) -> None:
-        self.by_event: dict[str, list[Callback]] = {event: [] for event in EVENTS}
-
-    def before_forward(self, index: int) -> None:
-        """Call those for this event."""
-        self._call("before_forward", index)
-
-    def after_forward(self, index: int) -> None:
-        """Call those for this event."""
-        self._call("after_forward", index)
-
-    def before_backward(self, index: int) -> None:
-        """Call those for this event."""
-        self._call("before_backward", index)
-
-    def after_backward(self, index: int) -> None:
-        """Call those for this event."""
-        self._call("after_backward", index)
-
-    def _call(self, event: str, index: int) -> None:
-        for callback in self.by_event[event]:
-            callback(index)
-
-
-class Net(engine.Net):
+class Net(IndexedNet):
     """A net of one phase, ready to run.
 
-    `network` is the path of a prototxt or a NetParameter; `phase` is TRAIN or TEST; `level` and `stages` are what the
-    layers' include and exclude rules are tested against; `weights` is a caffemodel to start from. Blobs are float32,
-    float64 on request. With `python_layers=False` a net that would load code, in layers of type Python, is refused.
+    `network_file` is the path of a prototxt, or a NetParameter; `phase` is TRAIN or TEST; `level` and `stages` are what
+    the layers' include and exclude rules are tested against; `weights` is a caffemodel to start from. Blobs are
+    float32, float64 on request. With `python_layers=False` a net that would load code, in layers of type Python, is
+    refused.
     `Net(file, weights_file, phase)`, the old form, works too.
 
     A layer that works in place directly on a blob of an Input layer writes over what the user filled in, as in Caffe:
@@ -81,26 +71,35 @@ class Net(engine.Net):
 
     def __init__(
         self,
-        network: str | os.PathLike[str] | bytes | caffe_pb2.NetParameter,
-        phase: Phase | str | os.PathLike[str],
-        level: int = 0,
+        network_file: NetworkFile | caffe_pb2.NetParameter,
+        phase: Phase | WeightsFile,
+        level: int | None = None,
         stages: Iterable[str] | None = None,
-        weights: str | os.PathLike[str] | None = None,
+        weights: WeightsFile | None = None,
         *,
         dtype: npt.DTypeLike = np.float32,
         seed: int | None = None,
         python_layers: bool = True,
     ) -> None:
-        if not isinstance(phase, int):  # Net(file, weights_file, phase)
-            weights, phase, level = phase, level, 0
-        if phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST):
+        if isinstance(phase, (str, bytes, os.PathLike)):
+            if level is None or stages is not None or weights is not None:
+                raise TypeError(f"phase is caffelite.TRAIN or caffelite.TEST, not {phase!r}")
+            weights, phase, level = phase, level, None
+            _tell_old_form(network_file, weights, phase)
+        if phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST) or not isinstance(phase, SupportsIndex):
             raise TypeError(f"phase is caffelite.TRAIN or caffelite.TEST, not {phase!r}")
-        draft, folder = _read(network)
+        if isinstance(stages, (str, bytes)):
+            raise TypeError(f"stages is a list of names, as [{stages!r}]")
+        draft, folder = _read(network_file)
+        if weights is not None and (problem := file_problem(os.fsdecode(weights))):  # before the net is built
+            raise WeightsError(problem)
         state_phase = caffe_pb2.TRAIN if phase == caffe_pb2.TRAIN else caffe_pb2.TEST
-        param = with_caller_state(draft.param, state_phase, level, stages or ())
+        param = with_caller_state(draft.param, state_phase, operator.index(level or 0), stages or ())
         context = Context(
             random.process_seed() if seed is None else seed,
             number_type(dtype),
+            solver_rank=ranks.solver_rank(),
+            solver_count=ranks.solver_count(),
             folder=folder,
             python_layers=python_layers,
         )
@@ -110,32 +109,32 @@ class Net(engine.Net):
 
     # What the net is made of
 
-    @cached_property
-    def layers(self) -> list[Any]:
-        """The same for users: of a Python layer the object of the user's own class."""
-        return [layer.exposed for layer in self.core_layers]
+    @fixed_property
+    def layers(self) -> LayerVec:
+        """All layers in order, inserted Splits among them; of a Python layer the object of the user's own class."""
+        return LayerVec(layer.exposed for layer in self.core_layers)
 
-    @cached_property
+    @fixed_property
     def layer_dict(self) -> OrderedDict[str, Any]:
         """Of `layers` the one of each name; of equal names the last."""
         return ByLayer(zip(self.layer_names, self.layers, strict=True))
 
-    @cached_property
+    @fixed_property
     def blobs(self) -> OrderedDict[str, Blob]:
         """Blob of each name, in the order in which layers make them. A blob taken from here is filled at each pass."""
         return PinningBlobs(zip(self._wiring.blob_names, self._blob_list, strict=True))
 
-    @cached_property
-    def params(self) -> OrderedDict[str, list[Blob]]:
+    @fixed_property
+    def params(self) -> OrderedDict[str, BlobVec]:
         """Parameter blobs of each layer that has some: [0] weights, [1] bias."""
         return Params((layer.name, layer.blobs) for layer in self.core_layers if layer.blobs)
 
-    @cached_property
+    @fixed_property
     def top_names(self) -> OrderedDict[str, list[str]]:
         """Names of each layer's tops."""
         return self._names_by_layer(self._wiring.top_ids)
 
-    @cached_property
+    @fixed_property
     def bottom_names(self) -> OrderedDict[str, list[str]]:
         """Names of each layer's bottoms; of a blob that is used several times, its copy."""
         return self._names_by_layer(self._wiring.bottom_ids)
@@ -150,6 +149,48 @@ class Net(engine.Net):
         weights = self._loss_weights
         return ByBlob((name, weights.get(i, 0.0)) for i, name in enumerate(self._wiring.blob_names))
 
+    # Looking inside: see caffelite/inspection/
+
+    def __repr__(self) -> str:
+        phase = "TEST" if self.phase == caffe_pb2.TEST else "TRAIN"
+        sides = (("inputs", self.inputs), ("outputs", self.outputs))
+        count = sum(param.count for param in self.learnable_params)
+        ends = [f"; {side} {', '.join(names)}" for side, names in sides if names]
+        text = f'Net "{self.name}" ({phase}): {len(self.layer_names)} layers, {count:,} parameters'
+        return printable(f"<{text}{''.join(ends)}>")
+
+    def _repr_html_(self) -> str:
+        """Return the summary as a table, for notebooks."""
+        return self.summary()._repr_html_()
+
+    def summary(self) -> Summary:
+        """Return a table of the layers: shapes, parameters, multiply-adds, memory, stride and receptive field."""
+        from caffelite.inspection.summary import summary
+
+        return summary(self)
+
+    def explain(self, layer: str) -> Explanation:
+        """Return what a layer computes: its formula with its numbers, and its products of matrices in both passes."""
+        from caffelite.inspection.explain import explain
+
+        return explain(self, layer)
+
+    def why(self, blob: str, *index: int, depth: int = 1, diff: bool = False, follow: int = 3) -> Why:
+        """Return what a value of a blob, or its gradient, is the sum of, `depth` layers down.
+
+        `index` has a number for each axis of the blob; a layer's name stands for its top as that layer makes it. Of the
+        `follow` largest terms the inputs are taken apart, too, if `depth` is more than 1.
+        """
+        from caffelite.inspection.why.why import why
+
+        return why(self, blob, *index, depth=depth, diff=diff, follow=follow)
+
+    def statistics(self) -> Table:
+        """Return mean, deviation, range and share of zeros of all tops and parameters, and of their diffs."""
+        from caffelite.inspection.statistics import statistics
+
+        return statistics(self)
+
     # Running
 
     @cached_property
@@ -161,10 +202,7 @@ class Net(engine.Net):
 
     def add_callback(self, event: str, callback: Callback) -> None:
         """Call `callback(layer_index)` at each "before_forward", "after_forward", "before_backward", ...."""
-        if event not in EVENTS:
-            hint = did_you_mean(event, EVENTS) or f"; use {any_of(EVENTS)}"
-            raise UnknownNameError(f'no event "{event}"{hint}')
-        self._callbacks.by_event[event].append(callback)
+        self._callbacks.add(event, callback)
 
     def before_forward(self, callback: Callback) -> None:
         """Call `callback(layer_index)` before each layer runs forward."""
@@ -201,7 +239,7 @@ class Net(engine.Net):
             self.run_inserted_splits(first, last)
             self.forward_from_to(first, last)
         self.context.passes += 1
-        return {name: self._blob(name).data for name in [*names, *_names(blobs)]}
+        return {name: self._blob(name).data for name in [*names, *list_of_names(blobs)]}
 
     def backward(
         self, diffs: list[str] | None = None, start: str | None = None, end: str | None = None, **top_diffs: Any
@@ -218,8 +256,25 @@ class Net(engine.Net):
             self._fill("diff", top_diffs, self.outputs)
         if first >= last:
             self.backward_from_to(first, last)
-            self._warn_of_no_gradients(first, last, _names(diffs))
-        return {name: self._blob(name).diff for name in [*names, *_names(diffs)]}
+            self._warn_of_no_gradients(first, last, list_of_names(diffs))
+        return {name: self._blob(name).diff for name in [*names, *list_of_names(diffs)]}
+
+    def forward_all(self, blobs: list[str] | None = None, **inputs: Any) -> dict[str, Array]:
+        """Run arrays of any number of rows through the net, batch by batch, the last filled up with zeros.
+
+        Returns the outputs, and further `blobs`, with all rows, as copies. UsageError for arrays that are not equally
+        long and for a blob without a row for each of the batch, such as a loss.
+        """
+        return pycaffe_batches.forward_all(self, blobs, inputs)
+
+    def forward_backward_all(
+        self, blobs: list[str] | None = None, diffs: list[str] | None = None, **arrays: Any
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Do `forward_all` with the arrays named as inputs, and backward with those named as outputs.
+
+        Returns the outputs and further `blobs`, and the diffs of the inputs and further `diffs`, all rows, as copies.
+        """
+        return pycaffe_batches.forward_backward_all(self, blobs, diffs, arrays)
 
     def _fill(self, part: str, arrays: dict[str, Any], names: list[str]) -> None:
         kind = "inputs" if part == "data" else "outputs"
@@ -227,8 +282,8 @@ class Net(engine.Net):
             raise UsageError(f"the arrays given ({', '.join(sorted(arrays))}) are not the {kind} ({', '.join(names)})")
         for name, values in arrays.items():
             blob = self._blob(name)
-            if not _fits(np.shape(values), blob.shape):
-                raise UsageError(_shape_advice(name, part, np.shape(values), blob.shape))
+            if not fits(np.shape(values), blob.shape):
+                raise UsageError(shape_advice(name, part, np.shape(values), blob.shape))
             getattr(blob, part)[...] = values
 
     def _warn_of_no_gradients(self, first: int, last: int, names: list[str]) -> None:
@@ -305,32 +360,37 @@ class Net(engine.Net):
 
     # Weights and state
 
-    def copy_from(self, path: str | os.PathLike[str]) -> None:
+    def copy_from(self, path: WeightsFile) -> None:
         """Read weights by layer name from a caffemodel, HDF5 or not; WeightsError, with shapes, if they do not fit."""
-        copy_trained_layers(self.weight_layers(), path)
+        copy_trained_layers(self.weight_layers(), os.fsdecode(path))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: WeightsFile) -> None:
         """Write the weights to a caffemodel; an older file of that name is replaced only by a complete one."""
-        BINARY.write_model(path, self.name, self.weight_layers(), False)
+        BINARY.write_model(os.fsdecode(path), self.name, self.weight_layers(), False)
 
-    def load_hdf5(self, path: str | os.PathLike[str]) -> None:
+    def load_hdf5(self, path: WeightsFile) -> None:
         """Read weights that `save_hdf5` wrote, by layer name; WeightsError, both shapes named, if they do not fit."""
-        HDF5.copy_model(self.weight_layers(), path, False)
+        HDF5.copy_model(self.weight_layers(), os.fsdecode(path), False)
 
-    def save_hdf5(self, path: str | os.PathLike[str]) -> None:
+    def save_hdf5(self, path: WeightsFile) -> None:
         """Write the weights to an HDF5 file; an older file of that name is replaced only by a complete one."""
-        HDF5.write_model(path, self.name, self.weight_layers(), False)
+        HDF5.write_model(os.fsdecode(path), self.name, self.weight_layers(), False)
 
     def to_proto(self, write_diff: bool = False) -> caffe_pb2.NetParameter:
         """Return name and layers with their parameters, as a caffemodel holds them."""
         return caffemodel.to_proto(self.name, self.weight_layers(), write_diff)
 
     def share_with(self, other: engine.Net) -> None:
-        """Do `share_trained_layers_with`; pycaffe's name."""
+        """Let the parameters' values be those of `other`'s layers of the same names; gradients stay separate.
+
+        WeightsError, before anything is shared, if layers of one name have other parameters.
+        """
+        if not isinstance(other, engine.Net):
+            raise TypeError(f"share_with takes another Net, not {other!r}")
         self.share_trained_layers_with(other)
 
 
-def _read(network: str | os.PathLike[str] | bytes | caffe_pb2.NetParameter) -> tuple[Draft, Path | None]:
+def _read(network: NetworkFile | caffe_pb2.NetParameter) -> tuple[Draft, Path | None]:
     if isinstance(network, caffe_pb2.NetParameter):
         return Draft.of(network), None
     path = Path(os.fsdecode(network))
@@ -339,34 +399,14 @@ def _read(network: str | os.PathLike[str] | bytes | caffe_pb2.NetParameter) -> t
     return Draft.of(param, lines), path.parent
 
 
-def _fits(given: Shape, wanted: Shape) -> bool:
-    """Return whether an array can be written to a blob as it is, or repeated along axes of size 1, as in pycaffe.
-
-    The batch sizes must be equal, and what has other axes than the blob must have as many values.
-    """
-    if given[:1] != wanted[:1] or (len(given) != len(wanted) and prod(given) != prod(wanted)):
-        return False
-    extra = max(len(given) - len(wanted), 0)
-    try:
-        return prod(given[:extra]) == 1 and np.broadcast_shapes(given[extra:], wanted) == wanted
-    except ValueError:
-        return False
+def _tell_old_form(network: object, weights: object, phase: object) -> None:
+    log.warning("DEPRECATION WARNING - deprecated use of Python interface")
+    log.warning('Use this instead (with the named "weights" parameter):')
+    log.warning("Net(%r, %s, weights=%r)", network, phase, weights)
 
 
-def _shape_advice(name: str, part: str, given: Shape, wanted: Shape) -> str:
-    if given == wanted[1:]:
-        reshape = f"write net.blobs[{name!r}].reshape{(1, *given)} before this call and " if wanted[0] != 1 else ""
-        advice = f"the first axis is the batch: {reshape}give {name}=values[np.newaxis]"
-    elif [size for size in given if size != 1] == [size for size in wanted if size != 1]:
-        advice = f"give {name}=values.reshape{wanted}"
-    elif part == "diff":
-        advice = "give one of that shape"
-    else:
-        advice = f"write net.blobs[{name!r}].reshape{given} before this call, or give an array of the blob's shape"
-    return f'the array for "{name}" has the shape {given}, the blob {wanted}: {advice}'
-
-
-def _names(names: list[str] | None) -> list[str]:
-    if isinstance(names, (str, tuple)):
-        raise TypeError(f"the names of blobs come as a list, not as {names!r}")
-    return names or []
+def __getattr__(name: str) -> Any:
+    """Load what pycaffe's module of this name has besides Net; the solvers need Net, so they come after it."""
+    if name not in (*_SOLVERS, "NCCL", "Timer"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("caffelite._caffe"), name)

@@ -1,11 +1,13 @@
 """Caffe's log in Python: init_log and log, and the lines as glog writes them. Source: python/caffe/_caffe.cpp."""
 
 import logging
+import operator
 import threading
 import time
+from typing import SupportsIndex
 
 from caffelite.caffe_places import caffe_place
-from caffelite.core.errors import printable
+from caffelite.core.errors import UsageError, printable
 
 LOGGER = logging.getLogger("caffelite")
 LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
@@ -28,22 +30,31 @@ class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
     """What init_log adds; there is only one."""
 
 
-def init_log(level: int = 0) -> None:
+def init_log(level: SupportsIndex = 0, stderr: bool = True) -> None:
     """Write the log to stderr as Caffe does: from information (0), warnings (1), errors (2) or nothing else (3) up.
 
-    Called again, it changes the level. Python's own `logging.basicConfig(level=logging.INFO)` shows the log, too.
+    With `stderr` false only errors; there are no log files. Python's own `logging.basicConfig(level=logging.INFO)`
+    shows the log, too. UsageError for a second call, which in Caffe ends the process.
     """
-    if not 0 <= level < len(LEVELS):
-        raise ValueError(f"level is {level}; use 0 for information, 1 for warnings, 2 for errors or 3")
-    handler = next((handler for handler in LOGGER.handlers if isinstance(handler, _Stderr)), None)
-    if handler is None:
-        handler = _Stderr()
-        handler.setFormatter(GlogFormatter())
-        LOGGER.addHandler(handler)
-        LOGGER.propagate = False  # or a handler of the root logger would write each line once more
-    LOGGER.setLevel(LEVELS[level])
+    number = operator.index(level)
+    if not 0 <= number < len(LEVELS):
+        raise UsageError(f"level is {number}; use 0 for information, 1 for warnings, 2 for errors or 3")
+    if any(isinstance(handler, _Stderr) for handler in LOGGER.handlers):
+        raise UsageError(
+            "init_log was called before in this process; to change the level write "
+            'logging.getLogger("caffelite").setLevel(logging.WARNING)'
+        )
+    handler = _Stderr()
+    handler.setFormatter(GlogFormatter())
+    if not stderr:
+        handler.setLevel(logging.ERROR)
+    LOGGER.addHandler(handler)
+    LOGGER.propagate = False  # or a handler of the root logger would write each line once more
+    LOGGER.setLevel(LEVELS[number])
 
 
-def log(text: str) -> None:
+def log(text: str | bytes) -> None:
     """Write a line of information to the log."""
-    LOGGER.info("%s", text)
+    if not isinstance(text, (str, bytes)):
+        raise TypeError(f"log takes a text, not {text!r}")
+    LOGGER.info("%s", text.decode(errors="backslashreplace") if isinstance(text, bytes) else text)

@@ -7,6 +7,7 @@ from typing import Any
 from caffelite.core.solver import solver as core
 from caffelite.core.solver.file import solver_file
 from caffelite.core.solver.rules import ada_delta, ada_grad, adam, nesterov, rms_prop, sgd
+from caffelite.core.vectors import NetVec
 from caffelite.pycaffe import Net
 
 
@@ -15,7 +16,7 @@ class Solver(core.Solver):
 
     net_class = Net
     net: Net
-    test_nets: list[Net]  # type: ignore[assignment]  # a list that only the solver fills
+    test_nets: NetVec
 
 
 class SGDSolver(Solver, sgd.SGDSolver):

@@ -5,37 +5,36 @@ Source: include/caffe/layers/python_layer.hpp.
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from caffelite.core import layer as core
 from caffelite.core.blob import Blob
 from caffelite.core.errors import LayerError
-from caffelite.core.fixed import ParamList
+from caffelite.core.vectors import BlobVec
 from caffelite.proto import caffe_pb2
 
 
-class ParamBlobs(ParamList):
-    """The parameters of a Python layer: a list of blobs that can make new ones."""
+class _AnyLayer(ABCMeta):  # of ABCMeta, so that a user's class may be abstract, too
+    """Lets isinstance say of the built-in layers that they are Layers; they do not derive from it."""
 
-    def __init__(self, blobs: Iterable[Blob] = (), dtype: npt.DTypeLike = np.float32) -> None:
-        super().__init__(blobs)
-        self._dtype = np.dtype(dtype)
-
-    def add_blob(self, *dims: int) -> None:
-        """Append a parameter of this shape, all zeros; `add_blob()` appends a single number."""
-        self.append(Blob(dims, self._dtype))
+    def __instancecheck__(cls, instance: object) -> bool:
+        return super().__instancecheck__(instance) or (cls is Layer and isinstance(instance, core.Layer))
 
 
-class Layer:
+class Layer(metaclass=_AnyLayer):
     """What a layer written in Python derives from; `import caffe` and `class Mine(caffe.Layer)` works as well.
 
     The net makes it with its LayerParameter, sets `param_str` and `phase` (TRAIN or TEST), calls `setup(bottom, top)`
     once, and `reshape(bottom, top)` before every `forward(bottom, top)`. `backward(top, propagate_down, bottom)`
     overwrites the diff of each bottom i for which propagate_down[i] is true and adds to the diffs of `self.blobs`.
     `bottom` and `top` are lists of blobs: `bottom[0].data`, `top[0].diff`, `top[0].reshape(2, 3)`.
+
+    Every layer of a net, also a built-in one, is an instance of this class, as in pycaffe.
 
     Parameters are made in setup by `self.blobs.add_blob(2, 3)`. A layer that has to remember something for a resumed
     run gives `get_state()`, a dict of numbers, strings and arrays, and `set_state(state)`.
@@ -53,9 +52,9 @@ class Layer:
         return "Python"
 
     @property
-    def blobs(self) -> ParamBlobs:
+    def blobs(self) -> BlobVec:
         """The parameters, saved and trained like those of any layer."""
-        found: ParamBlobs = self.__dict__.setdefault("_param_blobs", ParamBlobs())
+        found: BlobVec = self.__dict__.setdefault("_param_blobs", BlobVec())
         return found
 
     @property
@@ -79,5 +78,5 @@ def prepare(
     layer: Layer, param_str: str, phase: int, blobs: Iterable[Blob] = (), dtype: npt.DTypeLike = np.float32
 ) -> None:
     """Set what a layer has before its setup: `param_str`, `phase`, and stored parameters if there are any."""
-    layer.__dict__["_param_blobs"] = ParamBlobs(blobs, dtype)
+    layer.__dict__["_param_blobs"] = BlobVec(blobs, dtype=dtype)
     layer.param_str, layer.phase = param_str, phase

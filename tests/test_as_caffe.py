@@ -84,6 +84,26 @@ def test_layers_of_another_caffe_are_refused_with_advice(tmp_path):
     assert "call caffelite.install_as_caffe() before anything imports that" in said
 
 
-def test_nothing_to_run():
-    done = subprocess.run([sys.executable, "-m", "caffelite.as_caffe"], capture_output=True, text=True, check=False)
+def as_caffe(*arguments):
+    command = [sys.executable, "-m", "caffelite.as_caffe", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("arguments", [(), ("-m",)])
+def test_nothing_to_run(arguments):
+    done = as_caffe(*arguments)
     assert done.returncode == 1 and "usage: python -m caffelite.as_caffe script.py" in done.stderr
+
+
+def test_help_and_a_script_that_is_not_there():
+    done = as_caffe("--help")
+    assert done.returncode == 0 and "python -m caffelite.as_caffe -m unittest discover" in done.stdout
+    done = as_caffe("none.py")
+    assert done.returncode == 1 and done.stderr.startswith("caffelite.as_caffe: there is no script none.py in ")
+
+
+def test_a_module_has_its_own_arguments(tmp_path):
+    (tmp_path / "mine.py").write_text("import sys, caffe; print(caffe.TEST, sys.argv[1:], __name__)")
+    command = [sys.executable, "-m", "caffelite.as_caffe", "-m", "mine", "-x", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "1 ['-x', '1'] __main__\n"

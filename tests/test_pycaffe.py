@@ -255,23 +255,29 @@ def test_backward_that_runs_no_layer_says_so_once(caplog):
     assert caplog.messages[0].startswith('net "plain": backward() runs no layer, ')
     assert caplog.messages[0].endswith('write "force_backward: true" in the net')
     caplog.clear()
-    net_of(INPUT_ONLY + "force_backward: true").backward(out=np.ones((2, 3)))
-    net_of(LEARNED).backward()
-    net_of(INPUT_ONLY).backward(start="data", end="tanh")
+    forced, learned, plain = (net_of(text) for text in (INPUT_ONLY + "force_backward: true", LEARNED, INPUT_ONLY))
+    for other in (forced, learned, plain):
+        other.forward()
+    forced.backward(out=np.ones((2, 3)))
+    learned.backward()
+    plain.backward(start="data", end="tanh")
     assert caplog.messages == []
 
 
 def test_an_inputs_diff_that_nobody_fills_is_told_when_asked_for(caplog):
     caplog.set_level("WARNING", "caffelite")
     net = net_of(LEARNED)
+    net.forward()
     for _ in range(2):
         net.backward(diffs=["data"])
     assert caplog.messages == [
         'net "plain": backward() fills no diff of the input "data"; write "force_backward: true" in the net'
     ]
     caplog.clear()
-    net_of(LEARNED + "force_backward: true").backward(diffs=["data"])
     net.backward(diffs=["y"])
+    forced = net_of(LEARNED + "force_backward: true")
+    forced.forward()
+    forced.backward(diffs=["data"])
     assert caplog.messages == []
 
 
@@ -329,3 +335,17 @@ def test_names_that_are_not_there_are_answered_with_near_ones(tiny_net):
     ):
         with pytest.raises(KeyError, match=f"^{text}"):
             lookup()
+
+
+def test_text_and_html(tiny_net):
+    net = Net(text_format.Parse(tiny_net, caffe_pb2.NetParameter()), caffelite.TRAIN)
+    assert repr(net) == '<Net "TinyTestNetwork" (TRAIN): 3 layers, 250 parameters; outputs top_loss>'
+    html = net._repr_html_()
+    assert "<caption>net &quot;TinyTestNetwork&quot;, TRAIN</caption>" in html
+    assert html.count("<tr>") == 4
+
+
+def test_text_of_a_name_that_would_colour_the_terminal():
+    net = Net(caffe_pb2.NetParameter(name="\x1b[31m<i>"), caffelite.TEST)
+    assert repr(net) == r'<Net "\x1b[31m<i>" (TEST): 0 layers, 0 parameters>'
+    assert "<i>" not in net._repr_html_()

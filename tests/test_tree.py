@@ -37,7 +37,14 @@ OF_MORE_THAN_ONE_FILE = {
     "models/test_lessons.py": "models/lessons",
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
     "models/test_models.py": "models/",
+    "models/test_mtcnn.py": "models/mtcnn",
     "proto/test_caffe_proto.py": "proto/caffe.proto",
+    "pycaffe_checklist/test_aborts.py": "what ends Caffe's process",
+    "pycaffe_checklist/test_module.py": "the names of pycaffe's modules",
+    "pycaffe_checklist/test_net.py": "pycaffe.py and the net below it, as Caffe's own tests use them",
+    "pycaffe_checklist/test_python_layer.py": "python_layer.py and core/layers/python.py, likewise",
+    "pycaffe_checklist/test_scripts.py": "a net as published scripts use it",
+    "pycaffe_checklist/test_solver.py": "pycaffe_solver.py and the solver below it, likewise",
     "test_init.py": "caffelite/__init__.py",
     "test_oldest.py": "pyproject.toml",
     "test_steady_state.py": "memory that a pass takes, in every room",
@@ -66,12 +73,20 @@ MAY_IMPORT = {
     "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "datasets": BELOW_ALL | {"data", "weights"},
+    "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
+    "writing": BELOW_ALL | {"net", "layers", "data", "weights"},
+    "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
+    "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
     "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
-    "caffelite": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels", "datasets", "pictures"},
+    "caffelite": BELOW_ALL
+    | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
+    | {"drawing", "inspection", "pictures"},
     "examples": BELOW_ALL | {"caffelite", "datasets", "pictures"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
+    "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
-    | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets", "examples", "pictures"},
+    | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
+    | {"checking", "drawing", "examples", "inspection", "pictures", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

@@ -1,12 +1,15 @@
 """The command `caffelite`: Caffe's train, test, time and device_query, with its flags, log lines and exit statuses."""
 
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 
 from caffelite.cli import common, glog, help, program, streams
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
-from caffelite.cli.flags import FlagError, parse
+from caffelite.cli.command_line import parse
+from caffelite.cli.flags import FlagError
+from caffelite.cli.signals import raise_interrupt
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import reason_of
 from caffelite.core.prototxt.suggest import any_of
@@ -23,10 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     What the system refuses (OSError) is said with its reason and the file. Other exceptions that are not the user's
     affair are bugs and come through.
     """
+    status = FAILED
+    hook = sys.unraisablehook
+    if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, raise_interrupt)
     try:
-        status = _run(sys.argv[1:], program.of_this_process()) if argv is None else _run(argv, (program.NAME,))
+        ended = _run(sys.argv[1:], program.of_this_process()) if argv is None else _run(argv, (program.NAME,))
         streams.flush_stdout()
-        return status
+        status = ended
     except FlagError as err:
         streams.write_stderr(f"ERROR: {err}")
     except CaffeliteError as err:
@@ -39,12 +46,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NOBODY_READS
     except OSError as err:
         streams.write_stderr(f"caffelite: error: {reason_of(err)}")
-    return FAILED
+    finally:
+        if argv is not None:  # else the program ends
+            sys.unraisablehook = hook
+    if status and program.working_directory_is_lost():
+        streams.write_stderr("caffelite: the working directory was deleted; go to another one")
+    return status
 
 
 def _run(words: Sequence[str], typed: Sequence[str]) -> int:
     load_commands()
-    values, positionals = parse(words, flag_table(common.FLAGS))
+    values, positionals, notes = parse(words, flag_table(common.FLAGS))
     arguments = Arguments(values, positionals[1:], typed)
     if arguments[common.VERSION]:
         return COMMANDS["version"].run(arguments) or 0
@@ -57,7 +69,10 @@ def _run(words: Sequence[str], typed: Sequence[str]) -> int:
         raise UsageError(f"no command is given; use {any_of(COMMANDS)}")
     command.check_positionals(arguments.positionals)
     arguments = command.with_file(arguments)
+    program.check_environment()
     with glog.installed(arguments):
+        for note in notes:
+            LOGGER.warning("%s", note)
         _warn_of_unused(command, arguments)
         return _carry_out(command, arguments)
 

@@ -1,7 +1,7 @@
-"""Flags as gflags reads them: `-f=v`, `--f=v`, `-f v`, `--f v`, `--nof`, `-` and `_` alike, the last one wins."""
+"""What a flag of the command line is: its name, the kind of its value, its help text."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -90,43 +90,3 @@ def boolean(name: str, help: str, *, default: bool = False) -> Flag[bool]:
 
 
 Values = dict[Flag[Any], Any]
-
-
-def parse(words: Sequence[str], known: Mapping[str, Flag[Any]]) -> tuple[Values, list[str]]:
-    """Return the values of the flags given, and the words that are no flags, in order.
-
-    `known` maps names (with `_`) to flags. Words after `--` are no flags. Raises FlagError.
-    """
-    values: Values = {}
-    positionals: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        if word == "--":
-            positionals += rest
-        elif not word.startswith("-") or word == "-":
-            positionals.append(word)
-        else:
-            flag, text = _flag_and_text(word, rest, known)
-            values.pop(flag, None)  # so that the order is that of the last mentions
-            values[flag] = flag.value_of(text)
-    return values, positionals
-
-
-def _flag_and_text(word: str, rest: Iterator[str], known: Mapping[str, Flag[Any]]) -> tuple[Flag[Any], str]:
-    """Return the flag that `word` names and its text, from behind `=` or, except for booleans, from the next word."""
-    written, equals, text = word.removeprefix("-").removeprefix("-").partition("=")
-    name = written.replace("-", "_")
-    flag = known.get(name)
-    if flag is None:
-        off = known.get(name.removeprefix("no"))
-        if off is None or off.kind != "bool" or equals:
-            raise FlagError(f"unknown command line flag '{written}'{did_you_mean(written, known)}")
-        return off, "false"
-    if equals:
-        return flag, text
-    if flag.kind == "bool":
-        return flag, "true"
-    try:
-        return flag, next(rest)
-    except StopIteration:
-        raise FlagError(f"flag '-{flag.name}' is missing its argument; flag description: {flag.help}") from None

@@ -23,7 +23,8 @@ def help(arguments: Arguments) -> None:
 def overview() -> str:
     """Return the text of `caffelite --help`."""
     lines = ["usage: caffelite <command> <flags>", "", "commands:"]
-    lines += [f"  {name:<16}{COMMANDS[name].summary}" for name in COMMANDS]
+    width = max(map(len, COMMANDS)) + 2
+    lines += [f"  {name:<{width}}{COMMANDS[name].summary}" for name in COMMANDS]
     lines += ["", "flags of every command:", *_entries(common.FLAGS)]
     lines += ["", "caffelite help <command> lists the flags of one command."]
     return "\n".join(lines)

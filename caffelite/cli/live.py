@@ -10,7 +10,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from caffelite.cli import glog, streams
-from caffelite.core.events import Event, Events, IterationFinished, NetTestFinished, NetTestStarted, Output
+from caffelite.core.events import (
+    Event,
+    Events,
+    IterationFinished,
+    NetTestFinished,
+    NetTestStarted,
+    Output,
+    SolvingStarted,
+)
 from caffelite.core.format import number
 from caffelite.core.kernels.jit.progress import Report, watch
 
@@ -57,6 +65,7 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
     events.add(line)
     with streams.stderr_may_fail():
         progress.start()
+        console.show_cursor(True)  # rich hides it, and who is killed cannot show it again
     try:
         yield
     finally:
@@ -73,12 +82,12 @@ class LiveLine:
         self._progress = progress
         self._max_iter = max_iter
         self._images = images
-        self._task = progress.add_task("first iteration", total=max_iter)
+        self._task = progress.add_task("starting", total=max_iter)
         self._test = ""
         self._drawn = self._started = (time.perf_counter(), 0)
         self._running = False
         self._speed = 0.0
-        self._shown = (0, "first iteration")  # iterations done, text
+        self._shown = (0, "starting")  # iterations done, text
 
     def __call__(self, event: Event) -> None:
         """Take up one event."""
@@ -91,6 +100,8 @@ class LiveLine:
         elif isinstance(event, NetTestFinished):
             self._test = newest_result(event.outputs)
             self._show(event.iter, "  ".join(filter(None, (f"{event.iter}/{self._max_iter}", self._test))))
+        elif isinstance(event, SolvingStarted):
+            self._show(event.iter, f"iteration {event.iter}")
         elif isinstance(event, NetTestStarted):
             self._show(event.iter, f"iteration {event.iter}, testing net #{event.index}")
 

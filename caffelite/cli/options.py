@@ -26,10 +26,18 @@ SNAPSHOT = string(
     metavar=f"FILE|{AUTO}",
 )
 GPU = string("gpu", "", "Accepted for Caffe's scripts; caffelite says once that it runs on the CPU.", metavar="IDS")
+BACKEND = string("backend", "lmdb", "Kind of the database: lmdb.", metavar="KIND")
 ITERATIONS = int32("iterations", 50, "How many iterations to run.")
 PHASE = string("phase", "", "Phase of the net that is timed; TRAIN if not given.", choices=("TRAIN", "TEST"))
 LEVEL = int32("level", 0, "Level of the net's state, which include and exclude rules look at.")
 STAGE = string("stage", "", "Stages of the net's state, separated by commas.", metavar="NAMES")
+JSON = boolean("json", "Print the result as JSON, for programs.")
+SHAPE = string(
+    "shape",
+    "",
+    "Shapes of data that is not there, if nothing tells them: data=64,3,224,224; several with spaces between.",
+    metavar="BLOB=N,...",
+)
 NO_PYTHON_LAYERS = boolean("no_python_layers", "Refuse nets with layers of type Python: they run code of their own.")
 SIGINT_EFFECT = string("sigint_effect", "stop", "What Ctrl-C does; stop makes a snapshot first.", choices=EFFECTS)
 SIGHUP_EFFECT = string("sighup_effect", "snapshot", "What a hangup signal does.", choices=EFFECTS)
@@ -44,6 +52,17 @@ OUTPUT = string("o", "", "The file to write.", metavar="FILE")
 def stages(arguments: "Arguments") -> list[str]:
     """Return the stages as Caffe splits them: without the flag there is one, of no letters."""
     return arguments[STAGE].split(",")
+
+
+def shapes(arguments: "Arguments") -> dict[str, tuple[int, ...]]:
+    """Return what --shape says, blob -> shape; UsageError for what is none."""
+    found = {}
+    for word in arguments[SHAPE].split():
+        blob, equals, sizes = word.rpartition("=")
+        if not equals or not blob or not all(size.isdecimal() and size.isascii() for size in sizes.split(",")):
+            raise UsageError(f'--shape has "{word}"; write it as {blob or "data"}=64,3,224,224')
+        found[blob] = tuple(map(int, sizes.split(",")))
+    return found
 
 
 def required(arguments: "Arguments", flag: Flag[str], need: str) -> str:

@@ -4,10 +4,11 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from caffelite.core.events import Action
 
@@ -15,6 +16,20 @@ ACTIONS = {"stop": Action.STOP, "snapshot": Action.SNAPSHOT, "none": Action.NONE
 
 
 Say = Callable[[str], object]  # writes a line for who looks at the terminal
+
+
+def raise_interrupt(number: int = signal.SIGINT, frame: FrameType | None = None) -> NoReturn:
+    """Raise KeyboardInterrupt, as Python's own handler of SIGINT, for a program that will end.
+
+    What was half made then, as LLVM's objects, may fail while it is taken apart; Python would write each as a traceback
+    that it ignores.
+    """
+    sys.unraisablehook = _write_nothing
+    raise KeyboardInterrupt
+
+
+def _write_nothing(unraisable: object) -> None:
+    """Write nothing."""
 
 
 class SignalSource:
@@ -76,7 +91,7 @@ class SignalSource:
         if came is signal.SIGINT and self._effects[came] is Action.STOP:
             if self._stopping:
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
-                raise KeyboardInterrupt
+                raise_interrupt()
             self._stopping = True
         self._came.add(came)
 

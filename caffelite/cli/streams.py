@@ -21,7 +21,11 @@ def write_stdout(line: str) -> None:
     if sys.stdout is None:  # Python's own, where the shell closed it
         raise OutputError("cannot write to standard output: it is closed")
     with _clear_errors():
-        print(line, flush=True)
+        try:
+            print(line, flush=True)
+        except UnicodeEncodeError:  # a name that the terminal's encoding has no letters for, or that is no text
+            encoding = sys.stdout.encoding or "ascii"
+            print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def flush_stdout() -> None:

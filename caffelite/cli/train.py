@@ -118,6 +118,8 @@ def train(arguments: Arguments) -> int:
                 solver.events.add(chart)
             _optimize(solver, arguments, found)
         finally:
+            if chart is not None:
+                chart.finish()
             solver.close()
     return 0 if signals.stopped_by is None else SIGNAL_STATUS + signals.stopped_by
 

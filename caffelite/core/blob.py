@@ -11,13 +11,16 @@ import numpy.typing as npt
 from caffelite.core import container
 from caffelite.core.aligned import aligned_zeros
 from caffelite.core.errors import NetError, OutOfMemoryError, UsageError
+from caffelite.core.figures import HEAD, figures_of
 from caffelite.core.format import shape_string
+from caffelite.core.tables import html_table
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 MAX_AXES = 32
 MAX_COUNT = 2**31 - 1
+SHOWN = 2**24  # elements of a blob whose values are looked at where its text is asked for
 LARGE = 2**26  # bytes from which on it is worth asking the system whether they are there
 
 
@@ -109,11 +112,18 @@ class Blob:
 
     @property
     def data(self) -> Array:
-        """The values, as a view of the storage in the blob's shape; NetError if the blob never got a shape."""
+        """The values, as a view of the storage in the blob's shape; NetError if the blob never got a shape.
+
+        A new array object each time, so that `blob.data.shape = ...` changes nobody else's.
+        """
         view = self._data_view
         if view is None:
             view = self._data_view = self.data_storage()[: self._count].reshape(self._shape)
-        return view
+        return view[...]
+
+    @data.setter
+    def data(self, values: object) -> None:
+        raise AttributeError("a blob is filled, not replaced: write blob.data[...] = values")
 
     @property
     def diff(self) -> Array:
@@ -121,7 +131,11 @@ class Blob:
         view = self._diff_view
         if view is None:
             view = self._diff_view = self.diff_storage()[: self._count].reshape(self._shape)
-        return view
+        return view[...]
+
+    @diff.setter
+    def diff(self, values: object) -> None:
+        raise AttributeError("a blob is filled, not replaced: write blob.diff[...] = values")
 
     def data_storage(self) -> Array:
         """Flat storage of `data`, made when first needed; at least `count` elements."""
@@ -185,7 +199,19 @@ class Blob:
         return prod(self._shape[start:end])
 
     def __repr__(self) -> str:
-        return f"<Blob {shape_string(self._shape)} {self.dtype}>"
+        text = f"Blob {shape_string(self._shape)} {self.dtype}"
+        if self._data is None or not 0 < self._count <= SHOWN:
+            return f"<{text}>"
+        return f"<{text}: {figures_of(self.data).text()}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks: what data and diff hold."""
+        rows: list[tuple[str, ...]] = [("", *HEAD)]
+        for name, array in (("data", self._data), ("diff", self._diff)):
+            known = array is not None and self._count
+            cells = figures_of(getattr(self, name)).cells() if known else ["not made yet"] + [""] * (len(HEAD) - 1)
+            rows.append((name, *cells))
+        return html_table(rows, range(1, len(HEAD) + 1), caption=f"Blob {shape_string(self._shape)} {self.dtype}")
 
     def __reduce__(self) -> Any:
         """Copy or pickle shape and values, not what lies beyond `count`; the copy has its own storage, in no net."""

@@ -56,8 +56,9 @@ def _require(needed: int, have: int, what: str) -> None:
 class Budget:
     """What was available when it was made, and how much of it is spoken for; the system is asked once."""
 
-    def __init__(self) -> None:
-        self.have = available()
+    def __init__(self, have: int | None = None) -> None:
+        """`have` stands for what is available, where nothing will be taken."""
+        self.have = available() if have is None else have
         self.taken = 0
 
     def take(self, needed: int, what: str) -> None:

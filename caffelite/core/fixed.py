@@ -1,31 +1,25 @@
-"""Lists and dicts of a net's blobs whose entries are filled, never replaced: the net would not see another blob."""
+"""What of a net is filled, never replaced, since the net would not see another: its dicts of blobs, its properties."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
-from caffelite.core.blob import Blob
 from caffelite.core.errors import UnknownNameError
 from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.vectors import BlobVec
 
 V = TypeVar("V")
 FIRST = 5  # names that an error lists where none is like the unknown one
 
 
-class ParamList(list[Blob]):
-    """The parameters of one layer. It may grow while the layer sets itself up; TypeError for `params[0] = values`."""
+class fixed_property(cached_property[V]):
+    """A property that is computed once and cannot be assigned."""
 
-    def __init__(self, blobs: Iterable[Blob] = (), layer_name: str = "") -> None:
-        super().__init__(blobs)
-        self.layer_name = layer_name
-
-    def __setitem__(self, index: Any, values: Any) -> NoReturn:
-        raise TypeError(
-            f"a parameter is filled, not replaced: write net.params[{self.layer_name!r}]"
-            f"[{'...' if isinstance(index, slice) else index}].data[...] = values"
-        )
+    def __set__(self, instance: object, value: object) -> NoReturn:
+        raise AttributeError(f"{self.attrname} of a {type(instance).__name__} cannot be replaced")
 
 
 class ByName(OrderedDict[str, V]):
@@ -73,7 +67,7 @@ class FixedDict(ByBlob[V]):
         return OrderedDict, (list(self.items()),)
 
 
-class Params(FixedDict[list[Blob]]):
+class Params(FixedDict[BlobVec]):
     """The parameters of each layer, by its name."""
 
     instead = "net.params[{name!r}][0].data[...] = values"

@@ -6,6 +6,8 @@ import enum
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from html import escape
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -14,15 +16,17 @@ import numpy as np
 from google.protobuf.message import Message
 
 from caffelite.core import container, random
-from caffelite.core.blob import Blob, Shape
+from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.blob_proto import read_blob
-from caffelite.core.errors import LayerError, UnknownNameError
+from caffelite.core.errors import LayerError, UnknownNameError, UsageError, printable
+from caffelite.core.figures import HEAD, figures_of
 from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
-from caffelite.core.fixed import ParamList
-from caffelite.core.format import shape_string
+from caffelite.core.format import message_text, shape_string
 from caffelite.core.prototxt.lines import Place
 from caffelite.core.registry import Registry
+from caffelite.core.tables import html_table
+from caffelite.core.vectors import BlobVec, StringVec
 from caffelite.proto import caffe_pb2
 
 Blobs = Sequence[Blob]
@@ -91,6 +95,45 @@ class Cost(NamedTuple):
     state_bytes: int
 
 
+class Reach(NamedTuple):
+    """The pixels of a bottom that one pixel of a top is made of, on each spatial axis (2, 3, ... of a blob).
+
+    `extent` is how many they are from the first to the last, `stride` how far the window moves from one pixel of the
+    top to the next. Both are () where all pixels of the bottom are read: `WHOLE`.
+    """
+
+    extent: tuple[int, ...]
+    stride: tuple[Fraction, ...]
+
+
+WHOLE = Reach((), ())
+
+
+class Product(NamedTuple):
+    """One product of matrices that a layer's pass is: `left` (m, k) times `right` (k, n), done `times` times.
+
+    `makes` is what becomes of it; names are for people. `is_forward` tells the pass.
+    """
+
+    makes: str
+    left: str
+    left_shape: Shape
+    right: str
+    right_shape: Shape
+    times: int = 1
+    is_forward: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        """Return (m, n), the shape of what is made."""
+        return (self.left_shape[0], self.right_shape[1])
+
+    @property
+    def multiply_adds(self) -> int:
+        """Return how many there are in all the `times` together."""
+        return self.times * self.left_shape[0] * self.left_shape[1] * self.right_shape[1]
+
+
 class Layer:
     """One step of a net: reads its bottoms, fills its tops, and sends gradients back.
 
@@ -122,6 +165,11 @@ class Layer:
     # it does not, the net hands it a copy of the bottom.
     handles_in_place: ClassVar[bool] = False
     gradient_reads_bottoms: ClassVar[bool] = True  # whether `backward` reads the data of bottoms
+    # What the tops are, x being the bottom and y the top: a text for str.format, which finds in it {layer}, {bottom},
+    # {top} and the messages that the layer reads, by name ("{relu_param.negative_slope:g}").
+    formula: ClassVar[str] = ""
+    # Why `columns` refuses.
+    no_columns: ClassVar[str] = "it does not multiply windows of images by weights"
     place: Place | None = None  # in the user's file; the net sets it
     need_backward: bool = True  # whether a backward pass of the net runs this layer; set by the net after set-up
 
@@ -130,7 +178,7 @@ class Layer:
         self.layer_param = layer_param
         self.context = context or Context()
         self.phase = layer_param.phase
-        self.blobs: list[Blob] = ParamList(layer_name=layer_param.name)
+        self.blobs = BlobVec(layer_name=layer_param.name, dtype=self.dtype)
         for stored in layer_param.blobs:
             values = read_blob(stored)
             blob = self.new_blob(values.shape)
@@ -147,6 +195,19 @@ class Layer:
     def name(self) -> str:
         """The layer's name in the prototxt."""
         return self.layer_param.name
+
+    def __repr__(self) -> str:
+        blobs = ", ".join(shape_string(blob.shape) for blob in self.blobs)
+        return f'<{type(self).__name__} "{printable(self.name)}"{f": blobs {blobs}" if blobs else ""}>'
+
+    def _repr_html_(self) -> str:
+        """Return a table of the parameters, for notebooks, and the layer as it is written."""
+        rows: list[tuple[str, ...]] = [("blob", "shape", *HEAD)]
+        for number, blob in enumerate(self.blobs):
+            rows.append((str(number), shape_string(blob.shape), *figures_of(blob.data).cells()))
+        written = escape(str(message_text(self.layer_param)))
+        table = html_table(rows, range(2, len(HEAD) + 2)) if self.blobs else ""
+        return f"<b>{escape(printable(self.name))}</b> ({escape(self.layer_param.type)})<pre>{written}</pre>{table}"
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -203,6 +264,33 @@ class Layer:
             sum(blob.count for blob in own) * self.dtype.itemsize,
             self.state_bytes(),
         )
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return `formula` with the numbers of this layer and these shapes; call it after set-up."""
+        messages = {name: getattr(self.layer_param, name) for name in self.messages or ()}
+        return self.formula.format(layer=self, bottom=bottom, top=top, **messages)
+
+    def matrix_products(self, bottom: Blobs, top: Blobs) -> list[Product]:
+        """Return the products of matrices of both passes; layers that have some override this."""
+        return []
+
+    def columns(self, sample: Array) -> Array:
+        """Return the im2col matrix of one image; UsageError of layers that have none."""
+        raise UsageError(
+            f'layer "{self.name}" ({self.type}) has no im2col matrix: {self.no_columns}; '
+            "layers of type Convolution, Deconvolution and Im2col have one"
+        )
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Return which pixels of a bottom one pixel of the tops is made of; None if that is none, or not known.
+
+        That is the pixel at the same place where bottom and top have the same spatial axes. Layers with windows, and
+        those that read whole images, override this.
+        """
+        spatial = bottom[bottom_index].shape[2:]
+        if not spatial or not top or top[0].shape[2:] != spatial:
+            return None
+        return Reach((1,) * len(spatial), (Fraction(1),) * len(spatial))
 
     def multiply_adds(self, bottom: Blobs, top: Blobs) -> int:
         """Return how many a forward pass does; layers with products of matrices or over windows override this."""
@@ -273,6 +361,7 @@ class LossLayer(Layer):
     exact_num_bottom_blobs = 2
     exact_num_top_blobs: ClassVar[int | None] = 1
     auto_top_blobs = True
+    divisor: float = 0.0  # what the last pass forward divided the sum of losses by, in layers that normalize it
 
     @classmethod
     def default_loss_weights(cls, layer_param: caffe_pb2.LayerParameter) -> list[float]:
@@ -295,6 +384,12 @@ class LossLayer(Layer):
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Labels get no gradient."""
         return bottom_index != 1
+
+    def gradient_scale(self, top: Blobs) -> Any:
+        """Return the loss weight over `divisor`; UsageError before the first pass forward, which finds the divisor."""
+        if not self.divisor:
+            raise UsageError("there is no loss yet, and so no gradient: run forward() before backward()")
+        return self.loss_weight(top) / self.divisor
 
     def loss_weight(self, top: Blobs) -> Any:
         """Return what the gradient is multiplied by: the loss top's diff, as the net or the user left it."""
@@ -373,10 +468,10 @@ def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     raise LayerError("type", f'"{layer_param.type}"', "none of the layers of this type knows the fields given")
 
 
-def layer_type_list() -> list[str]:
+def layer_type_list() -> StringVec:
     """Names of all layer types, in ASCII order."""
     _register_all()
-    return list(LAYERS)
+    return StringVec(LAYERS)
 
 
 def _register_all() -> None:

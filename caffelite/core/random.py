@@ -1,17 +1,28 @@
 """Random numbers as a function of what they are for: seed, layer name, pass, record. There is no state to save."""
 
 import hashlib
+import operator
 import secrets
+from typing import SupportsIndex
 
 import numpy as np
+
+from caffelite.core.errors import UsageError
 
 _process_seed: int | None = None
 
 
-def set_random_seed(seed: int) -> None:
-    """Let nets made from now on draw the same numbers in each run; `seed` is any integer >= 0."""
+class SeedError(UsageError, OverflowError):
+    """A seed is negative; pycaffe raises an OverflowError."""
+
+
+def set_random_seed(seed: SupportsIndex) -> None:
+    """Let nets made from now on draw the same numbers in each run; `seed` is any integer >= 0, else SeedError."""
     global _process_seed
-    _process_seed = int(seed)
+    number = operator.index(seed)
+    if number < 0:
+        raise SeedError(f"the random seed is {number}; use 0 or more")
+    _process_seed = number
 
 
 def process_seed() -> int:

@@ -1,5 +1,5 @@
 """Public data sets as databases: `caffelite dataset NAME`."""
 
-from caffelite.datasets.catalogue import DATASETS, command_for, make, make_if_included
+from caffelite.datasets.catalogue import DATASETS, command_for, make, make_if_included, records_of
 
-__all__ = ["DATASETS", "command_for", "make", "make_if_included"]
+__all__ = ["DATASETS", "command_for", "make", "make_if_included", "records_of"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from caffelite.core.data.included import Records
 from caffelite.core.errors import UsageError
 from caffelite.core.registry import Registry
 from caffelite.datasets import cifar10, digits, idx
@@ -18,7 +19,7 @@ FOLDER = "data"  # where the databases are, seen from where people run their net
 
 
 class Dataset(NamedTuple):
-    """One data set: what it is, the names of what it makes, and how.
+    """One data set: what it is, the names of what it makes and what each database of them holds, and how it is made.
 
     `make` gets the folder to write to, the folder of the original files (None: find or download them) and the address
     to download from (None: the usual one).
@@ -26,6 +27,7 @@ class Dataset(NamedTuple):
 
     summary: str
     names: tuple[str, ...]
+    records: Mapping[str, Records]
     make: Callable[[Path, Path | None, str | None], None]
     included: bool = False  # comes with caffelite, so that there is no source
 
@@ -36,6 +38,7 @@ DATASETS.register("digits")(
     Dataset(
         "1,797 handwritten digits, 28 x 28 grey, 10 classes; comes with caffelite (UCI, CC BY 4.0)",
         digits.NAMES,
+        digits.RECORDS,
         lambda out, source, url: digits.make(out),
         included=True,
     )
@@ -51,12 +54,18 @@ DATASETS.register("digits_siamese")(
     Dataset(
         "12,000 pairs of the digits, 2 x 28 x 28, label 1 if both are the same digit; comes with caffelite",
         DIGITS_SIAMESE.names,
+        DIGITS_SIAMESE.records(digits.RECORDS),
         DIGITS_SIAMESE.make,
         included=True,
     )
 )
 DATASETS.register("mnist")(
-    Dataset("70,000 handwritten digits, 28 x 28 grey, 10 classes; 11 MB to download", idx.MNIST.names, idx.MNIST.make)
+    Dataset(
+        "70,000 handwritten digits, 28 x 28 grey, 10 classes; 11 MB to download",
+        idx.MNIST.names,
+        idx.MNIST.records,
+        idx.MNIST.make,
+    )
 )
 MNIST_SIAMESE = SiameseDataset(
     {"mnist_train_lmdb": ("mnist_siamese_train_lmdb", 60000), "mnist_test_lmdb": ("mnist_siamese_test_lmdb", 10000)},
@@ -66,6 +75,7 @@ DATASETS.register("mnist_siamese")(
     Dataset(
         "70,000 pairs of MNIST's digits, 2 x 28 x 28, label 1 if both are the same digit; 11 MB to download",
         MNIST_SIAMESE.names,
+        MNIST_SIAMESE.records(idx.MNIST.records),
         MNIST_SIAMESE.make,
     )
 )
@@ -73,6 +83,7 @@ DATASETS.register("fashion_mnist")(
     Dataset(
         "70,000 pictures of clothes, 28 x 28 grey, 10 classes; 30 MB to download, or Debian's dataset-fashion-mnist",
         idx.FASHION_MNIST.names,
+        idx.FASHION_MNIST.records,
         idx.FASHION_MNIST.make,
     )
 )
@@ -80,6 +91,7 @@ DATASETS.register("cifar10")(
     Dataset(
         "60,000 photographs, 32 x 32 colour (RGB), 10 classes, and their mean; 170 MB to download",
         cifar10.CIFAR10.names,
+        cifar10.CIFAR10.records,
         cifar10.CIFAR10.make,
     )
 )
@@ -115,6 +127,12 @@ def command_for(source: str) -> str:
     """Return the command that makes the file or database at path `source`; "" if none does."""
     found = _dataset_of(source)
     return f"caffelite dataset {found}" if found else ""
+
+
+def records_of(source: str) -> Records | None:
+    """Return what the database at path `source` holds; None if it is of no data set here, or no database."""
+    found = _dataset_of(source)
+    return DATASETS[found].records.get(Path(source).name) if found else None
 
 
 def _dataset_of(source: str) -> str:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from caffelite.core.blob import Array
+from caffelite.core.data.included import Records
 from caffelite.core.errors import DataError, WeightsError
 from caffelite.core.weights.atomic import replacing
 from caffelite.datasets.databases import is_complete, write_images
@@ -33,6 +34,14 @@ class Cifar10:
     url: str
     images_per_file: int
     names = ("cifar10_train_lmdb", "cifar10_test_lmdb", "cifar10_mean.binaryproto")
+
+    @property
+    def records(self) -> dict[str, Records]:
+        """What each database holds."""
+        train, test, _ = self.names
+        count = self.images_per_file
+        return {train: Records(len(self.train_files) * count, SHAPE), test: Records(count, SHAPE)}
+
     train_files = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
     test_files = ("test_batch.bin",)
 

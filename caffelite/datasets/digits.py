@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from caffelite.core.blob import Array
+from caffelite.core.data.included import Records
 from caffelite.datasets.databases import write_images
 
 STORED = Path(__file__).parent / "digits.npz"
-NAMES = ("digits_train_lmdb", "digits_test_lmdb")
+RECORDS = {"digits_train_lmdb": Records(1437, (1, 28, 28)), "digits_test_lmdb": Records(360, (1, 28, 28))}
+NAMES = tuple(RECORDS)
 KEY_DIGITS = 8  # as convert_mnist_data
 BLACK = 16  # the largest value of the stored images
 FACTOR = 3

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from caffelite.core.blob import Array
+from caffelite.core.data.included import Records
 from caffelite.core.errors import DataError
 from caffelite.datasets.databases import is_complete, write_images
 from caffelite.datasets.download import RemoteFile, download, find
@@ -49,6 +50,11 @@ class IdxDataset:
     def names(self) -> tuple[str, ...]:
         """Names of the databases."""
         return tuple(part.name for part in self.parts)
+
+    @property
+    def records(self) -> dict[str, Records]:
+        """What each database holds."""
+        return {part.name: Records(part.count, (1, SIDE, SIDE)) for part in self.parts}
 
     def make(self, out: Path, source: Path | None, url: str | None) -> None:
         """Make the databases that are missing in folder `out`; see catalogue.make."""

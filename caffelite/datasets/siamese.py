@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.included import Records
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.random import generator
 from caffelite.datasets.databases import is_complete, write_images
@@ -32,6 +33,11 @@ class SiameseDataset:
     def names(self) -> tuple[str, ...]:
         """Names of the databases of pairs."""
         return tuple(name for name, _ in self.parts.values())
+
+    def records(self, images: Mapping[str, Records]) -> dict[str, Records]:
+        """Return what each database of pairs holds, from what the databases of images do."""
+        shapes = {name: images[source].shape for source, (name, _) in self.parts.items()}
+        return {name: Records(count, (2 * shapes[name][0], *shapes[name][1:])) for name, count in self.parts.values()}
 
     def make(self, out: Path, source: Path | None, url: str | None) -> None:
         """Make the databases that are missing in folder `out`; see catalogue.make."""

@@ -80,7 +80,8 @@ def draw_mosaic(
 
 def draw_vector(axes: Axes, values: Array, name: str) -> None:
     """Draw values (N) as bars over their numbers, which `name` says what they count."""
-    axes.stairs(values, np.arange(len(values) + 1) - 0.5, fill=True, color="tab:blue", baseline=0)
+    # of a copy: the picture is drawn when it is saved, and the next pass may have overwritten the blob by then
+    axes.stairs(np.array(values), np.arange(len(values) + 1) - 0.5, fill=True, color="tab:blue", baseline=0)
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_xlabel(name, fontsize=9)
     axes.set_xlim(-0.5, len(values) - 0.5)

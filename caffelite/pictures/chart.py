@@ -36,11 +36,11 @@ class Chart:
         """Take up one event."""
         if isinstance(event, events.IterationDisplayed):
             self.log.train.append(self._row(event.iter, event.loss, event.outputs))
-            self._draw()
-        elif isinstance(event, events.LearningRateDisplayed):
+            self._drawn = False
+        elif isinstance(event, events.LearningRateDisplayed):  # the last word of a displayed iteration
             if self.log.train and self.log.train[-1].iter == event.iter:
                 self.log.train[-1].lr = event.lr
-                self._drawn = False
+            self._draw()
         elif isinstance(event, events.NetTestFinished):
             self.log.tests.setdefault(event.index, []).append(self._row(event.iter, event.loss, event.outputs))
             self._draw()

@@ -79,10 +79,8 @@ def draw_image(axes: Axes, values: Array, *, signed: bool | None = None, colours
     return axes.imshow(shown, cmap=colours, vmin=low, vmax=high, interpolation="antialiased")
 
 
-def add_scale(figure: Figure, axes: Axes, drawn: ScalarMappable, label: str = "") -> None:
-    """Put the scale of colours beside `axes`."""
-    bar: Any = figure.colorbar(drawn, ax=axes, shrink=0.75, aspect=30, pad=0.02)
+def add_scale(figure: Figure, axes: Axes, drawn: ScalarMappable) -> None:
+    """Put the scale of colours beside `axes`, wherever these end once their pixels are square."""
+    bar: Any = figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0.12, 0.03, 0.76)))
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
-    if label:
-        bar.set_label(label, fontsize=8)

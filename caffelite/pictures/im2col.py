@@ -15,7 +15,7 @@ from caffelite.core.kernels.convolution.im2col import tap_table
 from caffelite.core.layer import Layer
 from caffelite.core.layers.im2col import Im2colLayer
 from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
-from caffelite.core.layers.shared.window import Window, window_from_param
+from caffelite.core.layers.shared.window import Window
 from caffelite.core.net.net import Net
 from caffelite.pictures.arrange import as_colours, plain, title
 from caffelite.pictures.figure import Picture, add_scale, draw_image
@@ -92,12 +92,8 @@ def windows_of(net: Net, index: int) -> Windows:
     layer = net.core_layers[index]
     bottom, top = net.bottoms(index)[0], net.tops(index)[0]
     blob_name, blob = top if layer.type == "Deconvolution" else bottom
-    if isinstance(layer, BaseConvolutionLayer):
-        window, (channels, *spatial) = layer.window, layer.image_shape
-    else:
-        assert isinstance(layer, Im2colLayer)
-        channels, *spatial = layer.columns.image_shape
-        window = window_from_param(layer.layer_param.convolution_param, len(spatial))
+    assert isinstance(layer, (BaseConvolutionLayer, Im2colLayer))
+    window, (channels, *spatial) = layer.window, layer.image_shape
     if not 1 <= len(spatial) <= 2:
         raise UsageError(f'layer "{layer.name}" has {len(spatial)} spatial axes; pictures of columns are of 1 or 2')
     missing = 2 - len(spatial)
@@ -133,6 +129,7 @@ def _draw_image(axes: Axes, windows: Windows, chosen: list[int]) -> None:
     else:
         draw_image(axes, values[0], colours="gray" if values[0].any() else "gray_r", signed=False)
     (pad_h, pad_w), (stride_h, stride_w) = windows.window.pad, windows.window.stride
+    axes.set_anchor("W")
     axes.set_facecolor("lightgray")
     axes.set_xlim(-0.5 - pad_w, windows.width - 0.5 + pad_w)
     axes.set_ylim(windows.height - 0.5 + pad_h, -0.5 - pad_h)
@@ -180,6 +177,7 @@ def _draw_counts(figure: Picture, axes: Axes, windows: Windows) -> None:
     drawn.set_clim(0, max(1, int(counts.max())))
     if counts.size <= MOST_NUMBERS:
         _write_numbers(axes, counts)
+    axes.set_anchor("W")
     plain(axes)
     add_scale(figure, axes, drawn)
     title(axes, "col2im: sums for each pixel", f"columns that hold it: {counts.min()} to {counts.max()}")

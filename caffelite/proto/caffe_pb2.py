@@ -7,7 +7,9 @@ where generated Python code is tied to the release that wrote it.
 
 from pathlib import Path
 
+import google.protobuf.text_format  # noqa: F401  (programs use protobuf.text_format without importing it themselves)
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 _PATH = Path(__file__).with_name("caffe.desc")
 
@@ -31,6 +33,9 @@ DESCRIPTOR = _pool.FindFileByName("caffe.proto")
 
 for _name, _descriptor in DESCRIPTOR.message_types_by_name.items():
     globals()[_name] = message_factory.GetMessageClass(_descriptor)
-for _enum in DESCRIPTOR.enum_types_by_name.values():
+    globals()[f"_{_name.upper()}"] = _descriptor  # as protoc's own modules have it
+for _name, _enum in DESCRIPTOR.enum_types_by_name.items():
+    globals()[_name] = EnumTypeWrapper(_enum)
+    globals()[f"_{_name.upper()}"] = _enum
     for _value in _enum.values:
         globals()[_value.name] = _value.number

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from caffelite.cli import live
-from caffelite.core.events import IterationFinished, NetTestFinished, NetTestStarted, Output
+from caffelite.core.events import IterationFinished, NetTestFinished, NetTestStarted, Output, SolvingStarted
 from caffelite.core.kernels.jit.progress import Report
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -66,6 +66,13 @@ def test_the_time_left_is_that_of_the_iterations_left(monkeypatch, begin):
     assert text.endswith(f" images/s  {left} left")
 
 
+def test_a_resumed_run_begins_where_it_stood():
+    progress = Progress()
+    line = live.LiveLine(progress, max_iter=1000, images=64)
+    line(SolvingStarted(900, "tiny", "fixed", 1000))
+    assert progress.shown == [(900, "iteration 900")]
+
+
 def test_the_line_says_what_is_done_now():
     progress = Progress()
     line = live.LiveLine(progress, max_iter=1000, images=64)
@@ -115,7 +122,8 @@ def test_the_live_line_stands_under_whole_log_lines(started_program, program, so
     assert [int(iteration) for iteration in drawn] == sorted(map(int, drawn))
     plain = CONTROLS.sub("\n", shown)
     assert texts(plain) == program(*TRAIN).texts
-    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor is shown again
+    assert shown.count("\x1b[?25l") == 1  # and the cursor shown before a line is drawn: who is killed leaves it so
+    assert "images/s" not in shown[: shown.index("\x1b[?25h", shown.index("\x1b[?25l"))]
 
 
 def test_quiet_keeps_the_live_line_and_the_results(started_program, solver_with, texts):

@@ -28,6 +28,17 @@ COMMANDS = (
     "upgrade weights PATH out",
     "upgrade net net.prototxt PATH",
     "dataset mnist --source=PATH",
+    "time --flagfile=PATH",
+    "convert_imageset ./ net.prototxt PATH",
+    "convert_mnist_data PATH net.prototxt db",
+    "convert_cifar_data PATH . lmdb",
+    "compute_image_mean PATH",
+    "extract_features PATH net.prototxt ip db 1 lmdb",
+    "extract_features net.prototxt PATH ip db 1 lmdb",
+    "parse_log PATH .",
+    "parse_log --gnuplot PATH .",
+    "extract_seconds PATH out",
+    "make-caffe-root PATH",
 )
 FIELDS = {
     "net": SOLVER + 'net: "PATH"',

@@ -30,7 +30,8 @@ def test_hangup_comes_first():
         assert [source(), source(), source()] == [Action.SNAPSHOT, Action.STOP, Action.NONE]
 
 
-def test_a_second_interrupt_stops_at_once():
+def test_a_second_interrupt_stops_at_once(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # back afterwards
     with SignalSource("stop", "snapshot", "stop", print) as source:
         send(signal.SIGINT)
         source()
@@ -104,3 +105,26 @@ def test_an_answer_at_once_while_something_is_compiled():
         assert process.stdout.readline() == "stopping after this iteration; Ctrl-C again stops now\n"
         assert process.stdout.read() == "handlers run\nSIGINT\n"
     assert process.returncode == 0
+
+
+HALF_MADE = """
+import signal, sys
+from caffelite.cli import main, version
+
+class HalfMade:
+    def __del__(self):
+        raise AttributeError("half made")
+
+def interrupted(line):
+    made = HalfMade()
+    signal.raise_signal(signal.SIGINT)
+
+version.write_stdout = interrupted
+sys.argv = ["caffelite", "version"]
+sys.exit(main())
+"""
+
+
+def test_what_an_interrupt_leaves_half_made_writes_no_traceback():
+    done = subprocess.run([sys.executable, "-c", HALF_MADE], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "caffelite: stopped by Ctrl-C\n")

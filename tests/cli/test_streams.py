@@ -82,3 +82,10 @@ def test_in_one_process(monkeypatch, capfd):
         write_stdout("one")
     with pytest.raises(OutputError, match="standard error is closed"):
         require_stderr()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_names_that_the_terminal_has_no_letters_for(shell, encoding):
+    done = shell("example lenet_digits $(printf 'caf\\351')", PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "caf\\udce9/solvers/lenet_digits.prototxt" in done.stdout.splitlines()

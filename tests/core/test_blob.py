@@ -1,5 +1,6 @@
 import copy
 import pickle
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -104,7 +105,10 @@ def test_growing_replaces_both_arrays_by_zeros():
 def test_views_alias_the_storage():
     blob = Blob((2, 2))
     view = blob.data
-    assert view is blob.data
+    assert view is not blob.data and np.shares_memory(view, blob.data)
+    view.shape = (4,)  # of this array object alone
+    assert blob.data.shape == (2, 2)
+    view.shape = (2, 2)
     view[0, 1] = 5
     assert blob.data_storage()[1] == 5
 
@@ -199,3 +203,20 @@ def test_a_blob_like_one_without_a_shape_has_none():
     assert (blob.shape, blob.count) == ((), 0)
     blob.reshape_like(Blob(()))
     assert (blob.shape, blob.count) == ((), 1)
+
+
+def test_text_says_what_it_holds():
+    blob = Blob((2, 2))
+    blob.data[...] = [[0, 1], [-2, 5]]
+    assert repr(blob) == "<Blob 2 2 (4) float32: -2 to 5, mean 1, std 2.55, 25.0% zeros>"
+    assert repr(Blob()) == "<Blob (1) float32>"
+
+
+def test_html_is_a_table_and_takes_no_memory():
+    blob = Blob((2, 2))
+    blob.data[...] = [[0, 1], [-2, 5]]
+    rows = [[cell.text for cell in row] for row in ElementTree.fromstring(blob._repr_html_()).iter("tr")]
+    assert rows[1] == ["data", "1", "2.55", "-2", "5", "25.0%"]
+    assert rows[2][:2] == ["diff", "not made yet"]
+    assert blob._diff is None
+    assert "not made yet" in Blob()._repr_html_()

@@ -2,25 +2,12 @@ import copy
 import pickle
 from collections import OrderedDict
 
-import numpy as np
 import pytest
 
 from caffelite.core.blob import Blob
 from caffelite.core.errors import UnknownNameError
-from caffelite.core.fixed import ByBlob, ByLayer, FixedDict, ParamList, Params
-
-
-def test_a_list_of_parameters_grows_and_keeps_its_blobs():
-    blobs = [Blob((2,)), Blob((3,))]
-    params = ParamList(blobs[:1], "ip")
-    params.append(blobs[1])
-    assert list(params) == blobs
-    for index in (0, -1):
-        with pytest.raises(TypeError, match=rf"write net\.params\['ip'\]\[{index}\]\.data\[\.\.\.\] = values"):
-            params[index] = np.ones(2)
-    with pytest.raises(TypeError, match="a parameter is filled, not replaced"):
-        params[:] = []
-    assert list(params) == blobs
+from caffelite.core.fixed import ByBlob, ByLayer, FixedDict, Params, fixed_property
+from caffelite.core.vectors import BlobVec
 
 
 @pytest.mark.parametrize("kind", [FixedDict, Params])
@@ -37,7 +24,7 @@ def test_a_dict_keeps_its_entries_in_order(kind):
     "copied", [copy.copy, copy.deepcopy, lambda given: given.copy(), lambda given: pickle.loads(pickle.dumps(given))]
 )
 def test_copies_are_plain(copied):
-    made = copied(Params([("a", ParamList([Blob((2,))], "a"))]))
+    made = copied(Params([("a", BlobVec([Blob((2,))], "a"))]))
     assert type(made) is OrderedDict
     assert made["a"][0].shape == (2,)
     made["a"] = 1
@@ -58,3 +45,17 @@ def test_an_unknown_name_is_answered_with_a_near_one_or_some(kind, noun):
     with pytest.raises(KeyError, match=f'^no {noun} "x"$'):
         kind([])["x"]
     assert (given.get("x"), "x" in given, given["pool"]) == (None, False, 2)
+
+
+def test_a_fixed_property_is_computed_once_and_stays():
+    class Thing:
+        @fixed_property
+        def names(self):
+            return ["a"]
+
+    thing = Thing()
+    thing.names.append("b")
+    assert thing.names is thing.names and thing.names == ["a", "b"]
+    with pytest.raises(AttributeError, match="^names of a Thing cannot be replaced$"):
+        thing.names = []
+    assert Thing().names == ["a"]

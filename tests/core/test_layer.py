@@ -253,3 +253,18 @@ def test_files_are_found_as_written_or_beside_the_prototxt(tmp_path, monkeypatch
     assert str(context.find("list.txt")) == "list.txt"
     with pytest.raises(NoSuchFileError):
         context.find("none.txt")
+
+
+def test_text_and_html():
+    layer = make_layer(
+        text_format.Parse('name: "a<b>" type: "Scale" scale_param { bias_term: true }', caffe_pb2.LayerParameter())
+    )
+    assert repr(layer) == '<ScaleLayer "a<b>">'
+    bottom = [Blob((2, 3))]
+    setup_layer(layer, bottom, [Blob()])
+    assert repr(layer) == '<ScaleLayer "a<b>": blobs 3 (3), 3 (3)>'
+    html = layer._repr_html_()
+    assert "<b>a&lt;b&gt;</b> (Scale)" in html
+    assert "bias_term: true" in html
+    assert "a<b>" not in html
+    assert html.count("<tr>") == 3

@@ -67,3 +67,9 @@ def test_a_file_without_a_training_is_refused(tmp_path):
         read_log(tmp_path / "x.log")
     with pytest.raises(DataError, match="File not found"):
         read_log(tmp_path / "y.log")
+
+
+def test_a_log_of_caffes_own(golden_folder):
+    log = read_log(golden_folder / "cli" / "train.log")
+    assert (log.train[0].iter, log.train[0].lr, log.train[0].loss) == (0, 0.1, 1.09861)
+    assert log.tests[0][0].outputs == {"accuracy": 0.0, "loss": 1.09861}

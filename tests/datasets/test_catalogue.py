@@ -3,9 +3,10 @@ import sys
 
 import pytest
 
+from caffelite.core.data.datum import DatumReader
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.errors import UnknownNameError, UsageError
-from caffelite.datasets import DATASETS, command_for, make, make_if_included
+from caffelite.datasets import DATASETS, command_for, make, make_if_included, records_of
 
 
 def test_there_are():
@@ -63,3 +64,20 @@ def test_refuses(tmp_path):
 def test_needs_no_kernels():
     script = "import sys, caffelite.datasets; assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_records_of_what_is_not_there():
+    assert records_of("data/mnist_test_lmdb") == (10000, (1, 28, 28))
+    assert records_of("data/fashion_mnist_train_lmdb") == (60000, (1, 28, 28))
+    assert records_of("data/cifar10_train_lmdb") == (50000, (3, 32, 32))
+    assert records_of("data/mnist_siamese_train_lmdb") == (60000, (2, 28, 28))
+    assert records_of("data/cifar10_mean.binaryproto") is None
+    assert records_of("mnist_test_lmdb") is None
+
+
+def test_records_are_those_of_the_made_databases(tmp_path):
+    for name in ("digits", "digits_siamese"):
+        for path in make(name, tmp_path):
+            reader = LmdbReader(path)
+            shape = DatumReader(str(path)).read(*reader.read(1)[0])[0].shape
+            assert records_of(f"data/{path.name}") == (reader.entries, shape)

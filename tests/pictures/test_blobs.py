@@ -63,6 +63,15 @@ def test_gradients_that_nobody_computed_are_said_to_be_zero(run):
     assert note(run.show("gradients", "c2")).endswith("all are 0: was a backward pass run?")
 
 
+@pytest.mark.parametrize("name", ["x", "c1", "ip"])
+def test_a_picture_keeps_its_values_when_the_net_runs_on(run, name):
+    figure = run.show("activations", name)
+    before = figure._repr_png_()
+    run.forward(x=np.ones((2, 1, 6, 5)))
+    assert figure._repr_png_() == before
+    assert run.show("activations", name)._repr_png_() != before
+
+
 def test_a_blob_that_was_looked_at_stays_filled(run):
     run.show("activations", "c2")
     assert run._blob_list[run.blob_names.index("c2")].pinned

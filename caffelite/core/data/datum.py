@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array
-from caffelite.core.data.image_header import MAX_PIXELS, header_problem
+from caffelite.core.data.image import decode, opencv
 from caffelite.core.errors import DataError, LayerError
 from caffelite.proto import caffe_pb2
 
@@ -23,6 +19,27 @@ def raw_datum(pixels: Array, label: int) -> bytes:
     """Return the record of `pixels`, (C, H, W) uint8, as Caffe's tools write it."""
     channels, height, width = pixels.shape
     datum = caffe_pb2.Datum(channels=channels, height=height, width=width, data=pixels.tobytes(), label=label)
+    return datum.SerializeToString(deterministic=True)
+
+
+def image_datum(image: Array, label: int) -> bytes:
+    """Return the record of an image, (H, W) or (H, W, C) uint8; the record's order is C, H, W."""
+    pixels = image[np.newaxis] if image.ndim == 2 else image.transpose(2, 0, 1)
+    channels, height, width = pixels.shape
+    datum = caffe_pb2.Datum(channels=channels, height=height, width=width, data=pixels.tobytes(), label=label)
+    datum.encoded = False  # Caffe's convert_imageset writes it, too
+    return datum.SerializeToString(deterministic=True)
+
+
+def encoded_datum(data: bytes, label: int) -> bytes:
+    """Return the record of the bytes of an image file."""
+    return caffe_pb2.Datum(data=data, label=label, encoded=True).SerializeToString(deterministic=True)
+
+
+def float_datum(values: Array) -> bytes:
+    """Return the record of float32 values, (C, H, W), without a label."""
+    channels, height, width = values.shape
+    datum = caffe_pb2.Datum(channels=channels, height=height, width=width, float_data=values.ravel().tolist())
     return datum.SerializeToString(deterministic=True)
 
 
@@ -81,20 +98,19 @@ class DatumReader:
         self._said_not_encoded = True  # once, not once per image
 
     def _decoded(self, key: bytes, data: bytes) -> Array:
-        cv2 = _opencv()
+        cv2 = opencv()
         if self._force_color and self._force_gray:
             raise LayerError(
                 "transform_param.force_gray", "true", "cannot set both force_color and force_gray; leave one out"
             )
-        if problem := header_problem(data):
-            raise self._error(key, f"Could not decode datum: {problem}")
         mode = cv2.IMREAD_UNCHANGED
         if self.forces_channels:
             mode = cv2.IMREAD_COLOR if self._force_color else cv2.IMREAD_GRAYSCALE
             mode |= cv2.IMREAD_IGNORE_ORIENTATION  # "unchanged" never turns, and has no room for flags
-        image = _decode(cv2, data, mode)
-        if image is None:
-            raise self._error(key, f"Could not decode datum: its {len(data)} bytes are no image that OpenCV knows")
+        try:
+            image = decode(data, mode)
+        except DataError as err:
+            raise self._error(key, f"Could not decode datum: {err}") from None
         if image.dtype != np.uint8:
             raise self._error(
                 key,
@@ -109,23 +125,3 @@ class DatumReader:
 def _looks_like(size: int, count: int) -> str:
     """Return the number type of which `size` bytes hold `count` numbers; "" if there is none but uint8."""
     return {2 * count: "uint16 or float16", 4 * count: "float32", 8 * count: "float64"}.get(size, "")
-
-
-def _opencv() -> ModuleType:
-    """OpenCV, imported when the first encoded image comes; DataError if it is not installed."""
-    if "cv2" not in sys.modules:  # it looks when it is loaded; for images whose headers are not read here
-        os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
-    try:
-        import cv2
-    except ImportError:
-        raise DataError("encoded images are decoded by OpenCV: pip install 'caffelite[image]'") from None
-    module: ModuleType = cv2
-    return module
-
-
-def _decode(cv2: Any, data: bytes, mode: int) -> Array | None:
-    try:
-        image: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
-    except cv2.error:  # no data at all, or more pixels than OpenCV allows
-        return None
-    return image

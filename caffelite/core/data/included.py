@@ -5,7 +5,14 @@ core/ does not import what is built on it, so the package tells core/ whom to as
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Records(NamedTuple):
+    """What is known of a database before it is there: how many images, each of shape (C, H, W)."""
+
+    images: int
+    shape: tuple[int, ...]
 
 
 class Maker(Protocol):
@@ -16,6 +23,9 @@ class Maker(Protocol):
 
     def command_for(self, source: str) -> str:
         """Return the command that makes the database at path `source`; "" if none does."""
+
+    def records_of(self, source: str) -> Records | None:
+        """Return what the database at path `source` holds, whether it is there or not; None if that is not known."""
 
 
 _makers: list[Maker] = []
@@ -34,3 +44,8 @@ def make_if_included(source: str) -> bool:
 def command_for(source: str) -> str:
     """Return the command that makes the database at path `source`; "" if nobody knows one."""
     return next(filter(None, (maker.command_for(source) for maker in _makers)), "")
+
+
+def records_of(source: str) -> Records | None:
+    """Return what the database at path `source` holds, whether it is there or not; None if nobody knows."""
+    return next(filter(None, (maker.records_of(source) for maker in _makers)), None)

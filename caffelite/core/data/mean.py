@@ -7,7 +7,9 @@ from pathlib import Path
 from caffelite.core.blob import Array
 from caffelite.core.blob_proto import read_blob_file
 from caffelite.core.errors import WeightsError
+from caffelite.core.weights.atomic import replacing
 from caffelite.core.weights.hdf5 import is_hdf5, opened
+from caffelite.proto import caffe_pb2
 
 
 def read_mean(path: Path) -> Array:
@@ -27,3 +29,11 @@ def _read_hdf5(path: Path) -> Array:
             raise WeightsError(f"an HDF5 mean file holds one dataset, this one has {len(names)}")
         blob = file.stored(file.dataset(file.root, names[0]), names[0])
         return blob.data.reshape((1, *blob.shape) if len(blob.shape) == 3 else blob.shape)
+
+
+def write_mean(path: Path, mean: Array) -> None:
+    """Write the mean, (C, H, W), as compute_image_mean does; WeightsError if it cannot be written."""
+    channels, height, width = mean.shape
+    proto = caffe_pb2.BlobProto(num=1, channels=channels, height=height, width=width, data=mean.ravel())
+    with replacing(path) as file:
+        file.write(proto.SerializeToString(deterministic=True))

@@ -18,4 +18,5 @@ class AbsValLayer(NeuronLayer):
     """
 
     messages = ()
+    formula = "y = |x|"
     function = AbsVal()

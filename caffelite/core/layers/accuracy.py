@@ -25,6 +25,10 @@ class AccuracyLayer(Layer):
     """
 
     messages = ("accuracy_param",)
+    formula = (
+        "y = share of the {layer.outer} x {layer.inner} positions at which fewer than {accuracy_param.top_k} "
+        "of the other classes (of {layer.classes}) score at least as high as the label bottom[1]"
+    )
     exact_num_bottom_blobs = 2
     min_top_blobs = 1
     max_top_blobs = 2

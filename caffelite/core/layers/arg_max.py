@@ -23,6 +23,7 @@ class ArgMaxLayer(Layer):
     """
 
     messages = ("argmax_param",)
+    formula = "y = places of the {argmax_param.top_k} largest of {layer.around[1]} values, the largest first"
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
     has_backward = False

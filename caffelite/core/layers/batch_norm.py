@@ -34,6 +34,15 @@ class BatchNormLayer(Layer):
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, which depends on whose statistics are taken."""
+        eps, each = self.layer_param.batch_norm_param.eps, self._around[0] * self._around[2]
+        whose = "blobs[0] / blobs[2] and blobs[1] / blobs[2]" if self.use_global_stats else f"those of {each} values"
+        return (
+            f"y[n, c, i] = (x[n, c, i] - mean[c]) / sqrt(variance[c] + {eps:g}), c < {self.channels}; "
+            f"mean and variance are {whose}"
+        )
+
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read batch_norm_param; make the running sums."""
         param = self.layer_param.batch_norm_param

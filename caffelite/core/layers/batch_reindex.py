@@ -24,6 +24,7 @@ class BatchReindexLayer(Layer):
     """
 
     messages = ()
+    formula = "y[k] = x[bottom[1][k]], k < {top[0].shape[0]}"
     exact_num_bottom_blobs = 2
     exact_num_top_blobs = 1
 

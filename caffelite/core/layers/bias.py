@@ -21,6 +21,10 @@ class BiasLayer(Layer):
     """
 
     messages = ("bias_param",)
+    formula = (
+        "y[i, s, j] = x[i, s, j] + b[s], s < {layer._around[1]}; i < {layer._around[0]} before, j < "
+        "{layer._around[2]} behind"
+    )
     handles_in_place = True
     min_bottom_blobs = 1
     max_bottom_blobs = 2

@@ -16,4 +16,5 @@ class BNLLLayer(NeuronLayer):
     """
 
     messages = ()
+    formula = "y = log(1 + e^x)"
     function = BNLL()

@@ -19,6 +19,7 @@ class ClipLayer(NeuronLayer):
     """
 
     messages = ("clip_param",)
+    formula = "y = min(max(x, {clip_param.min:g}), {clip_param.max:g})"
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read the bounds."""

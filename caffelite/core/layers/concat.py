@@ -61,6 +61,11 @@ class ConcatLayer(Layer):
             yield index, start, size
             start += size
 
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the sizes that are joined."""
+        sizes = " + ".join(str(blob.shape[self.axis]) for blob in bottom)
+        return f"y = the bottoms one after the other along axis {self.axis}: {sizes} = {top[0].shape[self.axis]}"
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Copy the bottoms into the top."""
         runs, step = top[0].count_between(0, self.axis), top[0].count_between(self.axis)

@@ -24,6 +24,12 @@ class ContrastiveLossLayer(LossLayer):
     """
 
     messages = ("contrastive_loss_param",)
+    formula = (
+        "y = sum over n < {bottom[0].shape[0]} of d^2 of similar pairs, "
+        "max({contrastive_loss_param.margin:g} - d, 0)^2 of others (legacy_version "
+        "{contrastive_loss_param.legacy_version}: max(margin - d^2, 0)), divided by 2 * "
+        "{bottom[0].shape[0]}; d = |bottom[0][n] - bottom[1][n]|"
+    )
     exact_num_bottom_blobs = 3
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:

@@ -2,6 +2,7 @@
 
 from caffelite.core.layer import Blobs, register_layer
 from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
+from caffelite.core.layers.shared.window import words_of
 
 
 @register_layer("Convolution")
@@ -18,6 +19,19 @@ class ConvolutionLayer(BaseConvolutionLayer):
     """
 
     messages = ("convolution_param",)
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the numbers of the window."""
+        words, channels = words_of(self.window), self.conv_in_channels // self.group
+        of_group = self.num_output // self.group
+        start = "k" if of_group == 1 else f"(k // {of_group})"
+        first = "c" if self.group == 1 else f"{channels} * {start} + c"
+        places, taps, pixels = (", ".join(names) for names in (words.outputs, words.taps, words.inputs))
+        return (
+            f"y[n, k, {places}] = {'b[k] + ' if self.bias_term else ''}"
+            f"sum over c < {channels}, {', '.join(words.bounds)} of w[k, c, {taps}] * x[n, {first}, {pixels}], "
+            f"k < {self.num_output}"
+        ).replace(", ]", "]")
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the tops' data."""

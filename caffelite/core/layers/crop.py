@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar, shape_string
-from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layer import Blobs, Layer, Reach, register_layer
 
 
 @register_layer("Crop")
@@ -55,6 +57,19 @@ class CropLayer(Layer):
                 "crop_param.offset", f"given {len(offsets)} times", f"give 1 for all, or one for each of {axes} axes"
             )
         return offsets * axes if len(offsets) == 1 else offsets
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the part's bounds."""
+        bounds = (":" if part.start is None else f"{part.start}:{part.stop}" for part in self._part)
+        return f"y = x[{', '.join(bounds)}]"
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Return the pixel itself; of bottom[1] nothing is read but the shape."""
+        return (
+            Reach((1,) * len(bottom[0].shape[2:]), (Fraction(1),) * len(bottom[0].shape[2:]))
+            if bottom_index == 0
+            else None
+        )
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Copy the part."""

@@ -32,6 +32,10 @@ class DataLayer(PrefetchingLayer):
     """
 
     messages = ("data_param", "transform_param")
+    formula = (
+        "y = (record - mean) * {transform_param.scale:g}, cropped and mirrored as transform_param says; "
+        "{data_param.batch_size} records of {data_param.source} in each pass"
+    )
     not_read = {
         "data_param.scale": "write transform_param.scale",
         "data_param.mean_file": "write transform_param.mean_file",
@@ -46,7 +50,7 @@ class DataLayer(PrefetchingLayer):
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Open the database and shape the tops by its first record; reading ahead begins with the first forward."""
         param = self.layer_param.data_param
-        _check(param)
+        check_data_param(param)
         self.batches_ahead = param.prefetch
         self._transformer = transformer_of(self)
         share = (self.context.solver_rank, self.context.solver_count) if self.phase == caffe_pb2.TRAIN else (0, 1)
@@ -74,7 +78,8 @@ class DataLayer(PrefetchingLayer):
         super().set_state(state)
 
 
-def _check(param: caffe_pb2.DataParameter) -> None:
+def check_data_param(param: caffe_pb2.DataParameter) -> None:
+    """Raise LayerError for a backend or number that cannot be used, whether the database is there or not."""
     if param.backend != caffe_pb2.DataParameter.LMDB:
         given = "LEVELDB" if param.HasField("backend") else "LEVELDB (Caffe's default)"
         raise LayerError(

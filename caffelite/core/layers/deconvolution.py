@@ -2,6 +2,7 @@
 
 from caffelite.core.layer import Blobs, register_layer
 from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
+from caffelite.core.layers.shared.window import words_of
 
 
 @register_layer("Deconvolution")
@@ -20,6 +21,25 @@ class DeconvolutionLayer(BaseConvolutionLayer):
 
     messages = ("convolution_param",)
     reverse_dimensions = True
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the numbers of the window."""
+        words, channels = words_of(self.window), self.channels // self.group
+        of_group = self.num_output // self.group
+        start, kernel = ("k", "0") if of_group == 1 else (f"(k // {of_group})", f"k % {of_group}")
+        first, kernel = ("c", "k") if self.group == 1 else (f"{channels} * {start} + c", kernel)
+        places, taps = (", ".join(names) for names in (words.outputs, words.taps))
+        pixels = [f"{name} = {read}" for name, read in zip(self._pixels(), words.inputs, strict=True)]
+        return (
+            f"y[n, k, {', '.join(self._pixels())}] = {'b[k] + ' if self.bias_term else ''}"
+            f"sum over c < {channels}, {', '.join(words.bounds)} of w[{first}, {kernel}, {taps}] * "
+            f"x[n, {first}, {places}] where {', '.join(pixels)}; k < {self.num_output}"
+        ).replace(", ]", "]")
+
+    def _pixels(self) -> list[str]:
+        """Return names for the pixels of the top, one for each spatial axis."""
+        axes = range(len(self.window.kernel))
+        return ["h", "w"] if len(axes) == 2 else [f"d{axis + 1}" for axis in axes]
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the tops' data."""

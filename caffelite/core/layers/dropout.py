@@ -19,6 +19,7 @@ class DropoutLayer(Layer):
     """
 
     messages = ("dropout_param",)
+    formula = "y = x / (1 - {layer.dropout_ratio:g}), or 0 with probability {layer.dropout_ratio:g}; in TEST y = x"
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1

@@ -27,6 +27,7 @@ class DummyDataLayer(Layer):
     """
 
     messages = ("dummy_data_param",)
+    formula = "y = what the data_filler of each top makes, made-up values"
     exact_num_bottom_blobs = 0
     min_top_blobs = 1
     has_backward = False

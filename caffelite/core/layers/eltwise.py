@@ -78,6 +78,10 @@ class EltwiseSumLayer(_EltwiseLayer):
                 f"Eltwise Layer takes one coefficient per bottom blob, here {len(bottom)}, or none",
             )
 
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the coefficients."""
+        return "y = " + " + ".join(f"{coeff:g} * bottom[{index}]" for index, coeff in enumerate(self.coeff))
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top, adding in the order of the bottoms."""
         values, out = self.keep(bottom), top[0].data
@@ -101,6 +105,7 @@ class EltwiseProdLayer(_EltwiseLayer):
     """
 
     messages = ("eltwise_param",)
+    formula = "y = bottom[0] * bottom[1] * ..., of all bottoms at the same place"
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Refuse coefficients."""
@@ -148,6 +153,7 @@ class EltwiseMaxLayer(_EltwiseLayer):
     """
 
     messages = ("eltwise_param",)
+    formula = "y = largest of the values at the same place of the bottoms"
     not_read = {
         "eltwise_param.coeff": "it is for operation: SUM",
         "eltwise_param.stable_prod_grad": "it is for operation: PROD",
@@ -156,7 +162,7 @@ class EltwiseMaxLayer(_EltwiseLayer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Make room for the winners."""
         super().reshape(bottom, top)
-        self.winner = np.empty(bottom[0].shape, np.int32)
+        self.winner = np.full(bottom[0].shape, -1, np.int32)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""

@@ -16,6 +16,7 @@ class ELULayer(NeuronLayer):
     """
 
     messages = ("elu_param",)
+    formula = "y = x where x > 0, else {elu_param.alpha:g} * (e^x - 1)"
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read alpha."""

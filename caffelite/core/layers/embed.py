@@ -24,6 +24,10 @@ class EmbedLayer(Layer):
     """
 
     messages = ("embed_param",)
+    formula = (
+        "y[i] = w[x[i]] (+ b): row x[i] of a table of {embed_param.input_dim} rows of "
+        "{embed_param.num_output} values; bias_term: {embed_param.bias_term}"
+    )
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

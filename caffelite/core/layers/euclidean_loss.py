@@ -21,6 +21,7 @@ class EuclideanLossLayer(LossLayer):
     """
 
     messages = ()
+    formula = "y = sum of (bottom[0] - bottom[1])^2 over {bottom[0].count} values / (2 * {bottom[0].shape[0]})"
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check that the bottoms have equal counts; keep room for their difference."""

@@ -20,6 +20,7 @@ class ExpLayer(NeuronLayer):
     """
 
     messages = ("exp_param",)
+    formula = "y = base^({exp_param.shift:g} + {exp_param.scale:g} * x), base {exp_param.base:g} (-1: e)"
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read base, scale and shift."""

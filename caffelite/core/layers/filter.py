@@ -23,6 +23,7 @@ class FilterLayer(Layer):
     """
 
     messages = ()
+    formula = "y[i] = the items of each bottom whose selector (the last bottom) is not 0, in their order"
     min_bottom_blobs = 2
     min_top_blobs = 1
     reshape_every_pass = True

@@ -25,6 +25,10 @@ class HingeLossLayer(LossLayer):
     """
 
     messages = ("hinge_loss_param",)
+    formula = (
+        "y = sum of max(0, 1 - x) at the labels and max(0, 1 + x) elsewhere (norm: L2 squares them; norm is "
+        "{hinge_loss_param.norm}, 1: L1, 2: L2) / {bottom[0].shape[0]}"
+    )
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check the number of labels; make room for the margins."""

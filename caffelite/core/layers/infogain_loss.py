@@ -35,6 +35,10 @@ class InfogainLossLayer(LossLayer):
     """
 
     messages = ("infogain_loss_param", "loss_param")
+    formula = (
+        "p = softmax of x over {layer.classes} classes; y = sum over {layer.outer} x {layer.inner} positions "
+        "of -sum over l of H[label, l] * log(p[l]), divided by the normalizer"
+    )
     exact_num_bottom_blobs = None  # type: ignore[assignment]
     min_bottom_blobs = 2
     max_bottom_blobs = 3
@@ -125,7 +129,7 @@ class InfogainLossLayer(LossLayer):
         if propagate_down[0]:
             labels, _ = self._labels(bottom)
             diff = bottom[0].diff.reshape(self.prob.shape)
-            scale = self.loss_weight(top) / self.divisor
+            scale = self.gradient_scale(top)
             kernels.infogain_backward(self.prob.data, labels, self._matrix(bottom), scale, diff)
 
     def allow_force_backward(self, bottom_index: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels.inner_product import PRODUCTS
-from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
+from caffelite.core.layer import WHOLE, Blobs, BlobSpec, Layer, Product, Reach, register_layer
 
 
 @register_layer("InnerProduct")
@@ -20,6 +20,8 @@ class InnerProductLayer(Layer):
     """
 
     messages = ("inner_product_param",)
+    formula = "y[n, k] = sum over i < {layer.item_count} of w[k, i] * x[n, i] (+ b[k]), k < {layer.num_output}"
+    no_columns = "its matrix is the bottom itself, blob.data.reshape(items, -1), a row for each item"
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 
@@ -55,6 +57,19 @@ class InnerProductLayer(Layer):
     def multiply_adds(self, bottom: Blobs, top: Blobs) -> int:
         """Return each weight once for each item."""
         return self._bottom_shape[0] * self.blobs[0].count
+
+    def matrix_products(self, bottom: Blobs, top: Blobs) -> list[Product]:
+        """Return top = bottom x weight, and the gradients of weight and bottom."""
+        (items, size), outputs = self._bottom_shape, self.num_output
+        return [
+            Product("top", "bottom", (items, size), "weight^T", (size, outputs), is_forward=True),
+            Product("weight gradient", "top gradient^T", (outputs, items), "bottom", (items, size)),
+            Product("bottom gradient", "top gradient", (items, outputs), "weight", (outputs, size)),
+        ]
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Say that all of an image is read, if the weights go over its spatial axes."""
+        return WHOLE if self.axis <= 1 else None
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Compute top = bottom x weight + bias."""

@@ -16,6 +16,7 @@ class InputLayer(Layer):
     """
 
     messages = ("input_param",)
+    formula = "y = what the user writes into the blob"
     exact_num_bottom_blobs = 0
     min_top_blobs = 1
     is_input = True

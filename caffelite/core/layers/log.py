@@ -20,6 +20,7 @@ class LogLayer(NeuronLayer):
     """
 
     messages = ("log_param",)
+    formula = "y = log({log_param.shift:g} + {log_param.scale:g} * x) to base {log_param.base:g} (-1: e)"
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read base, scale and shift."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import lrn as kernels
-from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layer import Blobs, Layer, Reach, register_layer
 from caffelite.core.layers.shared.kept_bottom import KeptBottom
 from caffelite.proto import caffe_pb2
 
@@ -66,6 +68,10 @@ class LRNAcrossLayer(_LRNLayer):
     """
 
     messages = ("lrn_param",)
+    formula = (
+        "y[c] = x[c] / s^{lrn_param.beta:g}, s = {lrn_param.k:g} + {lrn_param.alpha:g} / "
+        "{lrn_param.local_size} * sum of x[k]^2 over the {lrn_param.local_size} channels k around c"
+    )
 
     def normalize(self, values: Array, out: Array) -> None:
         """Fill scale and `out`."""
@@ -94,9 +100,17 @@ class LRNWithinLayer(_LRNLayer):
     """
 
     messages = ("lrn_param",)
+    formula = (
+        "y = x / s^{lrn_param.beta:g}, s = 1 + {lrn_param.alpha:g} / {lrn_param.local_size}^2 * sum of x^2 "
+        "over the {lrn_param.local_size} x {lrn_param.local_size} pixels around"
+    )
     not_read = {
         "lrn_param.k": "it is for norm_region: ACROSS_CHANNELS; WITHIN_CHANNEL takes 1, as in Caffe",
     }
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
+        """Return the square around each pixel."""
+        return Reach((self.local_size,) * 2, (Fraction(1),) * 2)
 
     def normalize(self, values: Array, out: Array) -> None:
         """Fill scale and `out`."""

@@ -33,6 +33,12 @@ class LSTMLayer(RecurrentLayer):
     """
 
     messages = ("recurrent_param",)
+    formula = (
+        "i, f, o = sigmoid and g = tanh of W_xc x_t + b_c + W_hc (cont_t * h_(t-1)); "
+        "c_t = cont_t * f * c_(t-1) + i * g, "
+        "y_t = h_t = o * tanh(c_t); {layer.sizes.time_steps} steps of {layer.sizes.streams} streams, x_t of "
+        "{layer.sizes.item_count} values, h_t of {layer.num_output}"
+    )
     num_gates = 4
     names = InnerNames(
         states=("h", "c"),

@@ -23,6 +23,10 @@ class LSTMUnitLayer(Layer):
     """
 
     messages = ()
+    formula = (
+        "c = cont * sigmoid(f) * c' + sigmoid(i) * tanh(g), h = sigmoid(o) * tanh(c), of "
+        "{bottom[0].shape[2]} cells in {bottom[0].shape[1]} streams"
+    )
     exact_num_bottom_blobs = 3
     exact_num_top_blobs = 2
 

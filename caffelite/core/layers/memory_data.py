@@ -36,6 +36,7 @@ class MemoryDataLayer(Layer):
     """
 
     messages = ("memory_data_param", "transform_param")
+    formula = "y = the next {memory_data_param.batch_size} items of the arrays given to it"
     not_read = {
         "transform_param.force_color": "it is for encoded images, of Data layers",
         "transform_param.force_gray": "it is for encoded images, of Data layers",

@@ -29,6 +29,7 @@ class MultinomialLogisticLossLayer(LossLayer):
     """
 
     messages = ()
+    formula = "y = sum over n < {bottom[0].shape[0]} of -log(x[n, label[n]]) / {bottom[0].shape[0]}"
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check that there is one label an item."""

@@ -25,6 +25,10 @@ class MVNLayer(Layer):
     """
 
     messages = ("mvn_param",)
+    formula = (
+        "y = (x - mean) / (deviation + {mvn_param.eps:g}), of {layer._around[1]} groups of "
+        "{layer._around[2]} values; normalize_variance: {mvn_param.normalize_variance}"
+    )
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1

@@ -17,6 +17,7 @@ class ParameterLayer(Layer):
     """
 
     messages = ("parameter_param",)
+    formula = "y = w, a learned blob"
     exact_num_bottom_blobs = 0
     exact_num_top_blobs = 1
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import pooling as kernels
-from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window
+from caffelite.core.layer import Blobs, Layer, Reach, register_layer
+from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window, reach_of_windows, words_of_windows
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.PoolingParameter
@@ -27,16 +28,21 @@ class MaxPoolingLayer(Layer):
     """
 
     messages = ("pooling_param",)
+    no_columns = "it works on the windows of each channel by themselves"
     exact_num_bottom_blobs = 1
     min_top_blobs = 1
     max_top_blobs = 2
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the numbers of the window."""
+        return formula_of_windows("max over", self.window)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the tops; make room for the places."""
         self.window, shape = windows_of(self.layer_param.pooling_param, bottom)
         for blob in top:
             blob.reshape(*shape)
-        self.argmax = np.empty(shape, np.int32)
+        self.argmax = np.full(shape, -1, np.int32)  # no pixel, should a pass back come before the first pass forward
 
     def gradient_reads_tops(self) -> tuple[int, ...]:
         """Say that the places of the largest values are read from top[1], as in Caffe."""
@@ -46,17 +52,30 @@ class MaxPoolingLayer(Layer):
         """Return the size of the places."""
         return self.argmax.nbytes
 
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
+        """Return the window."""
+        return reach_of_windows(self.layer_param.pooling_param, self.window)
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the tops."""
         kernels.max_pool_forward(bottom[0].data, self.window, top[0].data, self.argmax)
         if len(top) == 2:
             top[1].data[...] = self.argmax
 
+    def _take_places(self, places: Array, bottom: Blob) -> None:
+        """Take the places of the largest values; LayerError if one of them lies outside the image."""
+        pixels = bottom.count_between(2)
+        wrong = ~((places >= -1) & (places < pixels))
+        if wrong.any():
+            value = f"{places[wrong][0]:g}"
+            raise LayerError("top[1]", value, f"it holds places of pixels, 0 to {pixels - 1}, or -1 for none")
+        self.argmax[...] = places
+
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Send each gradient to the pixel that was largest; overlapping windows add up."""
         if propagate_down[0]:
             if len(top) == 2:  # as Caffe: the user may have changed the places
-                self.argmax[...] = top[1].data
+                self._take_places(top[1].data, bottom[0])
             kernels.max_pool_backward(top[0].diff, self.argmax, bottom[0].diff)
 
 
@@ -71,13 +90,22 @@ class AvePoolingLayer(Layer):
     """
 
     messages = ("pooling_param",)
+    no_columns = "it works on the windows of each channel by themselves"
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the numbers of the window."""
+        return formula_of_windows("mean over", self.window, "padding counting as 0")
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top."""
         self.window, shape = windows_of(self.layer_param.pooling_param, bottom)
         top[0].reshape(*shape)
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
+        """Return the window."""
+        return reach_of_windows(self.layer_param.pooling_param, self.window)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
@@ -98,3 +126,10 @@ def windows_of(param: Param, bottom: Blobs) -> tuple[kernels.Window, tuple[int, 
     num, channels, height, width = bottom[0].shape
     window = pooling_window(param, height, width)
     return window, (num, channels, *pooled_shape(param, window, height, width))
+
+
+def formula_of_windows(what: str, window: kernels.Window, outside: str = "pixels outside left out") -> str:
+    """Return the formula of a pooling layer that makes `what` of each window."""
+    words = words_of_windows(window)
+    bounds, pixels = ", ".join(words.bounds), ", ".join(words.inputs)
+    return f"y[n, c, p, q] = {what} {bounds} of x[n, c, {pixels}], {outside}"

@@ -26,6 +26,7 @@ class PowerLayer(NeuronLayer):
     """
 
     messages = ("power_param",)
+    formula = "y = ({power_param.shift:g} + {power_param.scale:g} * x)^{power_param.power:g}"
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read power, scale and shift."""

@@ -22,6 +22,10 @@ class PReLULayer(Layer):
     """
 
     messages = ("prelu_param",)
+    formula = (
+        "y = x where x > 0, else a[c] * x; {layer.blobs[0].count} slopes a, channel_shared: "
+        "{prelu_param.channel_shared}"
+    )
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1

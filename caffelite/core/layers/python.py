@@ -16,9 +16,11 @@ import numpy as np
 
 from caffelite import python_layer
 from caffelite.as_caffe import install_unless_real
+from caffelite.core import ranks
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Blobs, Layer, State, TopMemory, register_layer
 from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.vectors import BoolVec, RawBlobVec
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
@@ -51,6 +53,7 @@ class PythonLayer(Layer):
     """
 
     messages = ("python_param",)
+    formula = "y = what forward of {python_param.module}.{python_param.layer} makes of the bottoms"
     not_read = {
         "python_param.share_in_parallel": "solvers of one net share no layers",
     }
@@ -66,6 +69,13 @@ class PythonLayer(Layer):
                 "this net was loaded without Python layers, since they run any code their module holds; leave out "
                 "python_layers=False or --no-python-layers if you trust it",
             )
+        if self.phase == caffe_pb2.TRAIN and self.context.solver_count > 1 and not ranks.is_multiprocess():
+            raise LayerError(
+                "type",
+                '"Python"',
+                f"{self.context.solver_count} solvers train together, and Python layers need a process for each: call "
+                "caffelite.set_multiprocess(True) if it is so",
+            )
         for blob in (*bottom, *top):
             blob.pinned = True  # user code may read any of them
         param = self.layer_param.python_param
@@ -73,7 +83,7 @@ class PythonLayer(Layer):
         python_layer.prepare(self.user_layer, param.param_str, self.phase, self.blobs, self.dtype)
         self.blobs = self.user_layer.blobs
         self.user_layer.blobs.layer_name = self.name
-        self._call("setup", bottom, top)
+        self._call("setup", RawBlobVec(bottom), RawBlobVec(top))
 
     @property
     def exposed(self) -> Any:
@@ -128,8 +138,8 @@ class PythonLayer(Layer):
     def _made(self, layer_class: Callable[[caffe_pb2.LayerParameter], Any]) -> python_layer.Layer:
         param = caffe_pb2.LayerParameter()
         param.CopyFrom(self.layer_param)
-        made = self._noted("__init__", lambda: layer_class(param))
-        if not isinstance(made, python_layer.Layer):
+        made: python_layer.Layer = self._noted("__init__", lambda: layer_class(param))
+        if not issubclass(type(made), python_layer.Layer):  # isinstance says so of built-in layers, too
             raise self._no_layer(sys.modules[self.layer_param.python_param.module])
         return made
 
@@ -170,7 +180,7 @@ class PythonLayer(Layer):
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Let the user's object shape the tops; LayerError for one that it leaves without a shape."""
-        self._call("reshape", bottom, top)
+        self._call("reshape", RawBlobVec(bottom), RawBlobVec(top))
         for index, blob in enumerate(top):
             if not blob.count and not blob.shape:
                 raise LayerError(
@@ -189,11 +199,11 @@ class PythonLayer(Layer):
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Let the user's object fill the tops."""
-        self._call("forward", bottom, top)
+        self._call("forward", RawBlobVec(bottom), RawBlobVec(top))
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Let the user's object compute gradients."""
-        self._call("backward", top, list(propagate_down), bottom)
+        self._call("backward", RawBlobVec(top), BoolVec(propagate_down), RawBlobVec(bottom))
 
     def get_state(self) -> State:
         """Return what the user's get_state returns, if there is one; LayerError for what no snapshot can hold."""

@@ -41,6 +41,13 @@ class ReductionLayer(Layer):
         self.coeff = param.coeff / max(self.rows[1], 1) if self.operation == ReductionParameter.MEAN else param.coeff
         top[0].reshape(*shape[:axis])
 
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, which depends on the operation."""
+        value = {ReductionParameter.ASUM: "|x[n, i]|", ReductionParameter.SUMSQ: "x[n, i]^2"}.get(
+            self.operation, "x[n, i]"
+        )
+        return f"y[n] = {self.coeff:g} * sum over i < {self.rows[1]} of {value}, n < {self.rows[0]}"
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         sums = row_sums(bottom[0].data.reshape(self.rows), KINDS[self.operation])

@@ -18,6 +18,7 @@ class ReLULayer(Layer):
     """
 
     messages = ("relu_param",)
+    formula = "y = x where x > 0, else {relu_param.negative_slope:g} * x"
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1

@@ -23,6 +23,7 @@ class ReshapeLayer(Layer):
     """
 
     messages = ("reshape_param",)
+    formula = "y = x, its values in the shape {top[0].shape}"
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1

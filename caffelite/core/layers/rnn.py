@@ -8,7 +8,7 @@ import numpy as np
 
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.kernels import neuron_functions
-from caffelite.core.layer import BlobSpec, register_layer
+from caffelite.core.layer import Blobs, BlobSpec, Product, register_layer
 from caffelite.core.layers.shared.recurrent import RecurrentLayer
 from caffelite.core.layers.shared.recurrent_log import InnerNames, Line
 
@@ -35,6 +35,11 @@ class RNNLayer(RecurrentLayer):
     """
 
     messages = ("recurrent_param",)
+    formula = (
+        "h_t = tanh(W_xh x_t + b_h + W_hh (cont_t * h_(t-1))), y_t = tanh(W_ho h_t + b_o); "
+        "{layer.sizes.time_steps} steps "
+        "of {layer.sizes.streams} streams, x_t of {layer.sizes.item_count} values, h_t of {layer.num_output}"
+    )
     num_gates = 1
     names = InnerNames(
         states=("h",),
@@ -44,6 +49,17 @@ class RNNLayer(RecurrentLayer):
         total_top="h_neuron_input_{t}",
         step="h_neuron_{t}",
     )
+
+    def matrix_products(self, bottom: Blobs, top: Blobs) -> list[Product]:
+        """Return those of all recurrent layers, and those with W_ho."""
+        rows, size = self.sizes.time_steps * self.sizes.streams, self.num_output
+        square = (size, size)
+        return [
+            *super().matrix_products(bottom, top),
+            Product("output before tanh", "h", (rows, size), "W_ho^T", square, is_forward=True),
+            Product("gradient of W_ho", "output gradient^T", (size, rows), "h", (rows, size)),
+            Product("gradient of h", "output gradient", (rows, size), "W_ho", square),
+        ]
 
     def output_specs(self) -> list[BlobSpec]:
         """Return W_ho and b_o."""

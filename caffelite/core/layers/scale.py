@@ -25,6 +25,10 @@ class ScaleLayer(Layer):
     """
 
     messages = ("scale_param",)
+    formula = (
+        "y[i, s, j] = a[s] * x[i, s, j] (+ b[s]), s < {layer._around[1]}; i < {layer._around[0]} before, j < "
+        "{layer._around[2]} behind; bias_term: {scale_param.bias_term}"
+    )
     handles_in_place = True
     min_bottom_blobs = 1
     max_bottom_blobs = 2

@@ -15,5 +15,6 @@ class SigmoidLayer(NeuronLayer):
     """
 
     messages = ("sigmoid_param",)
+    formula = "y = 1 / (1 + e^-x)"
     function = Sigmoid()
     slope_from_top = True

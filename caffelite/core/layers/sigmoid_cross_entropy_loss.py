@@ -29,6 +29,10 @@ class SigmoidCrossEntropyLossLayer(LossLayer):
     """
 
     messages = ("loss_param",)
+    formula = (
+        "p = 1 / (1 + e^-x); y = sum over {bottom[0].count} values of -t * log(p) - (1 - t) * log(1 - p), "
+        "divided by the normalizer"
+    )
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read loss_param."""
@@ -74,5 +78,5 @@ class SigmoidCrossEntropyLossLayer(LossLayer):
         """Overwrite the scores' gradient with sigmoid(x) - t, divided as the last loss."""
         self.refuse_label_gradient(propagate_down)
         if propagate_down[0]:
-            scale = self.loss_weight(top) / self.divisor
+            scale = self.gradient_scale(top)
             kernels.loss_backward(bottom[0].data, bottom[1].data, self.ignore_label, scale, bottom[0].diff)

@@ -13,6 +13,7 @@ class SilenceLayer(Layer):
     """
 
     messages = ()
+    formula = "nothing is computed; the gradients of the bottoms are 0"
     min_bottom_blobs = 1
     exact_num_top_blobs = 0
 

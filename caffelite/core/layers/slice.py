@@ -80,6 +80,11 @@ class SliceLayer(Layer):
             yield blob, start, size
             start += size
 
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the sizes of the parts."""
+        sizes = " + ".join(str(blob.shape[self.axis]) for blob in top)
+        return f"y = the parts of x along axis {self.axis}, one for each top: {bottom[0].shape[self.axis]} = {sizes}"
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Copy the parts into the tops."""
         outer, step = bottom[0].count_between(0, self.axis), bottom[0].count_between(self.axis)

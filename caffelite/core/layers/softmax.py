@@ -16,6 +16,10 @@ class SoftmaxLayer(Layer):
     """
 
     messages = ("softmax_param",)
+    formula = (
+        "y[c] = e^(x[c] - max x) / sum over k < {layer.around[1]} of e^(x[k] - max x), at {layer.around[0]} "
+        "x {layer.around[2]} positions"
+    )
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1

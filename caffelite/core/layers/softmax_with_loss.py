@@ -30,6 +30,10 @@ class SoftmaxWithLossLayer(LossLayer):
     """
 
     messages = ("loss_param", "softmax_param")
+    formula = (
+        "p = softmax of x over {layer.classes} classes; y = sum over {layer.outer} x {layer.inner} positions "
+        "of -log(p[label]), divided by the normalizer"
+    )
     exact_num_top_blobs: ClassVar[int | None] = None
     min_top_blobs = 1
     max_top_blobs = 2
@@ -83,5 +87,5 @@ class SoftmaxWithLossLayer(LossLayer):
         if propagate_down[0]:
             prob = self.prob.data
             diff = bottom[0].diff.reshape(prob.shape)
-            scale = self.loss_weight(top) / self.divisor
+            scale = self.gradient_scale(top)
             kernels.softmax_loss_backward(prob, bottom[1].data, self.ignore_label, scale, diff)

@@ -17,6 +17,7 @@ class SplitLayer(Layer):
     """
 
     messages = ()
+    formula = "y = x, once for each top; gradients add up"
     handles_in_place = True
     exact_num_bottom_blobs = 1
     min_top_blobs = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
-from caffelite.core.layer import Blobs, Layer, make_layer, register_layer, setup_layer
+from caffelite.core.layer import WHOLE, Blobs, Layer, Reach, make_layer, register_layer, setup_layer
 from caffelite.proto import caffe_pb2
 
 HIGHEST = 12  # 4 ** 12 bins a channel
@@ -23,6 +23,7 @@ class SPPLayer(Layer):
     """
 
     messages = ("spp_param",)
+    formula = "y = pooling into 1, 4, 16, ... bins a channel, {layer.height} levels, one after the other"
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 
@@ -74,6 +75,10 @@ class SPPLayer(Layer):
         param.kernel_h, param.kernel_w = param.stride_h, param.stride_w = kernel
         param.pad_h, param.pad_w = pad
         return make_layer(layer_param, self.context)
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
+        """Say that all of an image is read, by its first level."""
+        return WHOLE
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top, level by level."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from caffelite.core.kernels import pooling, stochastic_pooling
-from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.pooling import Param, windows_of
+from caffelite.core.layer import Blobs, Layer, Reach, register_layer
+from caffelite.core.layers.pooling import Param, formula_of_windows, windows_of
+from caffelite.core.layers.shared.pooling_window import reach_of_windows
 from caffelite.proto import caffe_pb2
 
 
@@ -26,11 +27,20 @@ class StochasticPoolingLayer(Layer):
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, which is another one in TEST."""
+        what = "one, drawn with its value as weight, over" if self.phase == caffe_pb2.TRAIN else "expected value over"
+        return formula_of_windows(what, self.window)
+
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top; make room for the places."""
         self.window, shape = windows_of(self.layer_param.pooling_param, bottom)
         top[0].reshape(*shape)
-        self.drawn = np.empty(shape, np.int32)
+        self.drawn = np.full(shape, -1, np.int32)  # no pixel, should a pass back come before the first pass forward
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach:
+        """Return the window."""
+        return reach_of_windows(self.layer_param.pooling_param, self.window)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""

@@ -16,6 +16,7 @@ class SwishLayer(NeuronLayer):
     """
 
     messages = ("swish_param",)
+    formula = "y = x / (1 + e^(-{swish_param.beta:g} * x))"
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read beta."""

@@ -15,5 +15,6 @@ class TanHLayer(NeuronLayer):
     """
 
     messages = ("tanh_param",)
+    formula = "y = (e^x - e^-x) / (e^x + e^-x)"
     function = TanH()
     slope_from_top = True

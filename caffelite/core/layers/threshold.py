@@ -19,6 +19,7 @@ class ThresholdLayer(NeuronLayer):
     """
 
     messages = ("threshold_param",)
+    formula = "y = 1 where x > {threshold_param.threshold:g}, else 0"
     handles_in_place = False  # in place it would hand on the gradient that it does not have
     has_backward = False
     keeps_bottom = False

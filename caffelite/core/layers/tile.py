@@ -21,6 +21,7 @@ class TileLayer(Layer):
     """
 
     messages = ("tile_param",)
+    formula = "y = x repeated {tile_param.tiles} times along axis {tile_param.axis}"
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1

@@ -61,7 +61,7 @@ def build(draft: Draft, context: Context) -> Built:
     inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
     wiring = wire(draft, lambda layer: layer_class_for(layer).is_input, _tops_needed)
     blobs = [Blob(dtype=context.dtype) for _ in wiring.blob_names]
-    budget = context.budget = container.Budget()
+    budget = context.budget = context.budget or container.Budget()
     steps = _set_up_steps(draft, wiring, blobs, context, budget)
     _find_backward(draft, wiring, steps)
     _protect_from_in_place(wiring, steps)
@@ -91,17 +91,20 @@ def _check_fields_known(draft: Draft) -> None:
 
 def _note_engines(draft: Draft) -> None:
     """Say once that another engine than Caffe's own was asked for: all of them mean the table of kernels."""
-    engines: dict[str, str] = {}
-    for layer in draft.layers:
-        for _, message in layer.ListFields():
+    engines: dict[str, tuple[str, str]] = {}
+    for index, layer in enumerate(draft.layers):
+        for field, message in layer.ListFields():
             engine = getattr(message, "engine", 0)
             if engine:
                 name = message.DESCRIPTOR.fields_by_name["engine"].enum_type.values_by_number[engine].name
-                engines.setdefault(name, layer.name)
-    for name, layer_name in engines.items():
+                engines.setdefault(name, (draft.where(index, f"{field.name}.engine"), layer.name))
+    for name, (where, layer_name) in engines.items():
         if name != "CAFFE":
             log.warning(
-                "engine: %s (layer %s, ...) is computed by caffelite's own kernels, on the CPU.", name, layer_name
+                "%sengine: %s (layer %s, ...) is computed by caffelite's own kernels, on the CPU.",
+                where,
+                name,
+                layer_name,
             )
 
 

@@ -10,6 +10,7 @@ from typing import NoReturn, SupportsIndex, TypeVar
 
 from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import NetError, UsageError
+from caffelite.core.fixed import fixed_property
 from caffelite.core.layer import Context, Layer, State
 from caffelite.core.net.build import build
 from caffelite.core.net.debug_info import DebugInfo, Names, log_norms
@@ -75,12 +76,12 @@ class Net:
         """Names of the blobs, in order."""
         return list(self._wiring.blob_names)
 
-    @cached_property
+    @fixed_property
     def inputs(self) -> list[str]:
         """Names of the blobs that the user fills: the tops of Input layers."""
         return [self._wiring.blob_names[i] for i in self._wiring.input_ids]
 
-    @cached_property
+    @fixed_property
     def outputs(self) -> list[str]:
         """Names of the blobs that no layer reads, sorted."""
         return [self._wiring.blob_names[i] for i in self._wiring.output_ids]

@@ -9,7 +9,12 @@ _BEGINNINGS = (
     ("XML", re.compile(r"<\?xml\b", re.IGNORECASE)),
     ("JSON", re.compile(r"""\{\s*(?:"|\})|\[\s*(?:\{|"|\])""")),
     ("a Python program", re.compile(r'#!.*python|"""|(?:import|from) +[A-Za-z_.]+|(?:def|class) +\w+.*:')),
+    ("a patch, as diff writes them", re.compile(r"--- .*\n\+\+\+ ")),
     ("YAML", re.compile(r"---(?:\s|$)|%YAML\b")),
+    ("a shell script", re.compile(r"#!.*\b\w*sh\b")),
+    ("a schema, as caffe.proto is one", re.compile(r"syntax *= *[\"']proto")),
+    ("what a server wrote instead of the file", re.compile(r"404: Not Found")),
+    ("a pointer of Git LFS (git lfs pull fetches the file)", re.compile(r"version https://git-lfs")),
     ("an INI or TOML file, such as Darknet's .cfg", re.compile(r"\[\w+\] *\n")),
 )
 # What a line begins with. Prototxt has no such lines, whatever the mistakes in it.
@@ -22,7 +27,7 @@ _LINES = (
             re.MULTILINE,
         ),
     ),
-    ("YAML", re.compile(r"^ *- +\w+:(?: |$)|^\w+:\n +\w+: ", re.MULTILINE)),
+    ("YAML", re.compile(r"^ *- +\w+:(?: |$)|^\w+:\n(?: +\w+:\n)* +(?:\w+: |- )", re.MULTILINE)),
 )
 
 

@@ -108,7 +108,7 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
     types = _unknown_types(found, known_types)
     # the scanner's word on a type without quotes is about the quotes alone
     mistakes = sorted([*(mistake for mistake in found.mistakes if mistake[0] not in types), *types.items()])
-    if mistakes and (brace := unbalanced(source)):
+    if mistakes and not found.unopened and (brace := unbalanced(source)):
         others = [m for m in mistakes if m[0] < brace.noise and m[0] != found.unclosed]
         mistakes = [*others, (brace.offset, brace.text)]
     elif mistakes and (new := _new_layers_in_old_form(found)):
@@ -175,7 +175,9 @@ def _written(layer_type: str, known_types: Collection[str]) -> str:
 
 
 def unknown_type(layer_type: str, known_types: Collection[str]) -> str:
-    """Return the error text for a layer type that nobody registered."""
+    """Return the error text for a layer type that nobody registered, or for none."""
+    if not layer_type:
+        return 'type is missing; write, for instance, type: "Convolution"'
     name = _written(layer_type, known_types)
     hint = f'; did you mean "{name}"?' if name else f" (known types: {', '.join(sorted(known_types))})"
     return f'unknown layer type "{layer_type}"{hint}'

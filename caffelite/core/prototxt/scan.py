@@ -3,6 +3,7 @@
 protobuf's own parser stops at the first mistake and forgets lines; it still makes the message (see parse.py).
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ from caffelite.core.prototxt.tokens import Source, Token
 from caffelite.core.prototxt.values import mistake_in
 
 _FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
+_FIELD = re.compile(r"\s*[A-Za-z_]\w*\s*[:{]")
+_CURLY = tuple("\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+$")
+_NUMBER = re.compile(r"\s*[+-]?\.?[0-9]")
 DEEPEST = 50  # messages within messages; Caffe's own schema has 5
 MOST_MISTAKES = 30  # shown of one file, the first ones; a file of another kind has hundreds
 
@@ -28,6 +33,7 @@ class Scan:
     values: each field's last word, by path, such as `layer[3].type`.
     unknown: names of fields of the outermost message that it does not have.
     unclosed: offset of the brace that is open at the end.
+    unopened: whether a message lacks the brace that opens it, so that the count of braces says nothing more.
     """
 
     table: dict[str, int] = field(default_factory=dict)
@@ -35,6 +41,7 @@ class Scan:
     mistakes: list[tuple[int, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     unclosed: int | None = None
+    unopened: bool = False
 
 
 class _BadSyntax(Exception):
@@ -81,10 +88,12 @@ class _Walk:
 
     def message(self, descriptor: Descriptor | None, path: str, opener: Token) -> None:
         """Walk to the end of a message; descriptor None: inside an unknown field, whose contents nobody can judge."""
-        closer = CLOSER.get(opener.text, "")
+        closer = CLOSER.get(opener.text, "}" if opener.kind == "name" else "")
         counts: dict[str, int] = {}
         while True:
             if self.token.kind == "end":
+                if closer and opener.kind != "sign":
+                    raise _BadSyntax  # that its opener is missing is noted
                 if closer:
                     self.found.unclosed = opener.offset
                     raise self.stop(opener, f'"{opener.text}" is never closed; add "{closer}"')
@@ -109,6 +118,8 @@ class _Walk:
             fix = f"write {known.name}: [{', '.join(numbers)}]"
         elif known.cpp_type in _FLOATS and len(numbers) == 2 and "," in given:
             fix = f"write it with a point: {'.'.join(numbers)}"
+        elif _THOUSANDS.match(given):
+            fix = f"write {''.join(numbers)}"
         self.mistake(first, f"{known.name} is {given}; {fix}")
 
     def field(self, descriptor: Descriptor | None, path: str, counts: dict[str, int]) -> None:
@@ -122,12 +133,56 @@ class _Walk:
             if not path:
                 self.found.unknown.append(name.text)
         start = f"{path}.{name.text}" if path else name.text
-        if not self.accept(":") and self.token.kind in ("string", "number", "name"):
+        colon = self.accept(":")
+        if known is not None and known.message_type is not None:
+            if self.opener_is_missing(name):
+                self.entry(known, name, start, counts, opened=False)
+                return
+            if self.only_numbers(known):
+                return
+        if not colon and self.token.kind in ("string", "number", "name"):
             self.mistake(name, f'{name.text} needs a ":" before its value')
         if self.accept("["):
             self.entries(known, name, start, counts)
         else:
             self.entry(known, name, start, counts)
+
+    def opener_is_missing(self, name: Token) -> bool:
+        """Note that a message, the value of field `name`, begins without its brace or with another sign."""
+        token = self.token
+        if token.kind == "sign" and (token.text == "(" or token.text == "[" and self.begins_field(token.offset + 1)):
+            self.found.unopened = True
+            raise self.stop(token, f'"{token.text}" stands where "{{" should, as in {name.text} {{ ... }}')
+        if token.kind != "name" or not self.begins_field(token.offset):
+            return False
+        self.found.unopened = True
+        self.mistake(name, f'{name.text} lacks its "{{"; write {name.text} {{ ... }}')
+        return True
+
+    def only_numbers(self, known: FieldDescriptor) -> bool:
+        """Walk over numbers that stand for a message and note them once: `shape: 2,3` or `shape: [2, 3]`."""
+        first, numbers = self.token, []
+        listed = first.text == "[" and _NUMBER.match(self.source.text, first.offset + 1) is not None
+        if first.kind != "number" and not listed:
+            return False
+        self.accept("[")
+        while self.token.kind == "number":
+            numbers.append(self.advance().text)
+            self.accept(",")
+        if listed:
+            self.accept("]")
+        assert known.message_type is not None
+        fields = known.message_type.fields
+        dims = len(fields) == 1 and _is_repeated(fields[0])
+        given = ", ".join(numbers)
+        inside = f"{fields[0].name}: [{given}]" if dims else "..."
+        self.mistake(first, f"{known.name} is {given}, but is a message; write {known.name} {{ {inside} }}")
+        self.last = None
+        return True
+
+    def begins_field(self, offset: int) -> bool:
+        """Whether a field begins at the offset: a name, then a colon or a brace."""
+        return _FIELD.match(self.source.text, offset) is not None
 
     def entries(self, known: FieldDescriptor | None, name: Token, start: str, counts: dict[str, int]) -> None:
         """Walk through `[1, 2]`."""
@@ -142,8 +197,10 @@ class _Walk:
                 raise self.stop(self.token, f'the list of {name.text} needs "," or "]" here')
             self.entry(known, self.token, start, counts)
 
-    def entry(self, known: FieldDescriptor | None, name: Token, start: str, counts: dict[str, int]) -> None:
-        """Walk over one value of a field, and note where it stands."""
+    def entry(
+        self, known: FieldDescriptor | None, name: Token, start: str, counts: dict[str, int], opened: bool = True
+    ) -> None:
+        """Walk over one value of a field, and note where it stands; `opened`: not a message that lacks its brace."""
         path = start
         if known is not None:
             number = counts.get(known.name, 0)
@@ -153,7 +210,9 @@ class _Walk:
             elif number:
                 self.mistake(name, f"{known.name} is given twice; the first is on line {self.found.table[path]}")
             self.found.table.setdefault(path, self.source.line(name.offset))
-        if self.token.text in CLOSER and self.token.kind == "sign":
+        if not opened and known is not None:
+            self.message(known.message_type, path, name)
+        elif self.token.text in CLOSER and self.token.kind == "sign":
             self.inner_message(known, name, path)
         else:
             self.scalar(known, path)
@@ -201,6 +260,8 @@ def _unexpected(token: Token, value: bool = False) -> str:
         return '"=" stands where ":" should, as in kernel_size: 3'
     if token.text == "(":
         return '"(" stands where a value should; lists are written as dim: [2, 3]'
+    if token.text in _CURLY:
+        return f'"{token.text}" is a quote of word processors; write plain ones: "'
     if token.text == "/":
         return 'comments begin with "#"'
     if token.kind == "sign" and token.text in "\"'":

@@ -42,9 +42,9 @@ class SolverFile:
             raise SolverError(f'{self.where(field)}{field} is "{name}"; {err}') from None
 
 
-def read_solver_file(path: str | os.PathLike[str]) -> SolverFile:
+def read_solver_file(path: str | bytes | os.PathLike[str]) -> SolverFile:
     """Read a solver's prototxt, old `solver_type` replaced by `type`; PrototxtError lists all mistakes."""
-    place = Path(path)
+    place = Path(os.fsdecode(path))
     param, lines, notes = upgrade_solver(*read_solver(place))
     log_notes(notes)
     file = SolverFile(param, lines, place)
@@ -52,7 +52,7 @@ def read_solver_file(path: str | os.PathLike[str]) -> SolverFile:
     return file
 
 
-def solver_file(source: str | os.PathLike[str] | SolverParameter | SolverFile) -> SolverFile:
+def solver_file(source: str | bytes | os.PathLike[str] | SolverParameter | SolverFile) -> SolverFile:
     """Return what a solver is made from: a file is read, a message is copied so that the caller's stays as it is."""
     if isinstance(source, SolverFile):
         return source

@@ -36,8 +36,17 @@ class Finding(NamedTuple):
 
 def findings(file: SolverFile, net: Net) -> list[Finding]:
     """Return all problems of a solver and its training net, whose parameters have the values to begin with."""
-    of_file = [*_of_numbers(file), *_of_rate(file), *_of_momentum(file), *_of_decay(file), *_of_clipping(file)]
-    return [*of_file, *_of_loss(net), *_of_lr_mults(net), *_of_zero_weights(net)]
+    return [*findings_of_file(file), *findings_of_net(net)]
+
+
+def findings_of_file(file: SolverFile) -> list[Finding]:
+    """Return the problems that lie in the solver's own fields."""
+    return [*_of_numbers(file), *_of_rate(file), *_of_momentum(file), *_of_decay(file), *_of_clipping(file)]
+
+
+def findings_of_net(net: Net) -> list[Finding]:
+    """Return what keeps a net from learning, whatever the solver; its parameters have their first values."""
+    return [*_of_loss(net), *_of_lr_mults(net), *_of_zero_weights(net)]
 
 
 def tell_findings(file: SolverFile, net: Net) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,13 @@ log = logging.getLogger("caffelite")
 TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 
 
+class NetSource(NamedTuple):
+    """What a net is built from: its draft, and the folder that its paths are relative to."""
+
+    draft: Draft
+    folder: Path | None
+
+
 @dataclass(frozen=True)
 class NetMaker:
     """What all nets of one solver have in common."""
@@ -44,23 +51,38 @@ class NetMaker:
         field = self._train_field()
         source = f"from {field} file: {getattr(self.file.param, field)}" if field.endswith("net") else ""
         log.info("Creating training net %s", source or f"specified in {field}.")
-        return self._net(self._source(field), TRAIN, self.file.param.train_state)
+        return self._net(self.train_source())
 
     def test_nets(self) -> list[Net]:
         """Return the test nets, each with its state: those of test_net_param, of test_net, copies of the train net."""
+        fields = self.test_fields()
+        read = {name: self._read(name) for name in fields}
+        nets = []
+        for index, name in enumerate(fields):
+            log.info("Creating test net (#%d) specified by %s", index, self._described(name))
+            nets.append(self._net(_in_state(read[name], TEST, self._test_state(index))))
+            nets[-1].debug_info = self.file.param.debug_info
+        return nets
+
+    def train_source(self) -> NetSource:
+        """Return what the net to train is built from; SolverError or PrototxtError if there is none."""
+        return _in_state(self._read(self._train_field()), TRAIN, self.file.param.train_state)
+
+    def test_fields(self) -> list[str]:
+        """Return for each test net the field that gives it, such as `test_net[0]`; SolverError if they do not fit."""
         param = self.file.param
         copies = check_test_fields(self.file)
         fields = [f"test_net_param[{i}]" for i in range(len(param.test_net_param))]
         fields += [f"test_net[{i}]" for i in range(len(param.test_net))]
-        fields += [self._train_field()] * copies
-        sources = {field: self._source(field) for field in fields}
-        nets = []
-        for index, name in enumerate(fields):
-            log.info("Creating test net (#%d) specified by %s", index, self._described(name))
-            state = param.test_state[index] if param.test_state else NetState()
-            nets.append(self._net(sources[name], TEST, state))
-            nets[-1].debug_info = param.debug_info
-        return nets
+        return fields + [self._train_field()] * copies
+
+    def test_source(self, index: int, field: str) -> NetSource:
+        """Return what test net `index` is built from, given by `field`."""
+        return _in_state(self._read(field), TEST, self._test_state(index))
+
+    def _test_state(self, index: int) -> NetState:
+        states = self.file.param.test_state
+        return states[index] if states else NetState()
 
     def _train_field(self) -> str:
         given = [field for field in TRAIN_FIELDS if self.file.param.HasField(field)]
@@ -84,8 +106,8 @@ class NetMaker:
         value = getattr(self.file.param, name)
         return value[int(index[:-1])] if index else value
 
-    def _source(self, field: str) -> tuple[Draft, Path | None]:
-        """Return the net that a field of the solver gives, and the folder that its paths are relative to."""
+    def _read(self, field: str) -> NetSource:
+        """Return the net that a field of the solver gives, in the state that its own file says."""
         value = self._value(field)
         lines: Lines | None
         if isinstance(value, NetParameter):
@@ -97,18 +119,23 @@ class NetMaker:
             param, lines, notes = load_net(path, layer_type_list())
             folder = path.parent
         log_notes(notes)
-        return Draft.of(param, lines), folder
+        return NetSource(Draft.of(param, lines), folder)
 
-    def _net(self, source: tuple[Draft, Path | None], phase: int, state: NetState) -> Net:
-        draft, folder = source
-        merged = merged_state(phase, draft.param.state, state)
+    def _net(self, source: NetSource) -> Net:
         context = Context(
             seed=self.seed,
             dtype=self.dtype,
             solver_rank=self.solver_rank,
             solver_count=self.solver_count,
-            folder=folder,
+            folder=source.folder,
             python_layers=self.python_layers,
             told=self.told,
         )
-        return self.net_class.from_draft(draft.with_param(with_state(draft.param, merged)), context)
+        return self.net_class.from_draft(source.draft, context)
+
+
+def _in_state(source: NetSource, phase: int, state: NetState) -> NetSource:
+    """Return the net in the state of a solver's net, which is final."""
+    param = source.draft.param
+    merged = merged_state(phase, param.state, state)
+    return source._replace(draft=source.draft.with_param(with_state(param, merged)))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple, NoReturn, SupportsIndex, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from caffelite.core import events, random
+from caffelite.core import events, random, ranks
 from caffelite.core.blob import Array, number_type
 from caffelite.core.errors import SolverError, UnknownNameError
 from caffelite.core.events import Action
@@ -30,13 +30,14 @@ from caffelite.core.solver.restore import read_snapshot, tell_other_step
 from caffelite.core.solver.snapshot import Progress, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
 from caffelite.core.solver.testing import NetTest, run_test
+from caffelite.core.vectors import NetVec
 from caffelite.core.weights.formats import copy_trained_layers
 from caffelite.core.weights.state_values import pack
 from caffelite.proto.caffe_pb2 import NetStateValues, SolverParameter
 
 log = logging.getLogger("caffelite")
 
-SolverSource = str | os.PathLike[str] | SolverParameter | SolverFile
+SolverSource = str | bytes | os.PathLike[str] | SolverParameter | SolverFile
 Callback = Callable[[], object]
 NetClass = type[Net]
 
@@ -55,7 +56,8 @@ class Solver(ABC):
     """Trains `net` as its parameters say, and tests it with `test_nets`.
 
     `source` is the path of a solver's prototxt, a SolverParameter, or a SolverFile. Blobs are of `dtype`. Of several
-    solvers that train one net together, only that of rank 0 logs, tests and takes snapshots.
+    solvers that train one net together, only that of rank 0 logs, tests and takes snapshots; `set_solver_rank` and
+    `set_solver_count` say what holds where `solver_rank` and `solver_count` are not given.
 
     A loss, a parameter or a history that becomes nan or infinite ends the training with a SolverError that names the
     layer, and never gets into a snapshot; with `on_nan` "ignore" training goes on, as Caffe does.
@@ -72,14 +74,14 @@ class Solver(ABC):
         source: SolverSource,
         *,
         dtype: npt.DTypeLike = np.float32,
-        solver_rank: int = 0,
-        solver_count: int = 1,
+        solver_rank: int | None = None,
+        solver_count: int | None = None,
         python_layers: bool = True,
     ) -> None:
         self.dtype = number_type(dtype)
         file = self.file = solver_file(source)
         self.param = file.param
-        self.solver_rank = solver_rank
+        self.solver_rank = ranks.solver_rank() if solver_rank is None else solver_rank
         self.events = events.Events()
         self.log = SolverLog()
         self.events.add(self.log)
@@ -97,7 +99,7 @@ class Solver(ABC):
         self.check()
         if self.param.snapshot and self.is_root:
             check_folder(file)  # before nets are made, which may take long
-        self._make_nets(solver_count, python_layers)
+        self._make_nets(ranks.solver_count() if solver_count is None else solver_count, python_layers)
         self.histories = self.make_histories()
         if self.param.snapshot and self.is_root:
             check_space(file, self.net.arena, len(self.histories))
@@ -108,7 +110,7 @@ class Solver(ABC):
         seed = given + self.solver_rank if given >= 0 else random.process_seed()
         maker = NetMaker(self.file, seed, self.dtype, self.solver_rank, solver_count, python_layers, self.net_class)
         self.net: Net = maker.train_net()
-        self.test_nets: list[Net] = maker.test_nets()
+        self.test_nets: NetVec = NetVec(maker.test_nets())
         for name in filter(None, (name.strip() for entry in self.param.weights for name in entry.split(","))):
             path = self.file.find("weights", name)
             log.info("Finetuning from %s", path)
@@ -181,8 +183,10 @@ class Solver(ABC):
     def solve(self, state_file: str | os.PathLike[str] | None = None) -> None:
         """Train to max_iter, from a solverstate if one is given; then snapshot, display and test as the fields say."""
         param = self.param
+        if not self.is_root:
+            raise SolverError("only the solver of rank 0 solves; call step(n) on the others, for as many iterations")
         require_max_iter(self.file)
-        snapshot_after = param.snapshot_after_train and self.is_root
+        snapshot_after = param.snapshot_after_train
         if snapshot_after:  # found now rather than after all the work
             check_folder(self.file)
             check_space(self.file, self.net.arena, len(self.histories))
@@ -190,7 +194,7 @@ class Solver(ABC):
         if state_file is not None:
             self.events.send(events.RestoreStarted(self._iter, os.fspath(state_file)))
             self.restore(state_file)
-        if self._iter >= param.max_iter > 0 and self.is_root:
+        if self._iter >= param.max_iter > 0:
             log.info("There is nothing to do: this is iteration %d, and max_iter is %d", self._iter, param.max_iter)
         self.step(param.max_iter - self._iter)
         if snapshot_after and not self.is_due(param.snapshot):

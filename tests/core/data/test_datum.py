@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from caffelite.core.data.datum import DatumReader, raw_datum
+from caffelite.core.data.datum import DatumReader, encoded_datum, float_datum, image_datum, raw_datum
 from caffelite.core.errors import DataError, LayerError
 from caffelite.proto.caffe_pb2 import Datum
 
@@ -28,6 +28,19 @@ def ramp_image(height=4, width=5, channels=3):
 def test_writes_the_bytes_of_caffes_tools():
     pixels = np.array([[[0x00, 0x7F], [0x80, 0xFF]]], np.uint8)
     assert raw_datum(pixels, 7).hex() == "0801100218022204007f80ff2807"
+
+
+def test_writes_the_bytes_of_caffes_other_tools():
+    """Cases 1, 3 and 4 of the specification: convert_imageset, raw and encoded, and extract_features."""
+    assert image_datum(np.array([[0x01, 0xFF]], np.uint8), 3).hex() == "080110011802220201ff28033800"
+    assert encoded_datum(b"\xff\xd8", 1).hex() == "2202ffd828013801"
+    assert float_datum(np.array([[[1]], [[-0.5]]], np.float32)).hex() == "080210011801350000803f35000000bf"
+
+
+def test_the_order_of_an_image_in_a_record():
+    """Case 91: RGB pixels (1,2,3) (4,5,6) / (7,8,9) (10,11,12), in OpenCV's order of channels."""
+    image = np.arange(1, 13, dtype=np.uint8).reshape(2, 2, 3)[:, :, ::-1]
+    assert Datum.FromString(image_datum(image, 0)).data.hex(" ") == "03 06 09 0c 02 05 08 0b 01 04 07 0a"
 
 
 def test_raw_data_is_channels_height_width():

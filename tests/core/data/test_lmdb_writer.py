@@ -2,11 +2,12 @@ import os
 import subprocess
 import sys
 
+import lmdb
 import pytest
 
 from caffelite.core.data import lmdb_writer
 from caffelite.core.data.lmdb_reader import LmdbReader
-from caffelite.core.data.lmdb_writer import DatabaseExistsError, write_lmdb
+from caffelite.core.data.lmdb_writer import DatabaseExistsError, creating_lmdb, write_lmdb
 from caffelite.core.errors import DataError
 
 
@@ -43,6 +44,49 @@ def test_does_not_replace_a_database(tmp_path):
         write_lmdb(tmp_path / "db", records(5))
     assert LmdbReader(tmp_path / "db").entries == 3
     assert os.listdir(tmp_path) == ["db"]
+
+
+@pytest.mark.parametrize("name", ["raw_lmdb", "encoded_lmdb"])
+def test_the_file_is_caffes_byte_for_byte(tmp_path, golden_folder, name):
+    theirs = golden_folder / "data" / name
+    records = LmdbReader(theirs).read(LmdbReader(theirs).entries)
+    write_lmdb(tmp_path / "db", records)
+    assert (tmp_path / "db" / "data.mdb").read_bytes() == (theirs / "data.mdb").read_bytes()
+
+
+def transactions(folder):
+    with lmdb.open(str(folder), readonly=True) as environment:
+        return environment.info()["last_txnid"]
+
+
+def test_commits_after_1000_records_or_many_bytes(tmp_path, monkeypatch):
+    write_lmdb(tmp_path / "a", records(2001))
+    assert transactions(tmp_path / "a") == 3
+    monkeypatch.setattr(lmdb_writer, "BYTES_PER_TRANSACTION", 500)
+    write_lmdb(tmp_path / "b", records(11))
+    assert transactions(tmp_path / "b") == 3
+
+
+def test_a_database_without_records(tmp_path):
+    assert write_lmdb(tmp_path / "db", []) == 0
+    with lmdb.open(str(tmp_path / "db"), readonly=True) as environment:
+        assert environment.stat()["entries"] == 0
+
+
+@pytest.mark.parametrize("key", [b"", b"k" * 512])
+def test_keys_that_lmdb_cannot_have(tmp_path, key):
+    with pytest.raises(DataError, match=rf"has {len(key)} bytes; an LMDB database takes 1 to 511"):
+        write_lmdb(tmp_path / "db", [(b"k" * 511, b""), (key, b"")])
+    assert os.listdir(tmp_path) == []
+
+
+def test_several_at_once(tmp_path):
+    with creating_lmdb(tmp_path / "a") as a, creating_lmdb(tmp_path / "b") as b:
+        for key, value in records(3):
+            a.put(key, value)
+            b.put(value[:5], key)
+    assert LmdbReader(tmp_path / "a").entries == a.count == 3
+    assert LmdbReader(tmp_path / "b").read(1) == [(b"xxxxx", b"00002")]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
@@ -101,3 +145,9 @@ def test_a_full_disk(tmp_path, free):
     )
     assert run.stdout.startswith(f"cannot write the LMDB database {tmp_path / 'db'}: the disk is full: ")
     assert "No space left on device" in run.stdout
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    assert write_lmdb(folder, records(3)) == 3
+    assert LmdbReader(folder).entries == 3

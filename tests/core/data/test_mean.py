@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from caffelite.core.data.mean import read_mean
+from caffelite.core.data.mean import read_mean, write_mean
 from caffelite.core.errors import WeightsError
 
 
@@ -30,3 +30,11 @@ def test_other_files_are_refused(tmp_path):
 def test_devices_and_pipes_are_not_read():
     with pytest.raises(OSError, match="it is a device, pipe or socket"):
         read_mean(Path("/dev/null"))
+
+
+def test_writes_the_bytes_of_compute_image_mean(tmp_path):
+    """Case 5 of the specification."""
+    write_mean(tmp_path / "mean", np.array([[[0.5, 127.5]]], np.float32))
+    assert (tmp_path / "mean").read_bytes().hex() == "0801100118012002" + "2a080000003f0000ff42"
+    with pytest.raises(WeightsError, match="cannot write .*nowhere/mean: there is no folder"):
+        write_mean(tmp_path / "nowhere" / "mean", np.zeros((1, 1, 1), np.float32))

@@ -4,7 +4,7 @@ from math import prod
 import numpy as np
 import pytest
 
-from caffelite.core.errors import LayerError
+from caffelite.core.errors import LayerError, UsageError
 from caffelite.core.layers.shared.window import window_from_param
 from caffelite.testing import (
     blob_of,
@@ -371,3 +371,61 @@ def test_weights_given_beforehand_are_kept():
     top = run_forward(layer, np.ones((1, 1, 3, 3)))
     np.testing.assert_allclose(top.data, layer.blobs[0].data.sum())
     assert prod(top.shape) == 4
+
+
+def test_columns_of_an_image_by_hand():
+    layer = convolution("num_output: 1 kernel_size: 2 stride: 2 pad: 1 bias_term: false")
+    run_forward(layer, np.zeros((3, 1, 3, 3)))
+    columns = layer.columns(np.arange(1, 10).reshape(1, 3, 3))
+    # a row for each of the taps 00, 01, 10, 11, a column for each of the windows at -1 and 1 on both axes
+    expected = [[[0, 0, 0, 5], [0, 0, 4, 6], [0, 2, 0, 8], [1, 3, 7, 9]]]
+    np.testing.assert_array_equal(columns, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fields"),
+    [
+        ((2, 4, 5, 6), "num_output: 6 kernel_size: 3 stride: 2 pad: 1 group: 2"),
+        ((2, 4, 5, 6), "num_output: 3 kernel_size: 1"),
+        ((2, 2, 4, 5, 6), "num_output: 3 kernel_size: 2 dilation: 2"),
+    ],
+)
+def test_weight_times_columns_is_the_top(shape, fields, dtype):
+    layer = convolution(fields, dtype=dtype)
+    images = normal(*shape)
+    run_forward(layer, blob_of(images, dtype))
+    top = convolved(layer, images)
+    columns = layer.columns(images[1])
+    assert columns.dtype == dtype
+    weight = layer.blobs[0].data.reshape(layer.group, layer.num_output // layer.group, -1)
+    products = np.einsum("gok,gkp->gop", weight, columns).reshape(top[1].shape)
+    bias = layer.blobs[1].data.reshape(-1, *[1] * (len(shape) - 2))
+    np.testing.assert_allclose(products + bias, top[1], rtol=1e-4, atol=1e-4)
+
+
+def test_columns_are_a_copy():
+    layer = convolution("num_output: 1 kernel_size: 1")
+    image = normal(2, 3, 3)
+    run_forward(layer, image[np.newaxis])
+    layer.columns(image)[...] = 7
+    assert not (image == 7).any()
+
+
+def test_columns_refuse_what_is_no_image():
+    layer = convolution("num_output: 1 kernel_size: 2")
+    run_forward(layer, normal(2, 3, 4, 4))
+    with pytest.raises(
+        UsageError, match=r'"layer" \(Convolution\): the sample is of shape \(2, 3, 4, 4\); .* \(3, 4, 4\)'
+    ):
+        layer.columns(normal(2, 3, 4, 4))
+    with pytest.raises(UsageError, match=r"the sample is 0, no array; give one image"):
+        layer.columns(0)
+
+
+def test_formula():
+    layer = convolution("num_output: 6 kernel_h: 3 kernel_w: 1 stride: 2 pad: 1 dilation: 2 group: 2")
+    bottom = [blob_of(normal(1, 4, 8, 8))]
+    assert layer.formula_with_numbers(bottom, set_up(layer, bottom)) == (
+        "y[n, k, p, q] = b[k] + sum over c < 2, i < 3, j < 1 of w[k, c, i, j] * "
+        "x[n, 2 * (k // 3) + c, 2 * p + 2 * i - 1, 2 * q + 2 * j - 1], k < 6"
+    )

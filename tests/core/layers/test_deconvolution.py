@@ -150,3 +150,27 @@ def test_refuses_weights_in_the_order_of_a_convolution():
         LayerError, match=r"blobs is of shape 4 3 3 3 \(108\); this layer has 1 of shape 3 4 3 3 \(108\)"
     ):
         run_forward(layer, normal(2, 3, 6, 4))
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_the_top_is_made_of_the_columns(group):
+    layer = deconvolution(f"num_output: 2 kernel_size: 2 stride: 1 group: {group} bias_term: false")
+    bottom = normal(2, 4, 2, 3)
+    top = run_forward(layer, bottom)
+    columns = layer.columns(bottom[1])
+    assert columns.shape == (group, 2 * 4 // group, 6)
+    image = np.zeros((2, 3, 4))
+    for row, column in np.ndindex(8, 6):  # col2im, one value after the other
+        channel, tap = divmod(row, 4)
+        value = columns.reshape(8, 6)[row, column]
+        image[channel, column // 3 + tap // 2, column % 3 + tap % 2] += value
+    np.testing.assert_allclose(image, top.data[1])
+
+
+def test_formula():
+    layer = deconvolution("num_output: 2 kernel_size: 4 stride: 2 pad: 1 group: 2 bias_term: false", "")
+    bottom = [blob_of(normal(1, 4, 3, 3))]
+    assert layer.formula_with_numbers(bottom, set_up(layer, bottom)) == (
+        "y[n, k, h, w] = sum over c < 2, i < 4, j < 4 of w[2 * k + c, 0, i, j] * x[n, 2 * k + c, p, q] "
+        "where h = 2 * p + i - 1, w = 2 * q + j - 1; k < 2"
+    )

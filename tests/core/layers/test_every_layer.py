@@ -13,7 +13,7 @@ from google.protobuf import text_format
 
 import caffelite
 from caffelite.core.errors import LayerError, NetError
-from caffelite.core.layer import LAYERS, Context, layer_class_for, layer_type_list, make_layer
+from caffelite.core.layer import LAYERS, Context, Layer, layer_class_for, layer_type_list, make_layer
 from caffelite.core.net.wiring.unread import OWN_MESSAGES, messages_read
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 from caffelite.testing import blob_of, layer_from, set_up, spread_values
@@ -122,6 +122,29 @@ def test_takes_another_shape_and_the_first_one_again(type_name):
     again = feed(layer, bottom, top, values)
     for before, after in zip(first, again, strict=True):
         np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("layer_class", every_class())
+def test_says_its_formula(layer_class):
+    own = layer_class.formula_with_numbers is not Layer.formula_with_numbers
+    assert bool(layer_class.formula) != own, "give `formula`, or a formula_with_numbers where that is not enough"
+
+
+@pytest.mark.parametrize("type_name", bottom_types())
+def test_formula_and_products_have_the_layers_numbers(type_name):
+    layer, values = example(type_name)
+    bottom = [blob_of(array, np.float32) for array in values]
+    top = set_up(layer, bottom, len(layer.layer_param.top) or None)
+    assert not re.search(r"[{}<>]\w*[{}<>]", layer.formula_with_numbers(bottom, top))
+    products = layer.matrix_products(bottom, top)
+    forward = sum(product.multiply_adds for product in products if product.is_forward)
+    assert forward == layer.multiply_adds(bottom, top)
+
+
+@pytest.mark.parametrize("type_name", sorted({*layer_type_list()} - {*bottom_types()}))
+def test_formula_of_layers_without_bottoms(type_name):
+    text = layer_from(f'type: "{type_name}"').formula_with_numbers([], [])
+    assert text.startswith("y = ") and "{" not in text
 
 
 def test_golden_cases_are_of_known_types():

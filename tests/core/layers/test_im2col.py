@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from caffelite.core.errors import LayerError
+from caffelite.core.errors import LayerError, UsageError
 from caffelite.testing import blob_of, check_gradient, layer_from, run_forward, set_up, spread_values
 
 
@@ -70,3 +70,22 @@ def test_size_may_change():
 def test_refuses(fields, message):
     with pytest.raises(LayerError, match=message):
         run_forward(im2col(fields), np.zeros((2, 3, 6, 5)))
+
+
+def test_columns_are_what_the_top_holds():
+    layer = im2col("kernel_size: 2 stride: 2 pad: 1")
+    image = spread_values((2, 3, 5, 4))
+    top = run_forward(layer, image)
+    np.testing.assert_array_equal(layer.columns(image[1]), top.data[1].reshape(1, 12, -1))
+    with pytest.raises(
+        UsageError, match=r"the sample is of shape \(3, 4\); give one image of the bottom, of shape \(3, 5, 4\)"
+    ):
+        layer.columns(image[0, :, 0])
+
+
+def test_formula():
+    layer = im2col("kernel_h: 3 kernel_w: 2 stride: 2")
+    bottom = [blob_of(spread_values((1, 3, 5, 4)))]
+    assert layer.formula_with_numbers(bottom, set_up(layer, bottom)) == (
+        "y[n, c * 6 + i * 2 + j, p, q] = x[n, c, 2 * p + i, 2 * q + j], i < 3, j < 2"
+    )

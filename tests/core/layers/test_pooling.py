@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from caffelite.core.errors import LayerError
+from caffelite.core.errors import LayerError, UsageError
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up, spread_values
 
 RNG = np.random.default_rng(1)
@@ -13,6 +13,7 @@ MAGIC = [
     [30, 5, 34, 12, 14, 16],
     [4, 36, 29, 13, 18, 11],
 ]
+SPP = 'type: "SPP" spp_param { pyramid_height: 3 }'
 LOWEST = np.float32(-3.4028235e38)
 
 
@@ -176,3 +177,31 @@ def test_refuses_other_than_four_axes():
 def test_refuses_a_second_top_of_the_mean():
     with pytest.raises(LayerError, match="top is given 2 times"):
         run_forward(pool("pool: AVE kernel_size: 2"), np.ones((1, 1, 4, 4)), top_count=2)
+
+
+def test_has_no_columns():
+    layer = layer_from('type: "Pooling" pooling_param { kernel_size: 2 }')
+    run_forward(layer, spread_values((1, 1, 4, 4)))
+    with pytest.raises(
+        UsageError, match=r'"layer" \(Pooling\) has no im2col matrix: .* Convolution, Deconvolution and'
+    ):
+        layer.columns(spread_values((1, 4, 4)))
+
+
+@pytest.mark.parametrize("place", [-2, 36, 1e9, np.nan])
+def test_refuses_places_outside_the_image(place):
+    layer, bottom = layer_from(pool("kernel_size: 3 stride: 3")), planes(MAGIC)
+    top = set_up(layer, [bottom], top_count=2)
+    layer.forward([bottom], top)
+    top[1].data[1, 0, 1, 1] = place
+    with pytest.raises(LayerError, match=r"^top\[1\] is .*; it holds places of pixels, 0 to 35, or -1 for none$"):
+        layer.backward(top, [True], [bottom])
+
+
+@pytest.mark.parametrize("text", [pool("kernel_size: 2"), pool("kernel_size: 2 pool: STOCHASTIC"), SPP])
+def test_a_pass_back_before_the_first_forward_writes_nothing_outside_the_image(text):
+    layer, bottom = layer_from(text), blob_of(RNG.uniform(size=(8, 8, 32, 32)))
+    (top,) = set_up(layer, [bottom])
+    top.diff[...] = 1
+    layer.backward([top], [True], [bottom])
+    assert not bottom.diff.any()

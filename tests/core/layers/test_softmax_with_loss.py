@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from caffelite.core.errors import LayerError
+from caffelite.core.errors import LayerError, UsageError
 from caffelite.proto.caffe_pb2 import TEST, TRAIN
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up
 
@@ -167,3 +167,12 @@ def test_a_loss_that_cannot_grow_is_told_once_while_training(scores, labels, fie
     for _ in range(3):
         layer.forward(bottoms, top)
     assert ["the loss is 87.3365" in message and "base_lr" in message for message in caplog.messages] == [True] * warned
+
+
+@pytest.mark.parametrize("name", ["SoftmaxWithLoss", "InfogainLoss", "SigmoidCrossEntropyLoss"])
+def test_without_a_loss_there_is_no_gradient(name):
+    bottom = [blob_of(np.ones((2, 3))), blob_of(np.ones((2, 3) if name[:2] == "Si" else 2)), blob_of(np.eye(3))]
+    layer, bottom = layer_from(f'type: "{name}"'), bottom[: 3 if name == "InfogainLoss" else 2]
+    top = set_up(layer, bottom)
+    with pytest.raises(UsageError, match="there is no loss yet.*forward.*before backward"):
+        layer.backward(top, [True, *[False] * (len(bottom) - 1)], bottom)

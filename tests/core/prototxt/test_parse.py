@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from caffelite.core.errors import PrototxtError
-from caffelite.core.prototxt.parse import parse_net, parse_text, read_net, read_solver
+from caffelite.core.prototxt.parse import parse_net, parse_text, read_net, read_solver, unknown_type
 from caffelite.proto import caffe_pb2
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -205,3 +205,25 @@ def test_other_languages_are_named_with_an_example_of_what_is_wanted():
     assert solver.startswith(
         'f: this is YAML, not a prototxt, whose text is like net: "train_val.prototxt" base_lr: 0.01'
     )
+
+
+@pytest.mark.parametrize("indentation", ["  ", ""])
+def test_each_missing_brace_of_a_net_is_one_line_that_names_its_own(indentation):
+    text = f'layer {{\n{indentation}name: "a"\n{indentation}pooling_param {{\n{indentation}stride: 2 }}\n}}\n'
+    for line, name in ((1, "layer"), (3, "pooling_param")):
+        lines = text.splitlines()
+        lines[line - 1] = lines[line - 1].replace("{", " ")
+        with pytest.raises(PrototxtError) as caught:
+            parse_net("\n".join(lines * 2), "f")
+        assert str(caught.value).splitlines()[0].endswith(f'{name} lacks its "{{"; write {name} {{ ... }}')
+        assert len(str(caught.value).splitlines()) == 2  # one for each of the two layers
+        assert str(caught.value).startswith(f"f:{line}:")
+
+
+def test_numbers_with_thousands_commas():
+    with pytest.raises(PrototxtError, match=r"^f:1:11: max_iter is 10,000; write 10000$"):
+        parse_text("max_iter: 10,000", caffe_pb2.SolverParameter(), "f")
+
+
+def test_a_layer_without_a_type_is_told_so():
+    assert unknown_type("", ["ReLU", "Pooling"]) == 'type is missing; write, for instance, type: "Convolution"'

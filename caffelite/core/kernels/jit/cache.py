@@ -54,7 +54,10 @@ def cache_folder() -> Path | None:
 
 def _chosen_folder() -> Path:
     """Return the folder that the environment names; it begins with ~ if that is the home of a user who has none."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    users = os.environ.get("XDG_CACHE_HOME", "")
+    if not users.startswith(("/", "~")):  # by its specification one that depends on the working directory is none
+        users = "~/.cache"
+    chosen = os.environ.get("NUMBA_CACHE_DIR") or users
     if chosen.startswith("~/") and os.environ.get("HOME") == "":  # Python takes that for the root folder
         return Path(chosen)
     return Path(os.path.expanduser(chosen))  # a shell has not seen what stands in a file of settings

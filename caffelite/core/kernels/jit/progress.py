@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-FIRST, AGAIN = 1.0, 2.0  # seconds: how long a pause in the program may be without a word, and between two words
-POLL = 0.25
+# Seconds: how long a pause in the program may be without a word, and how long it is between two words. The thread that
+# says them wakes late where LLVM has the processor; nobody should wait two seconds without one.
+FIRST, AGAIN = 1.0, 1.5
+POLL = 0.125
 
 
 class Report(NamedTuple):
@@ -30,17 +32,14 @@ Show = Callable[[Report], None]
 
 
 def show_on_stderr(report: Report) -> None:
-    """Write the line, on a terminal always the same one, unless caffelite's log was told to leave out information."""
-    if sys.stderr is None or logging.getLogger("caffelite").level > logging.INFO:
+    """Write a line while kernels are compiled, unless caffelite's log was told to leave out information.
+
+    Each is a line of its own, also on a terminal: what the program prints, or Python's prompt, may come at any time.
+    """
+    if report.done or sys.stderr is None or logging.getLogger("caffelite").level > logging.INFO:
         return
     try:
-        if not sys.stderr.isatty():
-            if not report.done:
-                sys.stderr.write(f"caffelite: {report}\n")
-        elif report.done:
-            sys.stderr.write("\r\x1b[K")
-        else:
-            sys.stderr.write(f"\r\x1b[Kcaffelite: {report}")
+        sys.stderr.write(f"caffelite: {report}\n")
         sys.stderr.flush()
     except OSError:
         watch.show = _show_nothing  # nobody reads it
@@ -82,12 +81,16 @@ class CompileWatch:
             self._seconds += self._ended - self._began
 
     def _run(self) -> None:
-        """Report every AGAIN seconds until nothing was compiled for FIRST seconds."""
-        next_word, said = self._total() + FIRST, False
+        """Report after FIRST seconds of compiling and every AGAIN seconds until nothing was compiled for FIRST seconds.
+
+        What lies between two kernels counts from the first word on: the program still waits.
+        """
+        first_word, said = self._total() + FIRST, 0.0
         while self._depth or time.monotonic() - self._ended < FIRST:
-            if self._total() >= next_word and self._depth:
+            due = time.monotonic() >= said + AGAIN if said else self._total() >= first_word
+            if due and self._depth:
                 self.show(Report(self._kernels, self._total(), False))
-                next_word, said = self._total() + AGAIN, True
+                said = time.monotonic()
             time.sleep(POLL)
         if said:
             self.show(Report(self._kernels, self._total(), True))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
 
 from caffelite.core.blob import Array, Shape
-from caffelite.core.errors import LayerError
+from caffelite.core.errors import LayerError, UsageError
 from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels.convolution import choose
 from caffelite.core.kernels.convolution.bias_gradient import bias_gradient
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.layer import Blobs, BlobSpec, Layer
+from caffelite.core.layer import Blobs, BlobSpec, Layer, Product, Reach
 from caffelite.core.layers.shared.columns import Columns, geometry_of
 from caffelite.core.layers.shared.window import window_from_param
 
@@ -87,6 +88,60 @@ class BaseConvolutionLayer(Layer):
         """Return each weight once for each place of the convolution's outputs."""
         pixels: int = prod(self.output_shape[1:])
         return len(bottom) * self.num * pixels * self.blobs[0].count
+
+    def matrix_products(self, bottom: Blobs, top: Blobs) -> list[Product]:
+        """Return those of one image and group, and how often they are done; col2im makes images of columns."""
+        outputs, taps = self.conv_out_channels // self.group, self._columns.shape[0] // self.group
+        weight, places = self.blobs[0], self._columns.shape[1]
+        assert weight.count == self.group * outputs * taps
+        times = len(bottom) * self.num * self.group
+        made, read = ("bottom", "top gradient") if self.reverse_dimensions else ("top gradient", "bottom")
+        to_outputs = Product(
+            "bottom gradient" if self.reverse_dimensions else "top",
+            *("weight", (outputs, taps), f"columns of {read}", (taps, places), times),
+            is_forward=not self.reverse_dimensions,
+        )
+        to_images = Product(
+            f"columns of {'top' if self.reverse_dimensions else 'bottom gradient'}",
+            *("weight^T", (taps, outputs), made, (outputs, places), times),
+            is_forward=self.reverse_dimensions,
+        )
+        to_weight = Product("weight gradient", made, (outputs, places), f"columns^T of {read}", (places, taps), times)
+        first, last = self._images_first(to_outputs, to_images)
+        return [first, to_weight, last]
+
+    def columns(self, sample: Array) -> Array:
+        """Return the matrices of one image, (group, rows, places): a row for each tap, a column for each window.
+
+        Of a Convolution: `sample`, an image of a bottom (C, d_1, ..., d_S), as im2col lays it out; weight x columns +
+        bias is the image of the top. Of a Deconvolution: weight^T x `sample`, of which col2im makes the image of the
+        top. The array is new. UsageError for an image of another shape than the layer is set up for.
+        """
+        values = np.asarray(sample)
+        wanted = self.output_shape if self.reverse_dimensions else self.image_shape
+        if values.shape != wanted:
+            raise UsageError(
+                f'layer "{self.name}" ({self.type}): the sample is '
+                f"{f'{sample!r}, no array' if not values.shape else f'of shape {values.shape}'}; give one image of the "
+                f"bottom, of shape {wanted}, such as net.blobs[...].data[0]"
+            )
+        values = np.ascontiguousarray(values, self.dtype)
+        if self.reverse_dimensions:
+            weight_t = self._by_group(self.blobs[0].data).transpose(0, 2, 1)
+            columns: Array = np.matmul(weight_t, self._by_group(values))
+        else:
+            columns = self._by_group(self.conv_im2col(values)).copy()
+        return columns
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Return the kernel's extent and stride; of a deconvolution how many pixels' windows overlap."""
+        extent, stride = self.window.extent, self.window.stride
+        if not extent or self.channel_axis != 1:
+            return None
+        if self.reverse_dimensions:
+            overlap = tuple(-(-e // s) for e, s in zip(extent, stride, strict=True))
+            return Reach(overlap, tuple(Fraction(1, s) for s in stride))
+        return Reach(extent, tuple(map(Fraction, stride)))
 
     def _check_shapes(self, bottom: Blobs) -> None:
         shape = bottom[0].shape

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import ceil, floor
 
 from caffelite.core.blob import Shape
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels.pooling import Window
+from caffelite.core.layer import WHOLE, Reach
+from caffelite.core.layers.shared import window as axes
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.PoolingParameter
@@ -61,6 +64,19 @@ def pooled_shape(param: Param, window: Window, height: int, width: int) -> Shape
             f"it is larger than the bottom, {height} x {width}; use a smaller kernel, more pad or a larger bottom",
         )
     return tuple(sizes)
+
+
+def reach_of_windows(param: Param, window: Window) -> Reach:
+    """Return which pixels one pixel of the top is made of: all of them if global_pooling."""
+    if param.global_pooling:
+        return WHOLE
+    return Reach(window[:2], (Fraction(window.stride_h), Fraction(window.stride_w)))
+
+
+def words_of_windows(window: Window) -> axes.WindowWords:
+    """Return how a formula names the windows, their pixels and these pixels' places in the plane."""
+    kernel, stride, pad = window[:2], window[2:4], window[4:]
+    return axes.words_of(axes.Window(kernel, stride, pad, (1, 1)))
 
 
 def _name(param: Param, field: str, side: str = "") -> str:

@@ -17,7 +17,7 @@ from caffelite.core import container
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import LayerError, WeightsError
 from caffelite.core.kernels.inner_product import PRODUCTS
-from caffelite.core.layer import Blobs, BlobSpec, Layer, State
+from caffelite.core.layer import Blobs, BlobSpec, Layer, Product, State
 from caffelite.core.layers.shared.recurrent_log import InnerNames, Line, log_backward, log_forward
 from caffelite.core.layers.shared.recurrent_shapes import check_initial_states, check_sizes, read_sizes
 
@@ -97,6 +97,17 @@ class RecurrentLayer(Layer):
         matrices = [blob.count for blob in self.blobs if blob.num_axes == 2]
         static = matrices.pop(1) if self.static_input else 0
         return self.sizes.streams * (self.sizes.time_steps * sum(matrices) + static)
+
+    def matrix_products(self, bottom: Blobs, top: Blobs) -> list[Product]:
+        """Return the products with W_x, W_static and W_h, and the gradients that they make."""
+        steps, streams = self.sizes.time_steps, self.sizes.streams
+        gates, rows = self.num_gates * self.num_output, steps * streams
+        found = _products("x", "W_x", rows, self.sizes.item_count, gates)
+        if self.static_input:
+            found += _products("x_static", "W_static", streams, self.sizes.static_count, gates)
+        into_h, of_weight, back = _products("h", "W_h", streams, self.num_output, gates, steps)
+        whole = Product(of_weight.makes, of_weight.left, (gates, rows), of_weight.right, (rows, self.num_output))
+        return [*found, into_h, whole, back]
 
     def state_bytes(self) -> int:
         """Return the size of the state and of what each step leaves for backward."""
@@ -245,3 +256,13 @@ class RecurrentLayer(Layer):
             blob.data[...] = values.reshape(blob.shape)
             blob.reshape(*self.state[index].shape)
             self.state[index] = blob
+
+
+def _products(read: str, weight: str, rows: int, size: int, outputs: int, times: int = 1) -> list[Product]:
+    """Return rows x weight^T, the gradient of the weight, and that of what is read."""
+    sums = "gradient of the sums"
+    return [
+        Product("sums of the gates", read, (rows, size), f"{weight}^T", (size, outputs), times, is_forward=True),
+        Product(f"gradient of {weight}", f"{sums}^T", (outputs, rows), read, (rows, size), times),
+        Product(f"gradient of {read}", sums, (rows, outputs), weight, (outputs, size), times),
+    ]

@@ -10,6 +10,7 @@ from caffelite.core.errors import LayerError
 from caffelite.proto import caffe_pb2
 
 SIDES = {"kernel_size": ("kernel_h", "kernel_w"), "stride": ("stride_h", "stride_w"), "pad": ("pad_h", "pad_w")}
+NAMES = (("p", "pq"), ("i", "ij"))  # of windows and taps: for any number of axes, for two
 LEAST = {"kernel_size": 1, "stride": 1, "pad": 0, "dilation": 1}
 
 
@@ -72,6 +73,27 @@ def window_from_param(param: caffe_pb2.ConvolutionParameter, spatial_axes: int) 
     for stride and pad.
     """
     return Window(*(_values(param, name, spatial_axes) for name in ("kernel_size", "stride", "pad", "dilation")))
+
+
+class WindowWords(NamedTuple):
+    """Names in a formula, one for each spatial axis: of a window, of its taps, their bounds, and the pixel read."""
+
+    outputs: list[str]
+    taps: list[str]
+    bounds: list[str]
+    inputs: list[str]
+
+
+def words_of(window: Window) -> WindowWords:
+    """Return the names; with two axes, kernel 3, stride 2 and pad 1: p and q, i and j, i < 3, 2 * p + i - 1, ...."""
+    axes = range(len(window.kernel))
+    outputs, taps = ([f"{name}{axis + 1}" for axis in axes] if len(axes) != 2 else list(two) for name, two in NAMES)
+    inputs = []
+    for axis, (stride, pad, dilation) in enumerate(zip(window.stride, window.pad, window.dilation, strict=True)):
+        step = outputs[axis] if stride == 1 else f"{stride} * {outputs[axis]}"
+        tap = taps[axis] if dilation == 1 else f"{dilation} * {taps[axis]}"
+        inputs.append(f"{step} + {tap}" + (f" - {pad}" if pad else ""))
+    return WindowWords(outputs, taps, [f"{t} < {k}" for t, k in zip(taps, window.kernel, strict=True)], inputs)
 
 
 def _values(param: caffe_pb2.ConvolutionParameter, name: str, spatial_axes: int) -> Shape:

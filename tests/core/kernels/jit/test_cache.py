@@ -81,7 +81,10 @@ def test_a_disk_without_room_for_the_folder(small_disk, chosen_folder):
         assert chosen_folder(small_disk) is None
 
 
-@pytest.mark.parametrize("variables", [{}, {"HOME": ""}, {"NUMBA_CACHE_DIR": "~/mine"}, {"XDG_CACHE_HOME": "~/mine"}])
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"HOME": ""}, {"NUMBA_CACHE_DIR": "~/mine"}, {"XDG_CACHE_HOME": "~/mine"}, {"XDG_CACHE_HOME": "mine"}],
+)
 def test_a_user_without_a_home_folder(tmp_path, monkeypatch, variables):
     monkeypatch.chdir(tmp_path)
     for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):

@@ -80,18 +80,37 @@ def test_the_line():
     assert str(Report(14, 12.4, False)) == "compiling kernels for this CPU, once: 14 so far, 12 s"
 
 
-@pytest.mark.parametrize(("terminal", "text"), [(False, "caffelite: {}\n"), (True, "\r\x1b[Kcaffelite: {}\r\x1b[K")])
-def test_stderr(monkeypatch, terminal, text):
+def test_no_pause_of_two_seconds_without_a_word_also_where_little_of_it_is_compiling(monkeypatch):
+    assert max(progress.FIRST, progress.AGAIN) + 2 * progress.POLL < 2
+    monkeypatch.setattr(progress, "FIRST", 0.1)
+    monkeypatch.setattr(progress, "AGAIN", 0.3)
+    monkeypatch.setattr(progress, "POLL", 0.005)
+    times = []
+    watch = CompileWatch(lambda report: times.append(time.monotonic()))
+    watch.begin()
+    wait_for(lambda: times)
+    watch.end()
+    while len(times) < 4:  # short kernels with pauses between
+        watch.begin()
+        time.sleep(0.01)
+        watch.end()
+        time.sleep(0.04)
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    assert max(gaps[:3]) < 0.6
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_stderr(monkeypatch, terminal):
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: terminal)
     monkeypatch.setattr(sys, "stderr", stream)
     report = Report(1, 2.0, False)
     show_on_stderr(report)
     show_on_stderr(report._replace(done=True))
-    assert stream.getvalue() == text.format(report)
+    assert stream.getvalue() == f"caffelite: {report}\n"  # what follows, a prompt for instance, is never erased
     monkeypatch.setattr(logging.getLogger("caffelite"), "level", logging.WARNING)
     show_on_stderr(report)
-    assert stream.getvalue() == text.format(report)
+    assert stream.getvalue() == f"caffelite: {report}\n"
 
 
 def test_only_our_kernels_count(tmp_path):

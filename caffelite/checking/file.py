@@ -1,0 +1,83 @@
+"""Check a prototxt file, whether it is a net's or a solver's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from caffelite.checking.net import Options, check_net
+from caffelite.checking.problems import ERROR, WARNING, Problem, distinct, logged
+from caffelite.checking.solver import check_solver, learning
+from caffelite.checking.tops import has_loss
+from caffelite.core.errors import CaffeliteError
+from caffelite.core.layer import layer_type_list
+from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.filter import included
+from caffelite.core.net.wiring.state import with_caller_state
+from caffelite.core.prototxt.braces import CLOSER
+from caffelite.core.prototxt.parse import read_text
+from caffelite.core.prototxt.tokens import Source
+from caffelite.core.prototxt.upgrade import load_net
+from caffelite.core.solver.file import read_solver_file
+from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
+
+PHASES = {"TRAIN": TRAIN, "TEST": TEST}
+
+
+def check_file(
+    path: str, options: Options, phase: str = "", level: int = 0, stages: Iterable[str] = ()
+) -> list[Problem]:
+    """Return the problems of a net or solver, in the order of lines; none for a file that trains and runs.
+
+    phase, level and stages are the state that a net is looked at in; without `phase`, in both for which it has rules.
+    The states of a solver's nets are in the solver.
+    """
+    try:
+        if _is_solver(path):
+            with logged():  # what the log says of snapshot_prefix is no problem
+                file = read_solver_file(path)
+            return distinct(check_solver(file, options))
+        param, lines, notes = load_net(path, layer_type_list())
+    except CaffeliteError as err:
+        return [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
+    problems = [Problem.read(WARNING, note.text, [path]) for note in notes if note.severity == "ERROR"]
+    for draft in _in_states(Draft.of(param, lines), phase, level, tuple(stages)):
+        checked = check_net(draft, Path(path).parent, path, options)
+        problems += checked.problems
+        if checked.net is not None and has_loss(checked.net):
+            problems += learning(checked.net, [path])
+    return distinct(problems)
+
+
+def _is_solver(path: str) -> bool:
+    """Return whether more of the outermost fields are a solver's than a net's."""
+    depth = 0
+    solver = net = 0
+    for token in Source(path, read_text(path)).tokens():
+        if token.kind == "sign":
+            depth += (token.text in CLOSER) - (token.text in CLOSER.values())
+        elif token.kind == "name" and depth == 0:
+            solver += token.text in SolverParameter.DESCRIPTOR.fields_by_name
+            net += token.text in NetParameter.DESCRIPTOR.fields_by_name
+    return solver > net
+
+
+def _in_states(draft: Draft, phase: str, level: int, stages: Sequence[str]) -> Iterator[Draft]:
+    """Yield the net in each state to look at: of a net without rules they would be alike.
+
+    A phase in which nothing makes data, though it is made in the other, is not one that the net is for.
+    """
+    drafts = {
+        name: draft.with_param(with_caller_state(draft.param, number, level, stages)) for name, number in PHASES.items()
+    }
+    if phase:
+        yield drafts[phase]
+    elif not any(layer.include or layer.exclude for layer in draft.layers):
+        yield drafts["TEST"]
+    else:
+        fed = [state for state in drafts.values() if any(_makes_data(state))]
+        yield from fed or drafts.values()
+
+
+def _makes_data(draft: Draft) -> Iterator[bool]:
+    return (not layer.bottom and included(layer, draft.param.state) for layer in draft.layers)

@@ -1,0 +1,161 @@
+"""All problems of one net: it is built without its data, again and again without the layers that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from caffelite.checking.problems import ERROR, NOTE, WARNING, Problem, Records, logged
+from caffelite.checking.tops import unused_tops
+from caffelite.core.blob import Shape
+from caffelite.core.errors import CaffeliteError, LayerError, UnknownNameError
+from caffelite.core.layer import Context, layer_type_list
+from caffelite.core.layers.data import check_data_param
+from caffelite.core.net.net import Net
+from caffelite.core.net.plan import with_location
+from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.filter import included
+from caffelite.core.net.wiring.layer_types import check_types
+from caffelite.core.net.wiring.unread import unread
+from caffelite.core.net.without_data import WithoutData, without_data
+
+MOST_ERRORS = 30  # then the net is given up: nobody reads more
+
+
+@dataclass
+class Options:
+    """What the nets of one call share: shapes of data, blob -> shape, and whether Python layers may be run."""
+
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    python_layers: bool = True
+
+
+@dataclass
+class CheckedNet:
+    """What was found, and the net; None if it cannot be built."""
+
+    problems: list[Problem]
+    net: Net | None
+
+
+def check_net(draft: Draft, folder: Path | None, file: str, options: Options) -> CheckedNet:
+    """Build the net whose state is `draft.param.state` and say all that is wrong with it.
+
+    After an error the layers that depend on the one at fault are left out and the others looked at. `file` is named
+    where a problem has no place.
+    """
+    files = list(dict.fromkeys([*(place.lines.file for place in draft.places if place is not None), file]))
+    with logged() as records:
+        builder = _Builder(draft, folder, options, records)
+        net = builder.build()
+        fields = _of_fields(draft)
+    warnings = [*records.warnings, *fields.warnings, *(unused_tops(net) if net else [])]
+    problems = [Problem.read(ERROR, text, files) for text in dict.fromkeys([*builder.errors, *fields.errors])]
+    problems += [Problem.read(WARNING, text, files) for text in dict.fromkeys(warnings)]
+    problems += [Problem.read(NOTE, text, files) for text in builder.notes]
+    return CheckedNet(problems, None if fields.errors else net)
+
+
+class _Builder:
+    def __init__(self, draft: Draft, folder: Path | None, options: Options, records: Records) -> None:
+        self.draft, self.folder, self.options, self.records = draft, folder, options, records
+        self.errors: list[str] = []
+        self.notes: list[str] = []
+
+    def build(self) -> Net | None:
+        """Return the net, or None after errors, which are kept."""
+        draft = self.draft
+        while True:
+            errors, net = self._try(draft)
+            self.errors += [text for text in errors if text not in self.errors]
+            failed = _at_fault(draft, errors)
+            if not failed or len(self.errors) >= MOST_ERRORS:
+                return None if self.errors else net
+            draft = _without(draft, failed)
+
+    def _try(self, draft: Draft) -> tuple[list[str], Net | None]:
+        """Return the errors of one attempt, one a line, or the net."""
+        try:
+            made = without_data(draft, self.options.shapes, self.folder)
+            self.notes += [text for text in _assumptions(draft, made) if text not in self.notes]
+            context = Context(folder=self.folder, python_layers=self.options.python_layers)
+            return [], Net(made.draft, context)
+        except (CaffeliteError, MemoryError) as err:
+            return str(err).splitlines(), None
+        except Exception as err:
+            note = next(iter([*getattr(err, "__notes__", []), *self.records.errors[-1:]]), "")
+            if not note:
+                raise  # none that a Python layer of the user's raised
+            return [f"{note}: {type(err).__name__}: {err}".partition("\n")[0]], None
+
+
+def _assumptions(draft: Draft, made: WithoutData) -> Iterator[str]:
+    for index, type_, _, reason, assumed in made.replacements:
+        if assumed:
+            yield f'{draft.where(index, "top")}layer "{draft.layers[index].name}" ({type_}): {reason}; {assumed}'
+
+
+class _Fields(NamedTuple):
+    """What can be told from the fields of single layers."""
+
+    errors: list[str]
+    warnings: list[str]
+
+
+def _of_fields(draft: Draft) -> _Fields:
+    """Look at each layer by itself, since some were replaced, and others left out after an error."""
+    found = _Fields([], [])
+    for layer, place in zip(draft.layers, draft.places, strict=True):
+        if not included(layer, draft.param.state):
+            continue
+        alone = draft.with_layers([layer], [place])
+        try:
+            check_types(alone, layer_type_list())
+            found.warnings.extend(unread(alone))
+            if layer.type == "Data":
+                check_data_param(layer.data_param)
+        except LayerError as err:
+            found.errors.append(str(with_location(err, layer, place)))
+        except UnknownNameError as err:
+            found.errors.extend(str(err).splitlines())
+    return found
+
+
+def _at_fault(draft: Draft, errors: Collection[str]) -> set[int]:
+    """Return the layers in whose lines the errors are."""
+    starts = {}
+    for index, place in enumerate(draft.places):
+        if place is not None:
+            starts[index] = place.lines.file, place.lines.line(place.prefix) or 0
+    files = list(dict.fromkeys(file for file, _ in starts.values()))
+    failed: set[int] = set()
+    for text in errors:
+        problem = Problem.read(ERROR, text, files or [""])
+        lines = [line for file, line in starts.values() if file == problem.file and line <= problem.line]
+        if problem.line and lines:
+            here = [index for index, start in starts.items() if start == (problem.file, max(lines))]
+            named = [index for index in here if f'"{draft.layers[index].name}"' in text]
+            failed.update(named or here)  # several layers may stand on one line
+    return failed
+
+
+def _without(draft: Draft, failed: Collection[int]) -> Draft:
+    """Return the draft without these layers and those that depend on them.
+
+    Who reads the top of a layer that works in place, and failed, gets that of the layer before: its shape is the same.
+    """
+    made: set[str] = set()
+    lost: set[str] = set()
+    kept = []
+    for index, layer in enumerate(draft.layers):
+        if not included(layer, draft.param.state):
+            continue
+        if index in failed or lost.intersection(layer.bottom):
+            lost.update(top for top in layer.top if top not in made)
+        else:
+            kept.append(index)
+            made.update(layer.top)
+            lost.difference_update(layer.top)
+    return draft.with_layers([draft.layers[i] for i in kept], [draft.places[i] for i in kept])

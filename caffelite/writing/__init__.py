@@ -1,0 +1,1 @@
+"""Prototxt files written by programs, as a person writes them."""

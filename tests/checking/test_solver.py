@@ -1,0 +1,73 @@
+from pathlib import Path
+
+NET = """layer { name: "data" type: "DummyData" top: "x" top: "t" dummy_data_param { shape { dim: 2 dim: 2 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }
+"""
+SOLVER = 'net: "a.prototxt"\nbase_lr: 0.1 lr_policy: "fixed" max_iter: 10\n'
+
+
+def check(problems, solver, net=NET):
+    Path("a.prototxt").write_text(net)
+    return problems(solver, "solver.prototxt")
+
+
+def test_nothing_wrong(problems):
+    assert check(problems, SOLVER) == []
+
+
+def test_all_fields_at_once(problems):
+    found = check(
+        problems, 'net: "a.prototxt"\ndisplay: -1\naverage_loss: 0\ntype: "Adam"\nmomentum2: 1.5\nlr_policy: "stp"\n'
+    )
+    assert [line.partition(";")[0] for line in found] == [
+        " error: max_iter is missing",
+        " error: base_lr is missing",
+        "2: error: display is -1",
+        "3: error: average_loss is 0",
+        "5: error: momentum2 is 1.5",
+        "6: error: Unknown learning rate policy: stp",
+    ]
+
+
+def test_an_unknown_rule(problems):
+    found = check(problems, f'{SOLVER}type: "Admm"\ndisplay: -1\n')
+    assert [line.partition(";")[0] for line in found] == [
+        "3: error: Unknown solver type: Admm",
+        "4: error: display is -1",
+    ]
+
+
+def test_its_nets(problems):
+    net = NET.replace("num_output: 2", "num_output: 3")
+    (error,) = check(problems, f"{SOLVER}test_iter: 1 test_interval: 5", net)  # the same in both nets: said once
+    assert error.startswith('a.prototxt:4: error: layer "loss" (EuclideanLoss): bottom[1] is 2 2 (4)')
+    (error,) = check(problems, SOLVER, net.replace("InnerProduct", "InnerPorduct"))
+    assert error.startswith('a.prototxt:2:26: error: unknown layer type "InnerPorduct"')
+
+
+def test_what_keeps_it_from_learning(problems):
+    (warning,) = check(problems, SOLVER, NET.replace('weight_filler { type: "xavier" }', ""))
+    assert warning.startswith('a.prototxt:3: warning: layer "ip" (InnerProduct): its weights begin as 0')
+
+
+def test_nets_that_are_not_there(problems):
+    found = check(
+        problems, SOLVER.replace("net:", "train_net:") + 'test_net: "b.prototxt"\ntest_iter: 1 test_interval: 1'
+    )
+    assert [line.partition(";")[0] for line in found] == ['3: error: test_net[0] is "b.prototxt"']
+    found = check(problems, SOLVER.replace("a.prototxt", "b.prototxt") + "test_iter: 1 test_interval: 1")
+    assert [line.partition(";")[0] for line in found] == ['1: error: net is "b.prototxt"']
+
+
+def test_coverage_of_the_test_set(problems):
+    net = """layer { name: "d" type: "Data" top: "x" top: "t"
+      data_param { source: "data/digits_test_lmdb" batch_size: 60 backend: LMDB } }
+    layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y"
+      inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "y" bottom: "t" top: "loss" }"""
+    (warning,) = check(problems, f"{SOLVER}test_iter: 5\ntest_interval: 5", net)
+    assert warning.startswith(
+        '3: warning: test_iter is 5; with batch_size 60 in layer "d" (a.prototxt:1) a test sees 300'
+    )

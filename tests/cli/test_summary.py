@@ -1,0 +1,39 @@
+import json
+from pathlib import Path
+
+import pytest
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+
+
+def test_prints_the_table(caffelite):
+    done = caffelite("summary", str(MODELS / "alexnet/train_val.prototxt"), "--phase", "TEST")
+    assert (done.status, done.err) == (0, "")
+    assert "724,406,816 for each of 50 items" in done.out
+    assert "parameters:    60,965,224 (232.6 MiB)" in done.out
+    assert 'Data: data_param.source "data/imagenet_val_lmdb" is not there' in done.out
+
+
+def test_json_and_shapes(caffelite):
+    done = caffelite("summary", f"--model={MODELS / 'lenet/deploy.prototxt'}", "--json", "--shape", "data=3,1,28,28")
+    found = json.loads(done.out)
+    assert found["totals"]["multiply_adds"] == 3 * 2_293_000
+    assert found["layers"][1]["tops"] == {"conv1": [3, 20, 24, 24]}
+    assert (found["layers"][1]["stride"], found["layers"][1]["receptive_field"]) == ([1, 1], [5, 5])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "Need a model definition to summarize; give --model=FILE"),
+        (("nowhere.prototxt",), "nowhere.prototxt"),
+        ((str(MODELS / "lenet/deploy.prototxt"), "--shape", "dat=1,2"), 'did you mean "data"?'),
+        ((str(MODELS / "lenet/deploy.prototxt"), "--shape", "data=1,0"), "conv1"),
+    ],
+)
+def test_refusals_are_one_line(caffelite, words, message):
+    done = caffelite("summary", *words)
+    assert (done.status, done.out) == (1, "")
+    assert message in done.error
+    assert "Traceback" not in done.error
+    assert done.error.count("\n") <= 1

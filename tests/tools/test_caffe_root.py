@@ -1,0 +1,160 @@
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from caffelite.core.errors import UsageError
+from caffelite.tools.caffe_root import MARK, PROGRAMS, PYTHON_SCRIPTS, TRANSLATED, make_caffe_root
+
+ALL = {words.split()[0] for words in (*PROGRAMS.values(), *PYTHON_SCRIPTS.values()) if words}
+ALL |= {words for words, _ in TRANSLATED.values()}
+
+# In place of Python: prints the words that it was started with.
+ECHO = '#!/bin/sh\nfor word; do printf "[%s]" "$word"; done\n'
+
+
+@pytest.fixture
+def echo(tmp_path):
+    path = tmp_path / "an echo"
+    path.write_text(ECHO)
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def root(tmp_path, echo):
+    make_caffe_root(tmp_path / "a root", echo, ALL)
+    return tmp_path / "a root"
+
+
+def run(*words):
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("build/tools/caffe", ""),
+        ("build/tools/caffe.bin", ""),
+        (".build_release/tools/caffe.bin", ""),
+        ("build/tools/convert_imageset", "[convert_imageset]"),
+        ("build/tools/compute_image_mean.bin", "[compute_image_mean]"),
+        ("build/tools/extract_features", "[extract_features]"),
+        ("build/tools/upgrade_net_proto_text", "[upgrade][net]"),
+        ("build/tools/upgrade_net_proto_binary", "[upgrade][weights]"),
+        ("build/tools/upgrade_solver_proto_text.bin", "[upgrade][solver]"),
+        ("build/examples/mnist/convert_mnist_data.bin", "[convert_mnist_data]"),
+        ("build/examples/cifar10/convert_cifar_data.bin", "[convert_cifar_data]"),
+        ("python/classify.py", "[classify]"),
+        ("python/detect.py", "[detect]"),
+        ("python/draw_net.py", "[draw_net]"),
+        ("tools/extra/parse_log.py", "[parse_log]"),
+        ("tools/extra/extract_seconds.py", "[extract_seconds]"),
+        ("tools/extra/summarize.py", "[summary]"),
+    ],
+)
+def test_programs_pass_on_what_they_are_given(root, program, words):
+    assert run(root / program, "--a=b c", "") == f"[-m][caffelite]{words}[--a=b c][]"
+
+
+def test_python_scripts_run_under_any_python(root):
+    assert run(sys.executable, root / "tools/extra/parse_log.py", "log") == "[-m][caffelite][parse_log][log]"
+
+
+def test_the_shell_script_writes_into_the_working_directory(root):
+    script = root / "tools/extra/parse_log.sh"
+    assert run("sh", script, "my log") == "[-m][caffelite][parse_log][--gnuplot][my log][.]"
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ("--solver a", "[--solver=a]"),
+        ("--solver=a --snapshot b --gpus 0 1 --timing", "[--solver=a][--snapshot=b][--gpu=0,1]"),
+    ],
+)
+def test_train_py_has_options_of_its_own(root, given, passed):
+    assert run(root / "python/train.py", *given.split()) == f"[-m][caffelite][train]{passed}"
+
+
+@pytest.mark.parametrize(
+    ("script", "given", "passed"),
+    [
+        ("python/draw_net.py", "a b --phase ALL --rankdir LR", "[draw_net][a][b][--rankdir][LR]"),
+        ("python/draw_net.py", "--phase=ALL a b", "[draw_net][a][b]"),
+        ("python/draw_net.py", "a b --phase TEST", "[draw_net][a][b][--phase][TEST]"),
+        ("tools/extra/summarize.py", "-w 30 net.prototxt", "[summary][net.prototxt]"),
+        ("tools/extra/summarize.py", "net.prototxt", "[summary][net.prototxt]"),
+    ],
+)
+def test_options_that_caffelite_needs_not_are_left_out(root, script, given, passed):
+    assert run(root / script, *given.split()) == f"[-m][caffelite]{passed}"
+
+
+@pytest.mark.parametrize("name", ["plot_training_log.py", "plot_training_log.py.example"])
+def test_the_plotting_script_draws_all_its_types(root, name):
+    script = root / "tools" / "extra" / name
+    assert (
+        run(script, "6", "loss.png", "a.log", "b.log") == "[-m][caffelite][show][training][a.log][b.log][-o][loss.png]"
+    )
+    done = subprocess.run([script, "loss.png", "a.log"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"usage: {script} TYPE PICTURE.png LOG...\n")
+
+
+def test_what_is_written_is_told_and_all_there_is(tmp_path, echo):
+    made = make_caffe_root(tmp_path / "new" / "root", echo, ALL)
+    found = {
+        os.path.relpath(os.path.join(folder, name), tmp_path / "new" / "root")
+        for folder, _, names in os.walk(tmp_path / "new" / "root")
+        for name in names
+    }
+    assert found | {".build_release"} == set(made.written)
+    assert len(made.written) == len(set(made.written))
+    assert made.kept == []
+    assert sorted(os.listdir(tmp_path)) == ["an echo", "new"]
+    for name in found - {"python/caffe/__init__.py"}:
+        assert stat.S_IMODE((tmp_path / "new" / "root" / name).stat().st_mode) & 0o111, name
+
+
+def test_again_is_the_same_and_an_older_one_is_made_anew(root, echo):
+    program = root / "build" / "tools" / "caffe"
+    text = program.read_text()
+    program.write_text(f"old, {MARK}")
+    made = make_caffe_root(root, echo, ALL)
+    assert program.read_text() == text
+    assert made.kept == []
+
+
+def test_files_of_others_stay(tmp_path, echo):
+    for name in ("python/caffe/__init__.py", "python/classify.py", "models/mine/net.prototxt"):
+        path = tmp_path / "caffe" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("theirs")
+    made = make_caffe_root(tmp_path / "caffe", echo, ALL)
+    assert made.kept == ["python/classify.py", "python/caffe"]
+    assert (tmp_path / "caffe" / "python" / "classify.py").read_text() == "theirs"
+    assert (tmp_path / "caffe" / "python" / "caffe" / "__init__.py").read_text() == "theirs"
+    assert "build/tools/caffe" in made.written
+
+
+def test_programs_without_a_command_are_left_out(tmp_path, echo):
+    made = make_caffe_root(tmp_path / "root", echo, {"parse_log", "train"})
+    assert "tools/extra/parse_log.py" in made.written
+    assert "build/tools/caffe" in made.written
+    assert "python/classify.py" not in made.written
+
+
+def test_a_python_that_is_gone(root, echo):
+    os.remove(echo)
+    for script, status in (("build/tools/caffe", 127), ("python/train.py", 1)):
+        done = subprocess.run([root / script], capture_output=True, text=True)
+        assert done.returncode == status
+        assert "an echo is no longer there; run `caffelite make-caffe-root` again" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "message"), [("an echo", "is no folder"), ("x" * 300, "cannot be looked at")])
+def test_what_is_no_folder(tmp_path, echo, name, message):
+    with pytest.raises(UsageError, match=message):
+        make_caffe_root(tmp_path / name, echo, ALL)
