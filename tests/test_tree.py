@@ -30,6 +30,8 @@ OF_MORE_THAN_ONE_FILE = {
     "core/solver/rules/test_every_solver.py": "the register of update rules",
     "core/test_loss_weights.py": "layer, net and solver together",
     "examples/test_examples.py": "caffelite/examples/__init__.py and models/lenet_small",
+    "explaining/test_browser.py": "the whole page, as one clicks through it",
+    "explaining/test_rules.py": "the rules in explaining/page/",
     "fuzz/test_data.py": "all readers of data, with damaged files",
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
@@ -83,6 +85,7 @@ MAY_IMPORT = {
     "writing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
+    "explaining": BELOW_ALL | {"net", "layers", "data", "weights", "kernels", "pictures"},
     "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "caffelite": BELOW_ALL
     | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
@@ -93,7 +96,7 @@ MAY_IMPORT = {
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "comparing", "drawing", "examples", "inspection", "pictures", "testing", "tools", "writing"},
+    | {"checking", "comparing", "drawing", "examples", "explaining", "inspection", "pictures", "testing", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.
