@@ -155,7 +155,8 @@ class TestReport:
         entries = evaluation.worst_mistakes(MOST_MISTAKES).tolist()
         cards = [self._card(entry, int(evaluation.predicted[entry]), "says") for entry in entries]
         count = int((~evaluation.right).sum())
-        note = f"{len(cards):,} of {count:,} mistakes, those about which the net was surest." if count else "None."
+        shown = f"{len(cards):,} of {count:,} mistakes" if len(cards) < count else f"All {count:,} mistakes"
+        note = f"{shown}, the one about which the net was surest first." if count else "None."
         content = Html(f'<div class="cards">{joined(cards)}</div>')
         return fill("section.html", name="mistakes", heading="The worst mistakes", note=note, content=content)
 
@@ -164,8 +165,8 @@ class TestReport:
         pairs = list(zip(found.items.tolist(), found.suggested.tolist(), strict=True))
         cards = [self._card(entry, suggested, "seems") for entry, suggested in pairs[:MOST_WRONG_LABELS]]
         note = (
-            f"{len(cards):,} of {len(pairs):,} items that look like another class as surely as its own items do on "
-            "average (confident learning). All are in the CSV file beside this page. Look at them before changing one: "
+            f"{len(pairs):,} items look like another class as surely as its own items do on average (confident "
+            f"learning); {len(cards):,} are shown, all are in the CSV file beside this page. Look before changing one: "
             "a net that was trained on these items has learned their wrong labels, too."
             if pairs
             else "None was found: no item looks like another class as surely as its own items do on average."

@@ -38,14 +38,18 @@ def joined(parts: Iterable[Html], between: str = "\n") -> Html:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], words: Sequence[int] = (0,)) -> Html:
-    """Return a table; columns numbered in `words` hold words and begin at one place, the others numbers."""
+    """Return a table; columns numbered in `words` hold words and begin at one place, the others numbers.
+
+    Without `head` it has only rows.
+    """
 
     def row(cells: Sequence[object], tag: str) -> str:
         marked = (f"<{tag}{' class=words' if i in words else ''}>{as_html(c)}</{tag}>" for i, c in enumerate(cells))
         return f"<tr>{''.join(marked)}</tr>"
 
+    heads = f"<thead>{row(head, 'th')}</thead>\n" if head else ""
     body = "\n".join(row(cells, "td") for cells in rows)
-    return Html(f'<div class="wide"><table><thead>{row(head, "th")}</thead>\n<tbody>\n{body}\n</tbody></table></div>')
+    return Html(f'<div class="wide"><table>{heads}<tbody>\n{body}\n</tbody></table></div>')
 
 
 def write_page(path: str | os.PathLike[str], title: str, subtitle: str, body: Html) -> None:

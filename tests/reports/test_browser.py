@@ -21,11 +21,12 @@ def caffelite(*words, cwd):
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """A folder with the trained LeNet_small, its digits, and its report."""
+    """A folder with the trained LeNet_small, its digits, its report and that of a training."""
     folder = tmp_path_factory.mktemp("digits")
     caffelite("example", "lenet_small_digits", ".", cwd=folder)
     model, weights = "models/lenet_small/train_val_digits.prototxt", "models/lenet_small/digits.caffemodel"
     caffelite("test", model, f"--weights={weights}", "--report=test.html", cwd=folder)
+    caffelite("train", "solvers/lenet_small_digits.prototxt", "--iterations=200", "--report=run.html", cwd=folder)
     return folder
 
 
@@ -70,6 +71,26 @@ def test_of_a_test(page, digits, scheme, width):
     ]
     paper = shown.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 28)"}[scheme]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 420])
+def test_of_a_training(page, digits, scheme, width):
+    path = digits / "run.html"
+    assert path.stat().st_size < 200_000
+    shown, said, asked = page(path, scheme, width)
+    assert (said, asked) == ([], [path.as_uri()])
+    assert is_complete(shown)
+    assert shown.locator("h2").all_inner_texts() == [
+        *("Curves", "The first filters", "The net", "The files", "Where it comes from")
+    ]
+    for kind in ("curves", "drawing"):
+        box = shown.locator(f".drawn.{kind} svg").bounding_box()
+        assert box["width"] > 150 and box["height"] > 150
+    shown.locator("#files summary").nth(1).click()
+    assert "num_output: 20" in shown.locator("#files pre").nth(1).inner_text()
+    facts = shown.locator("#origin").inner_text()
+    assert "caffelite train" in facts and "seed\t1" in facts
 
 
 def test_the_figures_of_scikit_learn(page, digits):

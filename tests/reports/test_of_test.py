@@ -16,7 +16,7 @@ def test_page_and_list_of_labels(evaluated, folder):
         "<h1>net &lt;n&gt;</h1>",
         "net a&lt;b&gt;.prototxt; weights w.caffemodel",
         "71.43%",
-        "2 of 2 mistakes",
+        "All 2 mistakes",
     ):
         assert words in page
     assert "<cat>" not in page and "label 0 &lt;cat&gt;: 1.8%" in page  # 1 / (2 + e^4)
