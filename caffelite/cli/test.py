@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
+from caffelite.cli.counting import counting
+from caffelite.cli.flags import string
 from caffelite.cli.options import (
     GPU,
     ITERATIONS,
+    LAYER,
     LEVEL,
     MODEL,
     NO_PYTHON_LAYERS,
+    REPORT,
     STAGE,
     WEIGHTS,
     at_least,
@@ -21,34 +26,52 @@ from caffelite.cli.options import (
     stages,
     use_cpu,
 )
+from caffelite.core.errors import UsageError
 from caffelite.core.format import number
 
 if TYPE_CHECKING:
     from caffelite.pycaffe import Net
+    from caffelite.reports.evaluation import Evaluation
 
 LOGGER = logging.getLogger("caffelite")
+LABELS = string("labels", "", "With --report: names of the classes, a text file of a line each.", metavar="FILE")
 
 
 @command(
     "test",
     "score trained weights",
-    flags=(MODEL, WEIGHTS, ITERATIONS, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU),
+    flags=(MODEL, WEIGHTS, ITERATIONS, REPORT, LABELS, LAYER, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU),
     result_is_log=True,
     file=MODEL,
     flag_help={
-        ITERATIONS: "How many batches to score, of the net's batch_size each. Default: 50.",
+        ITERATIONS: "How many batches to score, of the net's batch_size each. Default: 50; with --report the whole "
+        "database, once.",
+        REPORT: "Write a page of its figures, worst mistakes and probable wrong labels, .html, and the labels as CSV.",
+        LAYER: "With --report: the Accuracy or SoftmaxWithLoss layer whose scores and labels it is of; the last if not "
+        "given.",
         WEIGHTS: "The weights to score, one caffemodel; each layer takes those of its name.",
     },
 )
 def test(arguments: Arguments) -> None:
     """Run a net in phase TEST and print its outputs for each batch, then their means.
 
-    FILE is the same as --model=FILE.
+    FILE is the same as --model=FILE. With --report the means are also a page that stands alone: confusion matrix,
+    figures of each class, calibration, the worst mistakes as images, and labels that are probably wrong, which are also
+    written beside it (page.html, page_wrong_labels.csv). For example:
+
+      caffelite test train_val.prototxt --weights=net.caffemodel --iterations=100
+      caffelite test train_val.prototxt --weights=net.caffemodel --report=page.html --labels=names.txt
     """
     model = required(arguments, MODEL, "Need a model definition to score")
     weights = required(arguments, WEIGHTS, "Need model weights to score")
     require_files(arguments, WEIGHTS)
     iterations = at_least(arguments, ITERATIONS, 0)
+    if arguments[REPORT]:
+        from caffelite.reports.page import check_path
+
+        check_path(arguments[REPORT])
+    elif unused := [flag for flag in (LABELS, LAYER) if arguments.given(flag)]:
+        raise UsageError(f"--{unused[0].name} is for a report; give --report=FILE, too")
     with glog.setting_up():
         use_cpu(arguments)
     from caffelite.proto import caffe_pb2
@@ -65,13 +88,55 @@ def test(arguments: Arguments) -> None:
     try:
         with glog.setting_up():
             net.copy_from(weights)
+        report = _Report(net, arguments) if arguments[REPORT] else None
+        if report is not None:
+            iterations = report.iterations
         LOGGER.info("Running for %d iterations.", iterations)
-        _score(net, iterations)
+        with counting("batches") as progress:
+            _score(net, iterations, report.evaluation if report else None, progress)
+        if report is not None:
+            report.write()
     finally:
         net.close()
 
 
-def _score(net: Net, iterations: int) -> None:
+class _Report:
+    """The report that the command line asks for. Raises UsageError if there can be none."""
+
+    def __init__(self, net: Net, arguments: Arguments) -> None:
+        from caffelite.reports.evaluation import Evaluation
+        from caffelite.reports.of_test import read_names
+
+        self.evaluation = Evaluation(net, arguments[LAYER])
+        self._net, self._arguments = net, arguments
+        self._names = read_names(arguments[LABELS], self.evaluation.scored.classes) if arguments[LABELS] else []
+        self.iterations = arguments[ITERATIONS]
+        if self.evaluation.items.count is not None and not arguments.given(ITERATIONS):
+            self.iterations = -(-self.evaluation.items.count // self.evaluation.batch)
+        self.evaluation.require_memory(self.iterations)
+
+    def write(self) -> None:
+        """Write the page of what was gathered."""
+        import time
+
+        from caffelite import __version__
+        from caffelite.reports.of_test import TestReport
+
+        arguments, evaluation = self._arguments, self.evaluation
+        if evaluation.repeated:
+            LOGGER.info("The data began again: the report leaves out %d repeated items", evaluation.repeated)
+        facts = [
+            ("net", arguments[MODEL]),
+            ("weights", arguments[WEIGHTS]),
+            ("figures of layer", evaluation.scored.layer.name),
+            ("caffelite", __version__),
+            ("on", time.strftime("%Y-%m-%d %H:%M")),
+        ]
+        report = TestReport(evaluation, f"{self._net.name or 'Net'}: test report", facts, self._names)
+        LOGGER.info("Wrote %s", " and ".join(map(str, report.write(arguments[REPORT]))))
+
+
+def _score(net: Net, iterations: int, evaluation: Evaluation | None, progress: Callable[[int, int], None]) -> None:
     import numpy as np
 
     from caffelite.core.solver.nan_watch import warn_of_bad_output
@@ -82,6 +147,8 @@ def _score(net: Net, iterations: int) -> None:
         net.context.passes = batch
         total_loss += net.forward_pass()
         warn_of_bad_output(net)
+        if evaluation is not None:
+            evaluation.add()
         values = net.output_values()
         for name, _, output in values:
             for value in output:
@@ -90,6 +157,7 @@ def _score(net: Net, iterations: int) -> None:
             totals = [0.0] * len(values)
         with np.errstate(invalid="ignore"):  # inf - inf is nan, of which the user was warned
             totals = [total + output for total, (_, _, output) in zip(totals, values, strict=True)]
+        progress(batch + 1, iterations)
     # 0 / 0 is negative in Caffe
     LOGGER.info("Loss: %s", number(total_loss / iterations) if iterations else "-nan")
     for (name, weight, _), total in zip(net.output_values(), totals, strict=bool(iterations)):

@@ -15,6 +15,7 @@ from caffelite.cli.options import (
     ITERATIONS,
     LEVEL,
     NO_PYTHON_LAYERS,
+    REPORT,
     SIGHUP_EFFECT,
     SIGINT_EFFECT,
     SIGTERM_EFFECT,
@@ -29,7 +30,7 @@ from caffelite.cli.options import (
     use_cpu,
 )
 from caffelite.cli.signals import SignalSource
-from caffelite.core.errors import UsageError
+from caffelite.core.errors import CaffeliteError, UsageError
 
 if TYPE_CHECKING:
     from caffelite.core.net.net import Net
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from caffelite.core.solver.snapshot_files import Snapshot
     from caffelite.core.solver.solver import Solver
     from caffelite.pictures.chart import Chart
+    from caffelite.reports.of_training import TrainingReport
 
 SIGNAL_STATUS = 128  # and its number: what shells show for a program that a signal ended
 LOGGER = logging.getLogger("caffelite")
@@ -59,6 +61,7 @@ FLAGS = (
     ITERATIONS,
     ON_NAN,
     CHART,
+    REPORT,
     LEVEL,
     STAGE,
     NO_PYTHON_LAYERS,
@@ -70,6 +73,8 @@ FLAGS = (
 
 
 FLAG_HELP: dict[Flag[Any], str] = {
+    REPORT: "A page, .html, of curves, net, first filters before and after, files, versions and seed; written at the "
+    "end, in long trainings also from time to time.",
     ITERATIONS: "The iteration to end with, in place of the file's max_iter; those before a snapshot count, too.",
     WEIGHTS: "Weights to finetune, a caffemodel, or several with commas between; each layer takes those of its name.",
 }
@@ -88,7 +93,11 @@ def train(arguments: Arguments) -> int:
     Ctrl-C and SIGTERM make a snapshot and stop, a hangup signal makes a snapshot and goes on.
     A second Ctrl-C stops at once, without a snapshot.
     Exit status: 0 if the training came to its end, 1 for what cannot work,
-    128 plus the number of the signal that stopped it (130 for Ctrl-C).
+    128 plus the number of the signal that stopped it (130 for Ctrl-C). For example:
+
+      caffelite train solver.prototxt --report=run.html
+      caffelite train solver.prototxt --weights=net.caffemodel
+      caffelite train solver.prototxt --snapshot=auto
     """
     path = required(arguments, SOLVER, "Need a solver definition to train")
     automatic = arguments[SNAPSHOT] == AUTO
@@ -99,6 +108,7 @@ def train(arguments: Arguments) -> int:
     require_files(arguments, WEIGHTS)
     at_least(arguments, KEEP_SNAPSHOTS, 0)
     chart = _chart(arguments)
+    _check_report(arguments)
     with glog.setting_up():
         file = _solver_file(path, arguments)
     from caffelite.core.solver.snapshot_files import snapshots
@@ -112,11 +122,17 @@ def train(arguments: Arguments) -> int:
     with SignalSource(sigint, sighup, sigterm, glog.say) as signals:
         with glog.setting_up():
             solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
+        report = None
         try:
             solver.action_source = signals
             if chart is not None:
                 solver.events.add(chart)
+            report = _report(solver, arguments)
             _optimize(solver, arguments, found)
+        except CaffeliteError as err:
+            if report is not None:
+                report.finish(str(err))
+            raise
         finally:
             if chart is not None:
                 chart.finish()
@@ -133,6 +149,29 @@ def _chart(arguments: Arguments) -> Chart | None:
     from caffelite.pictures.chart import Chart
 
     return Chart(arguments[CHART])
+
+
+def _check_report(arguments: Arguments) -> None:
+    """Raise UsageError now for a report that could not be made after the training."""
+    if arguments[REPORT]:
+        from caffelite.pictures import require_matplotlib
+        from caffelite.reports.page import check_path
+
+        check_path(arguments[REPORT])
+        require_matplotlib()
+
+
+def _report(solver: Solver, arguments: Arguments) -> TrainingReport | None:
+    """Return the report that is asked for, listening to the solver."""
+    if not arguments[REPORT]:
+        return None
+    from caffelite.cli.provenance import facts
+    from caffelite.reports.of_training import TrainingReport
+
+    words = [*arguments.program, "train"]
+    for flag, value in arguments.values.items():
+        words += flag.written(value)
+    return TrainingReport(arguments[REPORT], solver, [("command", shlex.join(words)), *facts()])
 
 
 def _solver_file(path: str, arguments: Arguments) -> SolverFile:

@@ -16,7 +16,7 @@ from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import included
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.net.without_data import without_data, without_fillers
-from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
+from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 
 LOGGER = logging.getLogger("caffelite")
 
@@ -80,6 +80,22 @@ def drawing_of(
         maker.add(in_phase, phase, top_shapes)
     if len(errors) == len(phases):  # a net may be for one phase only
         LOGGER.warning("The net is drawn without shapes, since it cannot be built: %s", errors[0])
+    return maker.drawing()
+
+
+def drawing_of_net(net: Net) -> Drawing:
+    """Return what is drawn of a net that is built, as it runs in its phase."""
+    nodes = net.graph().nodes
+    param = NetParameter(name=net.name)
+    for node in nodes:
+        layer = param.layer.add()
+        layer.CopyFrom(net.core_layers[node.index].layer_param)
+        for replaced in ("bottom", "top", "include", "exclude", "blobs"):
+            layer.ClearField(replaced)
+        layer.bottom.extend(node.bottoms)  # without the names of inserted Splits
+        layer.top.extend(node.tops)
+    maker = _Maker(net.name, frozenset([net.phase]))
+    maker.add(Draft.of(param), net.phase, [node.top_shapes for node in nodes])
     return maker.drawing()
 
 

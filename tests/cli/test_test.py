@@ -74,3 +74,46 @@ def test_nan_scores_are_told_once_with_the_parameter_they_began_in(caffelite, fo
         f'net "tiny": output {output}; it began with param 1 of layer "ip" (InnerProduct). What it scores means nothing'
     ]
     assert "Batch 2, accuracy = 0" in result.texts
+
+
+def test_a_report_changes_nothing_of_the_log(caffelite, golden_cli):
+    plain = caffelite(*SCORE, "--iterations=3")
+    result = caffelite(*SCORE, "--iterations=3", "--report=x.html")
+    assert (result.status, result.out) == (0, "")
+    assert result.texts[:-1] == plain.texts
+    assert result.texts[-1] == "Wrote x.html and x_wrong_labels.csv"
+    page = (golden_cli / "x.html").read_text()
+    assert "100.00%</b><span>accuracy" in page and "figures of layer accuracy" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("--report=x.txt",), "a report's name ends in .html or .htm"),
+        (("--report=nowhere/x.html",), "there is no folder nowhere; make it first"),
+        (("--report=x.html", "--layer=los"), 'has no layer "los" in phase TEST; did you mean "loss"?'),
+        (("--report=x.html", "--labels=nowhere"), "--labels: File not found: nowhere"),
+        (("--report=x.html", "--iterations=0"), "nothing was tested, so there is no report"),
+    ],
+)
+def test_reports_that_cannot_be(caffelite, golden_cli, words, error):
+    result = caffelite(*SCORE, *words)
+    assert result.status == 1
+    assert error in result.error
+    assert not list(golden_cli.glob("x*"))
+
+
+def test_a_net_without_scores_has_no_report(caffelite, golden_cli):
+    text = (golden_cli / "net.prototxt").read_text()
+    lines = [line for line in text.splitlines() if "Accuracy" not in line]
+    (golden_cli / "net.prototxt").write_text("\n".join(lines).replace("SoftmaxWithLoss", "HingeLoss"))
+    result = caffelite(*SCORE, "--report=x.html")
+    assert result.status == 1
+    assert "has no Accuracy and no SoftmaxWithLoss layer in phase TEST" in result.error
+
+
+@pytest.mark.parametrize("words", [("--labels=x",), ("--layer=loss",)])
+def test_what_is_for_a_report_alone_is_refused_without_one(caffelite, golden_cli, words):
+    result = caffelite(*SCORE, *words)
+    assert result.status == 1
+    assert result.error.endswith(f"{words[0].partition('=')[0]} is for a report; give --report=FILE, too")

@@ -189,3 +189,29 @@ def test_a_solver_that_cannot_learn_is_refused_with_its_line(caffelite, solver_w
     assert "solver.prototxt: base_lr is missing; without it nothing is learned" in result.err
     assert "solver.prototxt: gamma is missing" in result.err
     assert not any(text.startswith("Iteration") for text in result.texts)
+
+
+def test_a_report_of_the_run(caffelite, folder):
+    result = caffelite("train", "solver.prototxt", "--report=run.html", "--iterations=3")
+    assert result.status == 0
+    assert "Wrote the report run.html" in result.texts
+    page = (folder / "run.html").read_text()
+    assert "trained to the end" in page and "caffelite train" in page and "--iterations 3" in page
+
+
+def test_a_report_of_a_run_that_failed(caffelite, folder, solver_with):
+    text = (folder / "net.prototxt").read_text()
+    (folder / "net.prototxt").write_text(text.replace("value: 0.5", "value: 1e38"))
+    solver_with(base_lr="1e38")
+    result = caffelite("train", "solver.prototxt", "--report=run.html")
+    assert result.status == 1
+    page = (folder / "run.html").read_text()
+    assert "failed at iteration" in page and "Why it ended" in page
+
+
+@pytest.mark.parametrize(("path", "words"), [("run.pdf", "ends in .html or .htm"), ("no/run.html", "no folder no")])
+def test_a_report_that_cannot_be_written_is_refused_before_the_training(caffelite, folder, path, words):
+    result = caffelite("train", "solver.prototxt", f"--report={path}")
+    assert result.status == 1
+    assert words in result.error
+    assert not list(folder.glob("*.caffemodel"))

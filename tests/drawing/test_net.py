@@ -1,4 +1,6 @@
+from caffelite.drawing.net import drawing_of_net
 from caffelite.proto.caffe_pb2 import TEST, TRAIN
+from caffelite.pycaffe import Net
 
 
 def names(drawing):
@@ -54,3 +56,17 @@ def test_a_net_for_one_phase(drawings, caplog):
     layer { name: "b" type: "ReLU" bottom: "x" top: "y" }"""
     assert drawings.of(text).edges[0].shape == (2, 3)
     assert caplog.records == []
+
+
+def test_a_net_that_is_built_is_drawn_as_the_user_wrote_it(tmp_path):
+    (tmp_path / "net.prototxt").write_text(
+        """name: "n" layer { name: "d" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } }
+      include { phase: TEST } }
+    layer { name: "a" type: "Power" bottom: "x" top: "y" }
+    layer { name: "r" type: "ReLU" bottom: "y" top: "y" }
+    layer { name: "b" type: "Power" bottom: "x" top: "z" }"""
+    )
+    drawing = drawing_of_net(Net(tmp_path / "net.prototxt", TEST))
+    assert drawing.name == "n"
+    assert names(drawing) == [["d"], ["a", "r"], ["b"]]
+    assert drawing.edges == [(0, 1, "x", (2, 3)), (0, 2, "x", (2, 3)), (1, -1, "y", (2, 3)), (2, -1, "z", (2, 3))]

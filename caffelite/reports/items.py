@@ -1,0 +1,116 @@
+"""The items that a net is tested on: how many there are, what they are called, and how they look."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from caffelite.core.blob import Array, Blob
+from caffelite.core.data.database import Database, find_database
+from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.net.net import Net
+
+Pixels = npt.NDArray[np.uint8]  # (H, W) grey or (H, W, 3), red first
+MOST_SIDE = 112  # pixels of a picture's longer side in the page
+
+
+class Item(NamedTuple):
+    """One item: its name, "" without one, and its picture, None if it is no image."""
+
+    name: str
+    picture: Pixels | None
+
+
+class Items(Protocol):
+    """The items by their numbers, 0 being the first one of the first batch. `count` is None where nobody knows it."""
+
+    count: int | None
+
+    def keep(self, item: int, place: int, margin: float) -> None:
+        """Note that `item` is at `place` of the present batch, with the label's probability less the best other one."""
+
+    def get(self, item: int) -> Item | None:
+        """Return an item, None if it was not kept."""
+
+
+class DatabaseItems:
+    """The records of the database that a Data layer reads, as they are stored: nothing has to be kept for them."""
+
+    def __init__(self, net: Net, index: int) -> None:
+        layer = net.core_layers[index]
+        source = layer.layer_param.data_param.source
+        reader = LmdbReader(find_database(source, layer.context.folder))
+        param = layer.layer_param.transform_param
+        self.count: int | None = reader.entries
+        self._database = Database(reader, DatumReader(source, param.force_color, param.force_gray))
+
+    def keep(self, item: int, place: int, margin: float) -> None:
+        """Do nothing."""
+
+    def get(self, item: int) -> Item:
+        """Read the record."""
+        records = self._database.read(range(item, item + 1))
+        return Item(records.keys[0].decode(errors="backslashreplace"), picture_of(records.images[0]))
+
+
+class BlobItems:
+    """What stands in a blob of the net, whose first axis counts the items, None if there is no such blob.
+
+    Of the items noted as mistakes those are kept about which the net was most certain.
+    """
+
+    MOST = 200
+
+    def __init__(self, blob: Blob | None) -> None:
+        self.count: int | None = None
+        self._blob = blob
+        self._kept: dict[int, tuple[float, Pixels | None]] = {}
+
+    def keep(self, item: int, place: int, margin: float) -> None:
+        """Copy the picture of a mistake, in place of the least certain one if there are many."""
+        if margin >= 0:
+            return
+        if len(self._kept) >= self.MOST:
+            least = max(self._kept, key=lambda kept: self._kept[kept][0])
+            if self._kept[least][0] <= margin:
+                return
+            del self._kept[least]
+        self._kept[item] = margin, None if self._blob is None else picture_of(self._blob.data[place])
+
+    def get(self, item: int) -> Item | None:
+        """Return what was kept."""
+        return Item("", self._kept[item][1]) if item in self._kept else None
+
+
+def items_of(net: Net, batch: int) -> Items:
+    """Return the items of a net whose passes take `batch` of them; of several data layers the first one's."""
+    for index, layer in enumerate(net.core_layers):
+        if layer.type == "Data" and net.tops(index)[0][1].shape[0] == batch:
+            return DatabaseItems(net, index)
+    for index in range(len(net.core_layers)):
+        for _, blob in net.tops(index) if not net.bottoms(index) else ():
+            if blob.num_axes == 4 and blob.shape[0] == batch and min(blob.shape[2:]) > 1:
+                blob.pinned = True
+                return BlobItems(blob)
+    return BlobItems(None)
+
+
+def picture_of(image: Array) -> Pixels | None:
+    """Return an image (C, H, W), blue first if there are three channels, made smaller; None for another shape.
+
+    Of values that are no bytes the least becomes black and the largest white. Of other numbers of channels than 3 the
+    first is shown.
+    """
+    if image.ndim != 3 or min(image.shape[1:]) < 2:
+        return None
+    step = -(-max(image.shape[1:]) // MOST_SIDE)
+    shown = image[::-1] if len(image) == 3 else image[:1]
+    shown = shown[:, ::step, ::step].astype(np.float32)
+    if image.dtype != np.uint8:
+        low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+        shown = np.nan_to_num((shown - low) * (255 / (high - low or 1.0)))
+    pixels: Pixels = np.ascontiguousarray(shown.transpose(1, 2, 0).astype(np.uint8))
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from caffelite.core.blob import Blob
+from caffelite.proto.caffe_pb2 import TEST
+from caffelite.pycaffe import Net
+from caffelite.reports.items import MOST_SIDE, BlobItems, DatabaseItems, items_of, picture_of
+
+
+def test_records_of_a_database_as_they_are_stored(folder):
+    items = items_of(Net("net.prototxt", TEST), 4)
+    assert isinstance(items, DatabaseItems)
+    assert items.count == 7
+    name, picture = items.get(4)
+    assert name == "key<4>"
+    assert picture.tolist() == [[10, 20], [0, 7]]
+    assert items.get(2).picture.tolist() == [[0, 40], [0, 7]]  # going back
+
+
+def test_what_stands_in_the_net_where_there_is_no_database(folder):
+    (folder / "input.prototxt").write_text(
+        'layer { name: "x" type: "Input" top: "v" top: "x" '
+        "input_param { shape { dim: 2 dim: 3 } shape { dim: 2 dim: 1 dim: 2 dim: 2 } } }"
+    )
+    net = Net("input.prototxt", TEST)
+    items = items_of(net, 2)
+    assert isinstance(items, BlobItems)
+    assert items.count is None
+    net.blobs["x"].data[1] = [[[-1, 1], [0, 1]]]
+    items.keep(7, 1, -0.5)
+    items.keep(8, 0, 0.5)  # no mistake
+    assert items.get(7).picture.tolist() == [[0, 255], [127, 255]]
+    assert items.get(8) is None
+    assert isinstance(items_of(net, 3), BlobItems)
+
+
+def test_only_the_most_certain_mistakes_are_kept(monkeypatch):
+    monkeypatch.setattr(BlobItems, "MOST", 2)
+    items = BlobItems(Blob((4, 1, 2, 2)))
+    for item, margin in enumerate([-0.5, -0.1, -0.3, -0.2]):
+        items.keep(item, item, margin)
+    assert [items.get(item) is not None for item in range(4)] == [True, False, True, False]
+
+
+def test_without_pictures():
+    items = BlobItems(None)
+    items.keep(3, 0, -1.0)
+    assert items.get(3) == ("", None)
+
+
+def test_colours_are_turned_to_red_first_and_large_images_made_smaller():
+    image = np.zeros((3, 400, 300), np.uint8)
+    image[0] = 9
+    picture = picture_of(image)
+    assert max(picture.shape[:2]) <= MOST_SIDE
+    assert picture[0, 0].tolist() == [0, 0, 9]
+
+
+@pytest.mark.parametrize("shape", [(10,), (3, 1, 1), (2, 3, 4, 5)])
+def test_what_is_no_image(shape):
+    assert picture_of(np.zeros(shape, np.float32)) is None
+
+
+def test_equal_values_and_nan_are_black():
+    assert picture_of(np.full((1, 2, 2), 5.0)).tolist() == [[0, 0], [0, 0]]
+    assert picture_of(np.array([[[np.nan, 0], [1, 2]]])).tolist() == [[0, 0], [127, 255]]
