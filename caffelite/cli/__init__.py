@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from caffelite.cli import common, glog, help, program, streams
+from caffelite.cli import common, glog, help, program, streams, waiting
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
 from caffelite.cli.command_line import parse
 from caffelite.cli.flags import FlagError
@@ -74,7 +74,8 @@ def _run(words: Sequence[str], typed: Sequence[str]) -> int:
         for note in notes:
             LOGGER.warning("%s", note)
         _warn_of_unused(command, arguments)
-        return _carry_out(command, arguments)
+        with waiting.shown(command.name):
+            return _carry_out(command, arguments)
 
 
 def _command_of(name: str) -> Command:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from caffelite.cli import glog, streams
+from caffelite.cli import glog, streams, waiting
 
 REDRAW = 0.125  # seconds
 
@@ -56,7 +56,8 @@ def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
     with streams.stderr_may_fail():
         progress.start()
     try:
-        yield draw
+        with waiting.suspended():
+            yield draw
     finally:
         with streams.stderr_may_fail():
             progress.stop()

@@ -15,7 +15,9 @@ URL = string("url", "", "Folder on a server to download the original files from.
 def dataset(arguments: Arguments) -> None:
     """Make the LMDB databases of a data set (and CIFAR-10's mean) in --out; without NAME, list what there is.
 
-    Databases that are already there are left alone.
+    Databases that are already there are left alone. For example:
+
+      caffelite dataset mnist --out=data
     """
     from caffelite.datasets import DATASETS, make
 

@@ -12,7 +12,10 @@ LABEL = 31  # columns, as in Caffe
 
 @command("device_query", "show the processor and how caffelite uses it", flags=(GPU,), result_is_log=True)
 def device_query(arguments: Arguments) -> None:
-    """Log the processor's name, cores, vector instructions and caches, and numba's threads."""
+    """Log the processor's name, cores, vector instructions and caches, and numba's threads.
+
+    caffelite device_query
+    """
     use_cpu(arguments)
     for label, value in _facts():
         LOGGER.info("%-*s%s", LABEL, f"{label}:", value)

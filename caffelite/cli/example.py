@@ -22,7 +22,9 @@ def example(arguments: Arguments) -> None:
     """Copy solver NAME, its net and its readme to FOLDER (this folder without it); without NAME, list what there is.
 
     Trained weights of the net that come with caffelite are copied, too, and so are solvers of the same net.
-    Files that are there are never overwritten.
+    Files that are there are never overwritten. For example:
+
+      caffelite example lenet_digits mine
     """
     solvers = included_solvers()
     if not arguments.positionals:

@@ -16,7 +16,10 @@ COLUMN = 30
 
 @command("help", "show the commands, or one command and its flags", flags=(), positionals="[COMMAND]")
 def help(arguments: Arguments) -> None:
-    """Show the commands, or what can be written after COMMAND, as --help does."""
+    """Show the commands, or what can be written after COMMAND, as --help does.
+
+    caffelite help train
+    """
     write_stdout(of_command(COMMANDS[arguments.positionals[0]]) if arguments.positionals else overview())
 
 

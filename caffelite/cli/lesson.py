@@ -7,6 +7,7 @@ import runpy
 import shlex
 from pathlib import Path
 
+from caffelite.cli import waiting
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.example import copy_files
 from caffelite.cli.flags import string
@@ -46,4 +47,5 @@ def lesson(arguments: Arguments) -> None:
         write_stdout(f"To run it: python {shlex.quote(str(target / folder.name / lessons.SCRIPT))}")
         return
     LOGGER.setLevel(max(LOGGER.level, logging.WARNING))  # how each net is set up is not what the lesson shows
-    runpy.run_path(str(folder / lessons.SCRIPT), run_name="__main__")
+    with waiting.suspended():  # it prints by itself
+        runpy.run_path(str(folder / lessons.SCRIPT), run_name="__main__")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from caffelite.cli import glog, streams
+from caffelite.cli import glog, streams, waiting
 from caffelite.core.events import (
     Event,
     Events,
@@ -67,7 +67,8 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
         progress.start()
         console.show_cursor(True)  # rich hides it, and who is killed cannot show it again
     try:
-        yield
+        with waiting.suspended():
+            yield
     finally:
         events.remove(line)
         with streams.stderr_may_fail():

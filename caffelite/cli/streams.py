@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -13,6 +13,11 @@ class OutputError(CaffeliteError):
     """What was asked for cannot be written to standard output or error."""
 
 
+def _nothing() -> None:
+    """Nobody has to make room."""
+
+
+before_write: Callable[[], object] = _nothing  # called before each line; who draws on the terminal makes room for it
 _lost: list[OSError] = []  # why the log on stderr ends before the program
 
 
@@ -20,6 +25,7 @@ def write_stdout(line: str) -> None:
     """Write a line to stdout at once. Raises BrokenPipeError if nobody reads it, OutputError for any other reason."""
     if sys.stdout is None:  # Python's own, where the shell closed it
         raise OutputError("cannot write to standard output: it is closed")
+    before_write()
     with _clear_errors():
         try:
             print(line, flush=True)
@@ -48,6 +54,7 @@ def _clear_errors() -> Iterator[None]:
 
 def write_stderr(line: str) -> None:
     """Write a line to stderr at once, if it can be written."""
+    before_write()
     with stderr_may_fail():
         if sys.stderr is not None:
             sys.stderr.write(line + "\n")

@@ -41,7 +41,9 @@ LOGGER = logging.getLogger("caffelite")
 def time(arguments: Arguments) -> None:
     """Run each layer of a net forward and backward, with random weights, and print average times.
 
-    FILE is the same as --model=FILE.
+    FILE is the same as --model=FILE. For example:
+
+      caffelite time train_val.prototxt --iterations=10
     """
     model = required(arguments, MODEL, "Need a model definition to time")
     iterations = at_least(arguments, ITERATIONS, 1)

@@ -32,7 +32,9 @@ def upgrade(arguments: Arguments) -> int:
 
     Comments of a prototxt are not kept. OUT may be IN.
     Exit status: 0, also if IN was in today's form; 1 if something found no place in the new form (OUT is written) or
-    for a mistake in the command; 2 if IN cannot be read.
+    for a mistake in the command; 2 if IN cannot be read. For example:
+
+      caffelite upgrade net old_train_val.prototxt train_val.prototxt
     """
     kind, source, target = arguments.positionals
     if kind not in KINDS:

@@ -1,10 +1,10 @@
 import os
 import pty
+import re
 import subprocess
 import sys
 
-import pytest
-
+COLOUR = re.compile(rb"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;5;[0-9]+)m")
 DRAW = """
 import logging, os
 from caffelite.cli import glog
@@ -23,11 +23,11 @@ def test_without_a_terminal_there_are_log_lines_only():
     assert done.stderr.endswith("] between\n")
 
 
-def test_on_a_terminal_the_count_is_drawn_below_the_log():
+def on_a_terminal(**environment):
+    """Return what is seen on a terminal."""
     reader, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", DRAW], stderr=terminal, stdout=terminal, env={**os.environ, "TERM": "xterm"}
-    )
+    environment = {**os.environ, "TERM": "xterm", **environment}
+    process = subprocess.Popen([sys.executable, "-c", DRAW], stderr=terminal, stdout=terminal, env=environment)
     os.close(terminal)
     seen = b""
     while True:
@@ -40,14 +40,17 @@ def test_on_a_terminal_the_count_is_drawn_below_the_log():
         seen += part
     os.close(reader)
     assert process.wait() == 0
+    return seen
+
+
+def test_on_a_terminal_the_count_is_drawn_below_the_log():
+    seen = on_a_terminal()
     assert b"1/4 images" in seen
+    assert COLOUR.search(seen)
     assert seen.index(b"] between") < seen.index(b"4/4 images")
 
 
-@pytest.mark.parametrize(
-    "name", ["extract_seconds", "parse_log", "convert_mnist_data", "convert_cifar_data", "compute_image_mean"]
-)
-def test_help_has_an_example(caffelite, name):
-    result = caffelite(name, "--help")
-    assert (result.status, result.err) == (0, "")
-    assert f"  caffelite {name} " in result.out
+def test_no_colour_where_none_is_wanted():
+    seen = on_a_terminal(NO_COLOR="1")
+    assert b"1/4 images" in seen
+    assert not COLOUR.search(seen)

@@ -1,0 +1,73 @@
+import io
+import sys
+import time
+
+import pytest
+
+from caffelite.cli import glog, streams, waiting
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Make a terminal on which a command says so when it waits for a moment; what is seen is its value."""
+
+    def make():  # in the test, since pytest puts a stderr of its own in place when the test begins
+        seen = Terminal()
+        monkeypatch.setattr(sys, "stderr", seen)
+        return seen
+
+    monkeypatch.setattr(streams, "stderr_is_terminal", lambda: True)
+    monkeypatch.setattr(glog, "screen", glog.StderrHandler)
+    monkeypatch.setattr(waiting, "AFTER", 0.05)
+    monkeypatch.setattr(waiting, "EVERY", 0.01)
+    return make
+
+
+def until(condition):
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+def test_a_command_that_says_nothing_is_named_with_its_seconds(terminal):
+    seen = terminal()
+    with waiting.shown("check"):
+        until(lambda: "caffelite check: 0 s" in seen.getvalue())
+        streams.write_stderr("found")
+        assert seen.getvalue().endswith("caffelite check: 0 s\r\x1b[Kfound\n")
+        until(lambda: seen.getvalue().endswith(" s"))
+    assert seen.getvalue().endswith(" s\r\x1b[K")
+    streams.write_stderr("end")
+    assert seen.getvalue().endswith("\x1b[Kend\n")
+
+
+def test_a_command_that_draws_by_itself_is_left_alone(terminal):
+    seen = terminal()
+    with waiting.shown("train"), waiting.suspended():
+        time.sleep(0.2)
+    assert seen.getvalue() == ""
+    with waiting.suspended():
+        pass
+
+
+def test_nothing_without_a_terminal(terminal, monkeypatch):
+    seen = terminal()
+    monkeypatch.setattr(streams, "stderr_is_terminal", lambda: False)
+    with waiting.shown("check"):
+        time.sleep(0.2)
+    assert seen.getvalue() == ""
+
+
+def test_nothing_where_the_log_leaves_out_information(terminal, monkeypatch):
+    seen = terminal()
+    monkeypatch.setattr(glog, "screen", lambda: None)
+    with waiting.shown("check"):
+        time.sleep(0.2)
+    assert seen.getvalue() == ""
