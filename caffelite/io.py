@@ -17,7 +17,7 @@ from caffelite.core.blob import LARGE, Array
 from caffelite.core.data.image import decode, opencv
 from caffelite.core.data.resize import resize_image
 from caffelite.core.errors import DataError, UsageError
-from caffelite.core.files import open_file
+from caffelite.core.files import read_file
 from caffelite.image_transformer import Transformer
 from caffelite.proto import caffe_pb2
 from caffelite.proto_arrays import (
@@ -67,8 +67,7 @@ def load_image(filename: str | os.PathLike[str] | bytes | BinaryIO, color: bool 
 def _content(filename: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[str, bytes]:
     """Return the name and the bytes of a file."""
     if isinstance(filename, str | bytes | os.PathLike):
-        with open_file(os.fsdecode(filename)) as file:
-            return os.fsdecode(filename), file.readall()
+        return os.fsdecode(filename), read_file(os.fsdecode(filename))
     data = filename.read()
     if not isinstance(data, bytes):
         raise UsageError(f"{filename!r} gives {type(data).__name__}, not bytes; open it with mode 'rb'")

@@ -30,6 +30,8 @@ OF_MORE_THAN_ONE_FILE = {
     "core/solver/rules/test_every_solver.py": "the register of update rules",
     "core/test_loss_weights.py": "layer, net and solver together",
     "examples/test_examples.py": "caffelite/examples/__init__.py and models/lenet_small",
+    "explaining/test_browser.py": "the whole page, as one clicks through it",
+    "explaining/test_rules.py": "the rules in explaining/page/",
     "fuzz/test_data.py": "all readers of data, with damaged files",
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
@@ -84,6 +86,7 @@ MAY_IMPORT = {
     "writing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
+    "explaining": BELOW_ALL | {"net", "layers", "data", "weights", "kernels", "pictures"},
     "pictures": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "reports": BELOW_ALL
     | {"solver", "net", "layers", "data", "weights", "kernels", "caffelite"}
@@ -97,7 +100,7 @@ MAY_IMPORT = {
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "comparing", "drawing", "examples", "inspection", "pictures", "reports", "testing"}
+    | {"checking", "comparing", "drawing", "examples", "explaining", "inspection", "pictures", "reports", "testing"}
     | {"tools", "writing"},
 }
 

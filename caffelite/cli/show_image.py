@@ -57,10 +57,8 @@ def load_image(path: str, channels: int, height: int, width: int) -> Array:
 
     if problem := files.file_problem(path):
         raise DataError(f"--image: {problem}")
-    with files.open_file(path) as file:
-        data = file.readall()
     try:
-        image = decode_as(data, color=channels == 3)
+        image = decode_as(files.read_file(path), color=channels == 3)
     except DataError as err:
         raise DataError(f"--image: {path}: {err.message()}") from None
     cv2 = opencv()

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import WeightsError
-from caffelite.core.files import open_file
+from caffelite.core.files import read_file
 from caffelite.core.format import shape_string
 from caffelite.proto import caffe_pb2
 
@@ -42,8 +42,7 @@ def read_blob_file(path: str | os.PathLike[str]) -> Array:
 
     Raises WeightsError if it holds something else, OSError if it is no file or cannot be read.
     """
-    with open_file(path) as file:
-        content = file.readall()
+    content = read_file(path)
     try:
         return read_blob(caffe_pb2.BlobProto.FromString(content))
     except DecodeError as err:

@@ -91,6 +91,12 @@ def open_file(path: str | os.PathLike[str]) -> io.FileIO:
     return io.FileIO(descriptor)
 
 
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return what a file holds; OSError also for what is no file, such as a device, whose end may never come."""
+    with open_file(path) as file:
+        return file.readall()
+
+
 def find_file(name: str, folder: Path | None) -> Path:
     """Return where the file or folder `name` is: as written, else in `folder`, that of the file which names it.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,8 @@ def question(text: str) -> None:
     """Print a question; on a terminal what follows waits for Enter."""
     print(f"\nQuestion: {text}", flush=True)
     if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
-        input("(Enter shows the answer) ")
+        with suppress(EOFError):  # Ctrl-D is an answer, too
+            input("(Enter shows the answer) ")
     print()
 
 

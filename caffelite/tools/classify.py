@@ -11,7 +11,7 @@ from caffelite.core.blob import Array
 from caffelite.core.data.image import opencv
 from caffelite.core.data.opencv import decode_as, resize
 from caffelite.core.errors import DataError, UsageError
-from caffelite.core.files import file_problem, open_file
+from caffelite.core.files import file_problem, read_file
 from caffelite.proto import caffe_pb2
 from caffelite.pycaffe import Net
 from caffelite.tools.channel_mean import channel_mean
@@ -76,15 +76,13 @@ class ImageClassifier:
 def _read_labels(path: str) -> list[str]:
     if problem := file_problem(path):
         raise UsageError(f"{problem} (looked in {Path.cwd()})")
-    with open_file(path) as file:
-        text = file.readall().decode("utf-8", "backslashreplace")
+    text = read_file(path).decode("utf-8", "backslashreplace")
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def _read_image(path: str) -> Array:
     """Return an image, (H, W, 3) BGR uint8: of 16 bits the upper 8, grey as colour, alpha and EXIF's turn left out."""
-    with open_file(path) as file:
-        data = file.readall()
+    data = read_file(path)
     try:
         return decode_as(data, color=True)
     except DataError as err:

@@ -11,6 +11,7 @@ from caffelite.core.blob import Array
 from caffelite.core.data.datum import raw_datum
 from caffelite.core.data.lmdb_writer import creating_lmdb
 from caffelite.core.errors import DataError
+from caffelite.core.files import read_file
 from caffelite.tools.backend import Progress, require_lmdb, require_new
 
 log = logging.getLogger("caffelite")
@@ -49,7 +50,7 @@ def convert_cifar_data(source: Path, target: Path, backend: str, progress: Progr
 
 def _records(path: Path) -> Array:
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as err:
         raise DataError(f"Unable to open {path}: {err.strerror}") from None
     if len(content) != RECORDS * RECORD:

@@ -19,7 +19,7 @@ from caffelite.core.data.image_list import ListedImage, read_image_list
 from caffelite.core.data.lmdb_writer import creating_lmdb
 from caffelite.core.data.opencv import can_encode, decode_as, encode, resize
 from caffelite.core.errors import DataError, UsageError
-from caffelite.core.files import open_file, reason_of
+from caffelite.core.files import read_file, reason_of
 from caffelite.tools.backend import Progress, require_lmdb, require_new
 
 log = logging.getLogger("caffelite")
@@ -151,8 +151,7 @@ def _in_order(read: Callable[[ListedImage], Record], images: list[ListedImage]) 
 def _record(root: str, listed: ListedImage, options: Options) -> Record:
     path = root + listed.path
     try:
-        with open_file(path) as file:
-            data = file.readall()
+        data = read_file(path)
     except FileNotFoundError:
         return Record(b"", f"Could not open or find file {path}", 0)
     except (OSError, ValueError) as err:

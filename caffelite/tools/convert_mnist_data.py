@@ -12,6 +12,7 @@ from caffelite.core.blob import Array
 from caffelite.core.data.datum import raw_datum
 from caffelite.core.data.lmdb_writer import creating_lmdb
 from caffelite.core.errors import DataError
+from caffelite.core.files import read_file
 from caffelite.tools.backend import Progress, require_lmdb, require_new
 
 log = logging.getLogger("caffelite")
@@ -46,7 +47,7 @@ def convert_mnist_data(images_file: Path, labels_file: Path, database: Path, bac
 
 def _values(path: Path, magic: int, axes: int) -> Array:
     """Return the bytes of a file as an array; the header has the magic number and the sizes of the axes."""
-    content = path.read_bytes()
+    content = read_file(path)
     header = struct.Struct(f">{1 + axes}I")
     if content[:2] == b"\x1f\x8b":
         raise DataError(f"{path} is compressed; use gunzip first")

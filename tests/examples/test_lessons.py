@@ -40,3 +40,19 @@ def test_a_picture_is_kept_in_the_folder_of_its_lesson(capsys, monkeypatch, tmp_
     lessons.keep(figure, "/somewhere/nine/lesson.py", "a.png")
     assert (tmp_path / "lessons" / "nine" / "a.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out == "Picture: lessons/nine/a.png\n"
+
+
+def test_a_question_waits_on_a_terminal_only(capsys, monkeypatch):
+    asked = []
+
+    def answer(prompt):
+        asked.append(prompt)
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", answer)
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stdin, "isatty", lambda terminal=terminal: terminal, raising=False)
+        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal, raising=False)
+        lessons.question("why?")
+        assert len(asked) == terminal
+    assert capsys.readouterr().out == "\nQuestion: why?\n\n" * 2

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from caffelite.core.errors import DataError
+from caffelite.core.files import read_file
 
 _ATOI = re.compile(rb"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 _WHOLE = re.compile(rb"[ \t]*[+-]?[0-9]+[ \t\r]*")
@@ -34,7 +35,7 @@ def read_image_list(path: Path) -> ImageList:
     A label is read as C's atoi does, what is no number as 0; of that `doubt` tells. Raises OSError, or DataError for a
     label that needs more than 32 bits.
     """
-    lines = path.read_bytes().split(b"\n")
+    lines = read_file(path).split(b"\n")
     if not lines[-1]:  # behind the last line's end
         lines.pop()
     images = []

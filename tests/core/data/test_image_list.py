@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from caffelite.core.data.image_list import ListedImage, read_image_list
@@ -54,3 +56,8 @@ def test_a_label_of_more_than_32_bits(read):
     assert read(b"a 2147483647\nb -2147483648").images[1].label == -(2**31)
     with pytest.raises(DataError, match=r"list.txt:2: the label 2147483648 needs more than the 32 bits"):
         read(b"a 1\nb 2147483648\n")
+
+
+def test_a_device_has_no_end():
+    with pytest.raises(OSError, match="a device, pipe or socket"):
+        read_image_list(Path("/dev/zero"))

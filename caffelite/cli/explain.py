@@ -1,0 +1,93 @@
+"""`caffelite explain`: one HTML file in which every value and gradient of a net is taken apart."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caffelite.cli import show_image
+from caffelite.cli.command import Arguments, command
+from caffelite.cli.counting import counting
+from caffelite.cli.flags import string
+from caffelite.cli.options import IMAGE, NO_PYTHON_LAYERS, required
+from caffelite.cli.streams import write_stdout
+from caffelite.core.errors import UsageError
+from caffelite.core.files import Kind, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from caffelite.explaining.versions import Origin
+    from caffelite.pycaffe import Net
+
+LOGGER = logging.getLogger("caffelite")
+HTML = string("html", "", "The HTML file to write.", metavar="FILE")
+
+
+@command(
+    "explain",
+    "write an HTML page that takes every value and gradient of a net apart",
+    flags=(IMAGE, HTML, show_image.MEAN, show_image.SCALE, NO_PYTHON_LAYERS),
+    positionals="NET WEIGHTS",
+)
+def explain(arguments: Arguments) -> None:
+    """Run a net forward and backward, and write a page to look at every number of it.
+
+    The page is one file that needs no network. It shows the layers with pictures of their blobs; a click on a value
+    shows its window, the column of im2col, the weights and the products, a click on a gradient every path that adds to
+    it. Of large nets it holds a sample of the weights and positions, and says so.
+
+    Without --image, NET must read its own data. Gradients are of the loss, or of the best score if there is none. For
+    example, with `caffelite example lenet_small_digits` copied and a picture of a digit, white on black:
+
+      caffelite explain models/lenet_small/deploy.prototxt models/lenet_small/digits.caffemodel --image digit.png \
+--scale 0.00390625 --html lenet.html
+    """
+    path = Path(required(arguments, HTML, "Need a file to write"))
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--html: {path}: a page's name ends in .html")
+    if kind_of(path.parent) is not Kind.FOLDER:
+        raise UsageError(f"--html: {path}: there is no folder {path.parent}; make it first")
+    from caffelite.core.weights.atomic import replacing
+    from caffelite.explaining.content import content_of
+    from caffelite.explaining.page import html_of
+    from caffelite.explaining.passes import pin, run_backward
+
+    LOGGER.setLevel(max(LOGGER.level, logging.WARNING))  # how the net is set up is not what was asked for
+    model, weights = arguments.positionals
+    net, origins = _net(model, weights, arguments)
+    try:
+        with counting("steps") as progress:
+            show_image.fill(net, arguments)
+            pin(net)
+            net.forward_pass()
+            content = content_of(net, origins, run_backward(net, origins), progress=progress)
+    finally:
+        net.close()
+    source = f"{model} with {weights}" + (f" on {arguments[IMAGE]}" if arguments[IMAGE] else "")
+    with replacing(path) as file:
+        file.write(html_of(content, net.name or Path(model).stem, source).encode("utf-8"))
+    write_stdout(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _net(model: str, weights: str, arguments: Arguments) -> tuple[Net, Mapping[str, Origin]]:
+    """Return the net in phase TEST, no layer in place, every layer ready to run backward."""
+    from caffelite.core import random
+    from caffelite.core.layer import Context, layer_type_list
+    from caffelite.core.net.wiring.draft import Draft
+    from caffelite.core.net.wiring.state import with_caller_state
+    from caffelite.core.prototxt.notes import log_notes
+    from caffelite.core.prototxt.upgrade import load_net
+    from caffelite.explaining.versions import without_in_place
+    from caffelite.proto.caffe_pb2 import TEST
+    from caffelite.pycaffe import Net
+
+    param, lines, notes = load_net(Path(model), layer_type_list())
+    log_notes(notes)
+    param.force_backward = True  # the input gets a gradient, too
+    draft, origins = without_in_place(Draft.of(with_caller_state(param, TEST, 0, ()), lines))
+    context = Context(random.process_seed(), folder=Path(model).parent, python_layers=not arguments[NO_PYTHON_LAYERS])
+    net = Net.from_draft(draft, context)
+    net.copy_from(weights)
+    return net, origins

@@ -1,0 +1,52 @@
+// Layers that make each value of the one at the same place: the gradient is multiplied by the slope.
+
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+const inner = (rule, x) => rule.b + rule.a * x;
+
+// Of each function its value and its slope at x. `log` is the logarithm of the layer's base.
+const FUNCTIONS = {
+  abs: [(r, x) => Math.abs(x), (r, x) => Math.sign(x)],
+  bnll: [(r, x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), (r, x) => sigmoid(x)],
+  clip: [(r, x) => Math.max(Math.min(x, r.max), r.min), (r, x) => Number(x >= r.min && x <= r.max)],
+  elu: [(r, x) => (x > 0 ? x : r.alpha * Math.expm1(x)), (r, x) => (x > 0 ? 1 : r.alpha * Math.exp(x))],
+  exp: [(r, x) => Math.exp(r.log * inner(r, x)), (r, x) => r.log * r.a * Math.exp(r.log * inner(r, x))],
+  log: [(r, x) => Math.log(inner(r, x)) / r.log, (r, x) => r.a / inner(r, x) / r.log],
+  power: [
+    (r, x) => inner(r, x) ** r.power,
+    (r, x) => (r.power * r.a ? r.power * r.a * inner(r, x) ** (r.power - 1) : 0),
+  ],
+  relu: [(r, x) => (x > 0 ? x : r.slope * x), (r, x) => (x > 0 ? 1 : r.slope)],
+  sigmoid: [(r, x) => sigmoid(x), (r, x) => sigmoid(x) * (1 - sigmoid(x))],
+  swish: [
+    (r, x) => x * sigmoid(r.beta * x),
+    (r, x) => sigmoid(r.beta * x) * (1 + r.beta * x * (1 - sigmoid(r.beta * x))),
+  ],
+  tanh: [(r, x) => Math.tanh(x), (r, x) => 1 - Math.tanh(x) ** 2],
+  threshold: [(r, x) => Number(x > r.threshold), () => 0],
+};
+
+RULES.neuron = {
+  value(at, top, place) {
+    const x = at.bottom(0, place);
+    if (at.rule.function === "relu")
+      return { terms: [at.read(0, place, x === undefined ? undefined : x > 0 ? 1 : at.rule.slope, "slope")] };
+    const [value] = FUNCTIONS[at.rule.function];
+    return { terms: [at.made(x === undefined ? undefined : value(at.rule, x), 0, place, at.layer.formula)] };
+  },
+  gradient(at, bottom, place) {
+    const x = at.bottom(0, place);
+    const slope = x === undefined ? undefined : FUNCTIONS[at.rule.function][1](at.rule, x);
+    return { terms: [at.sent(0, place, slope, `slope at x = ${short(x)}`)] };
+  },
+};
+
+function preluTerm(at, term, place) {
+  const x = at.bottom(0, place);
+  if (x > 0) return { ...term, text: "x > 0" };
+  return at.weighted(term, 0, operandOf(at.rule.around, place));
+}
+
+RULES.prelu = {
+  value: (at, top, place) => ({ terms: [preluTerm(at, at.read(0, place), place)] }),
+  gradient: (at, bottom, place) => ({ terms: [preluTerm(at, at.sent(0, place), place)] }),
+};

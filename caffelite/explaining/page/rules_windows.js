@@ -1,0 +1,254 @@
+// Convolution, deconvolution and pooling: sums over windows. N spatial axes where not said otherwise.
+
+// All index vectors below `sizes`, the last axis fastest.
+function* indices(sizes) {
+  for (let flat = 0, all = product(sizes); flat < all; flat++) yield indexOf(flat, sizes);
+}
+
+// The taps of the window of a convolution at one place: its number, and the flat pixel under it, -1 in the padding.
+function tapsOf(rule, at) {
+  const taps = [];
+  let number = 0;
+  for (const tap of indices(rule.kernel)) {
+    const pixel = tap.map((t, axis) => at[axis] * rule.stride[axis] - rule.pad[axis] + rule.dilation[axis] * t);
+    const inside = pixel.every((p, axis) => p >= 0 && p < rule.image[axis]);
+    taps.push({ tap: number++, pixel: inside ? flatOf(pixel, rule.image) : -1, position: pixel });
+  }
+  return taps;
+}
+
+// The windows that lie on a pixel, axis by axis: { sizes, windows: [{ tap, window, cell }] }; cells are counted in the
+// order of the windows, so that the taps, which go the other way, appear turned by 180 degrees.
+function windowsOn(rule, at) {
+  const along = at.map((pixel, axis) => {
+    const found = [];
+    for (let tap = rule.kernel[axis] - 1; tap >= 0; tap--) {
+      const from = pixel + rule.pad[axis] - rule.dilation[axis] * tap;
+      const step = from / rule.stride[axis];
+      if (Number.isInteger(step) && step >= 0 && step < rule.output[axis]) found.push({ tap, step });
+    }
+    return found;
+  });
+  const sizes = along.map((found) => found.length);
+  const windows = [];
+  let cell = 0;
+  for (const index of indices(sizes)) {
+    const chosen = index.map((i, axis) => along[axis][i]);
+    windows.push({
+      tap: flatOf(chosen.map((c) => c.tap), rule.kernel),
+      window: flatOf(chosen.map((c) => c.step), rule.output),
+      cell: cell++,
+    });
+  }
+  return { sizes, windows };
+}
+
+// Item, channel, flat position and position of a place in a batch of (channels, ...spatial).
+function splitPlace(place, channels, spatial) {
+  const pixels = product(spatial);
+  const inside = place % pixels;
+  const channel = Math.floor(place / pixels) % channels;
+  return { item: Math.floor(place / (pixels * channels)), channel, inside, at: indexOf(inside, spatial) };
+}
+
+// Rows and columns of a matrix in which `sizes` taps are written.
+const matrixShape = (sizes) => ({
+  rows: product(sizes.slice(0, -1)),
+  columns: sizes.length ? sizes[sizes.length - 1] : 1,
+});
+
+// One output of a convolution: what it reads of the images. `term(place)` makes a term of a value of them.
+function outputSum(at, place, term) {
+  const rule = at.rule;
+  const { item, channel, inside, at: position } = splitPlace(place, rule.outputs, rule.output);
+  const inGroup = rule.channels / rule.group;
+  const first = Math.floor(channel / (rule.outputs / rule.group)) * inGroup;
+  const taps = tapsOf(rule, position);
+  const kernel = product(rule.kernel);
+  const pixels = product(rule.image);
+  const terms = [];
+  for (let c = 0; c < inGroup; c++)
+    for (const { tap, pixel } of taps) {
+      const weight = (channel * inGroup + c) * kernel + tap;
+      const found =
+        pixel < 0
+          ? { input: 0, text: "padding" }
+          : term((item * rule.channels + first + c) * pixels + pixel);
+      terms.push({ ...at.weighted(found, 0, weight), plane: first + c, cell: tap });
+    }
+  return { terms, window: { position: inside, taps, first, inGroup, ...matrixShape(rule.kernel) } };
+}
+
+// One pixel of the images: what the outputs that read it send, or, in a deconvolution, add.
+function imageSum(at, place, term) {
+  const rule = at.rule;
+  const { item, channel, at: position } = splitPlace(place, rule.channels, rule.image);
+  const inGroup = rule.channels / rule.group;
+  const outGroup = rule.outputs / rule.group;
+  const first = Math.floor(channel / inGroup) * outGroup;
+  const { sizes, windows } = windowsOn(rule, position);
+  const kernel = product(rule.kernel);
+  const pixels = product(rule.output);
+  const terms = [];
+  for (let k = first; k < first + outGroup; k++)
+    for (const { tap, window, cell } of windows) {
+      const weight = (k * inGroup + (channel % inGroup)) * kernel + tap;
+      const found = term((item * rule.outputs + k) * pixels + window);
+      terms.push({ ...at.weighted(found, 0, weight), plane: k, cell });
+    }
+  return { terms, covering: { windows, ...matrixShape(sizes) } };
+}
+
+function withBias(at, found, channel) {
+  if (at.rule.bias) found.terms.push({ ...at.parameter(1, channel, "bias"), isBias: true });
+  return found;
+}
+
+RULES.convolution = {
+  value(at, top, place) {
+    const found = outputSum(at, place, (p) => at.read(top, p));
+    const { inside, channel } = splitPlace(place, at.rule.outputs, at.rule.output);
+    const rows = (at.rule.channels / at.rule.group) * product(at.rule.kernel);
+    const matrix = `${rows} x ${product(at.rule.output)}`;
+    found.column = `Column ${inside} of the ${matrix} im2col matrix, times row ${channel} of the weights`;
+    found.matrixNames = ["window", "weights", "products"];
+    return withBias(at, found, channel);
+  },
+  gradient(at, bottom, place) {
+    const found = imageSum(at, place, (p) => at.sent(bottom, p));
+    const { windows } = found.covering;
+    found.matrixNames = ["gradients of the windows", "weights, turned by 180°", "products"];
+    found.words =
+      `${windows.length} ${windows.length === 1 ? "window lies" : "windows lie"} on this pixel, in each of ` +
+      `${at.rule.outputs / at.rule.group} output channels. The weight that a window has here, times the window's ` +
+      "gradient, is what comes back; col2im adds over the windows.";
+    return found;
+  },
+};
+
+RULES.deconvolution = {
+  value(at, top, place) {
+    const found = imageSum(at, place, (p) => at.read(top, p));
+    found.matrixNames = ["pixels whose windows lie here", "weights", "products"];
+    found.words = "Each pixel of the bottom is spread over a window of the top; these windows lie on this place.";
+    return withBias(at, found, splitPlace(place, at.rule.channels, at.rule.image).channel);
+  },
+  gradient(at, bottom, place) {
+    const found = outputSum(at, place, (p) => at.sent(bottom, p));
+    found.matrixNames = ["gradients of the window", "weights", "products"];
+    return found;
+  },
+};
+
+// Pooling. Two spatial axes.
+
+// { pixels: [[y, x, flat place]], area, rows, columns } of the window of a value of the top; padding counts in the area.
+function poolingWindow(at, place) {
+  const { kernel, stride, pad } = at.rule;
+  const [, , height, width] = at.bottomShape(0);
+  const [n, c, p, q] = indexOf(place, at.topShape(0));
+  const sides = [
+    [p, 0, height],
+    [q, 1, width],
+  ].map(([step, axis, size]) => {
+    const begin = step * stride[axis] - pad[axis];
+    const end = Math.min(begin + kernel[axis], size + pad[axis]);
+    return { begin: Math.max(begin, 0), end: Math.min(end, size), all: Math.max(end - begin, 0) };
+  });
+  const [down, across] = sides;
+  const plane = (n * at.bottomShape(0)[1] + c) * height * width;
+  const pixels = [];
+  for (let y = down.begin; y < down.end; y++)
+    for (let x = across.begin; x < across.end; x++) pixels.push([y, x, plane + y * width + x]);
+  return {
+    pixels,
+    plane: c,
+    area: down.all * across.all,
+    rows: down.end - down.begin,
+    columns: across.end - across.begin,
+  };
+}
+
+// Flat places of the windows that a pixel of the bottom lies in.
+function poolingWindowsOver(at, place) {
+  const { kernel, stride, pad } = at.rule;
+  const [n, c, y, x] = indexOf(place, at.bottomShape(0));
+  const [, channels, rows, columns] = at.topShape(0);
+  const along = (pixel, axis, count) => {
+    const steps = [];
+    for (let step = 0; step < count; step++) {
+      const begin = step * stride[axis] - pad[axis];
+      if (begin <= pixel && pixel < begin + kernel[axis]) steps.push(step);
+    }
+    return steps;
+  };
+  const windows = [];
+  for (const p of along(y, 0, rows))
+    for (const q of along(x, 1, columns)) windows.push(((n * channels + c) * rows + p) * columns + q);
+  return windows;
+}
+
+// The first of the largest pixels of a window; undefined if one of them is not in the page, null if there is none.
+function largestOf(at, window) {
+  let best = null;
+  for (const pixel of window.pixels) {
+    const value = at.bottom(0, pixel[2]);
+    if (value === undefined) return undefined;
+    if (best === null || value > at.bottom(0, best[2])) best = pixel;
+  }
+  return best;
+}
+
+RULES["max pooling"] = {
+  value(at, top, place) {
+    const window = poolingWindow(at, place);
+    const best = largestOf(at, window);
+    if (best === null) return { terms: [constant(-3.4028234663852886e38, "a window without pixels")] };
+    const [, , , width] = at.bottomShape(0);
+    if (top === 1)
+      return { terms: [constant(best && best[0] * width + best[1], "where in the plane the largest value is")] };
+    const terms = best ? [at.read(0, best[2], 1, "the largest of the window")] : [constant(undefined, "left out")];
+    const cells = window.pixels.map(([, , flat]) => ({ ...at.read(0, flat), chosen: best && flat === best[2] }));
+    return { terms, pooled: [{ ...window, cells, title: "the window; its largest value goes up" }] };
+  },
+  gradient(at, bottom, place) {
+    const terms = [];
+    const pooled = [];
+    for (const flat of poolingWindowsOver(at, place)) {
+      const window = poolingWindow(at, flat);
+      const best = largestOf(at, window);
+      const term = at.sent(0, flat, 1, "this pixel was the largest");
+      const won = best && best[2] === place;
+      if (best === undefined) terms.push({ ...term, value: undefined });
+      else if (won) terms.push(term);
+      const cells = window.pixels.map(([, , p]) => ({
+        ...at.read(0, p),
+        chosen: best && p === best[2],
+        own: p === place,
+      }));
+      const goes = won ? "goes to this pixel" : "goes to another pixel, which was larger";
+      pooled.push({ ...window, cells, title: `${at.layer.tops[0].text(flat)}: its gradient ${short(term.input)} ${goes}` });
+    }
+    const lost = terms.length ? "" : "In no window was this pixel the largest, so its gradient is 0. ";
+    return { terms, pooled, words: `${lost}It lies in ${pooled.length} of the windows.` };
+  },
+};
+
+RULES["average pooling"] = {
+  value(at, top, place) {
+    const window = poolingWindow(at, place);
+    const terms = window.pixels.map(([, , flat], cell) => ({
+      ...at.read(0, flat, 1 / window.area, `1 / ${window.area}`),
+      plane: window.plane,
+      cell,
+    }));
+    return { terms, window: { ...window, taps: [] }, matrixNames: ["window", "1 / area", "products"] };
+  },
+  gradient(at, bottom, place) {
+    const terms = poolingWindowsOver(at, place).map((flat) => {
+      const { area } = poolingWindow(at, flat);
+      return at.sent(0, flat, 1 / area, `1 / ${area}, its share of this window`);
+    });
+    return { terms };
+  },
+};

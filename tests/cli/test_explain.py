@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from caffelite import examples
+
+MODEL = Path(__file__).resolve().parents[2] / "models" / "lenet_small"
+NET, WEIGHTS = str(MODEL / "deploy.prototxt"), str(MODEL / "digits.caffemodel")
+IMAGE = ("--image", "digit.png", "--scale", "0.00390625")
+HTML = ("--html", "out.html")
+
+
+@pytest.fixture
+def digit(folder):
+    images, _ = examples.digits()
+    cv2.imwrite("digit.png", (images[7, 0] * 256).astype(np.uint8))
+    return images[7:8]
+
+
+def test_the_program_writes_a_page(program, folder, digit):
+    result = program("explain", NET, WEIGHTS, *IMAGE, *HTML)
+    assert (result.status, result.err) == (0, "")
+    size = (folder / "out.html").stat().st_size
+    assert result.out == f"out.html ({size / 1e6:.1f} MB)\n"
+    assert 100_000 < size < 10_000_000
+
+
+def test_it_holds_what_the_net_computes(caffelite, folder, digit):
+    import base64
+    import json
+    import re
+
+    caffelite("explain", NET, WEIGHTS, *IMAGE, *HTML)
+    text = re.findall(r'id="content">(.*?)</script>', (folder / "out.html").read_text(), re.DOTALL)[0]
+    content = json.loads(text)
+    version = next(version for version in content["versions"] if version["name"] == "pool1")
+    stored = np.frombuffer(base64.b64decode(content["arrays"][version["data"]]), "<f4")
+    net = examples.lenet()
+    net.forward(data=digit)
+    np.testing.assert_allclose(stored, net.blobs["pool1"].data.reshape(-1), rtol=1e-4, atol=1e-5)
+    assert content["differentiated"] == "ip2[9]"
+    assert [layer["name"] for layer in content["layers"]][4:7] == ["pool2", "ip1", "relu1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ((NET, WEIGHTS, *IMAGE), "give --html=FILE"),
+        ((NET, WEIGHTS, *IMAGE, "--html", "out.pdf"), "out.pdf: a page's name ends in .html"),
+        ((NET, WEIGHTS, *IMAGE, "--html", "no/out.html"), "there is no folder no; make it first"),
+        ((NET, *HTML), "explain is missing WEIGHTS; write caffelite explain NET WEIGHTS"),
+        ((NET, WEIGHTS, *HTML), 'give --image for its input "data"'),
+        ((NET, WEIGHTS, "--image", "lost.png", *HTML), "lost.png"),
+        ((NET, "lost.caffemodel", *IMAGE, *HTML), "lost.caffemodel"),
+        (("lost.prototxt", WEIGHTS, *IMAGE, *HTML), "lost.prototxt"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_sentence(caffelite, folder, digit, words, problem):
+    result = caffelite("explain", *words)
+    assert result.status == 1
+    assert problem in result.error
+    assert not (folder / "out.html").exists()
+
+
+def test_the_help_has_an_example(caffelite):
+    assert "caffelite explain models/lenet_small/deploy.prototxt" in caffelite("explain", "--help").out
