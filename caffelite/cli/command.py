@@ -46,7 +46,8 @@ class Command:
 
     `run` returns the exit status; None is 0. `result_is_log`: nothing but log lines is made, so that a run whose log
     was lost has failed. `file` is the flag that a word without a flag stands for: `train solver.prototxt`.
-    `flag_help` are the help texts of flags that do something of their own in this command.
+    `flag_help` are the help texts of flags that do something of their own in this command. `first_words` gives what
+    the first word behind the command may be, where that is one of a few names.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Command:
     result_is_log: bool = False
     file: Flag[str] | None = None
     flag_help: Mapping[Flag[Any], str] = field(default_factory=dict)
+    first_words: Callable[[], Iterable[str]] | None = None
 
     def help_of(self, flag: Flag[Any]) -> str:
         """Return the help text of a flag in this command."""
@@ -102,13 +104,14 @@ def command(
     result_is_log: bool = False,
     file: Flag[str] | None = None,
     flag_help: Mapping[Flag[Any], str] | None = None,
+    first_words: Callable[[], Iterable[str]] | None = None,
 ) -> Callable[[R], R]:
     """Decorate the function that runs the command; its docstring is the command's help text."""
     words = f"[{file.metavar}]" if file else positionals
 
     def add(run: R) -> R:
         COMMANDS.register(name)(
-            Command(name, summary, tuple(flags), words, run, result_is_log, file, dict(flag_help or {}))
+            Command(name, summary, tuple(flags), words, run, result_is_log, file, dict(flag_help or {}), first_words)
         )
         return run
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import string
 from caffelite.cli.streams import write_stdout
@@ -11,7 +13,19 @@ OUT = string("out", "data", "Folder to make the databases in.", metavar="FOLDER"
 URL = string("url", "", "Folder on a server to download the original files from.", metavar="ADDRESS")
 
 
-@command("dataset", "make databases of public data sets", flags=[SOURCE, OUT, URL], positionals="[NAME]")
+def _names() -> Iterable[str]:
+    from caffelite.datasets import DATASETS
+
+    return DATASETS
+
+
+@command(
+    "dataset",
+    "make databases of public data sets",
+    flags=[SOURCE, OUT, URL],
+    positionals="[NAME]",
+    first_words=_names,
+)
 def dataset(arguments: Arguments) -> None:
     """Make the LMDB databases of a data set (and CIFAR-10's mean) in --out; without NAME, list what there is.
 

@@ -16,7 +16,11 @@ from caffelite.core.registry import Registry
 
 
 @command(
-    "example", "list or copy the solvers and nets that come with caffelite", flags=(), positionals="[NAME [FOLDER]]"
+    "example",
+    "list or copy the solvers and nets that come with caffelite",
+    flags=(),
+    positionals="[NAME [FOLDER]]",
+    first_words=lambda: included_solvers(),
 )
 def example(arguments: Arguments) -> None:
     """Copy solver NAME, its net and its readme to FOLDER (this folder without it); without NAME, list what there is.

@@ -14,7 +14,13 @@ WIDTH = 100
 COLUMN = 30
 
 
-@command("help", "show the commands, or one command and its flags", flags=(), positionals="[COMMAND]")
+@command(
+    "help",
+    "show the commands, or one command and its flags",
+    flags=(),
+    positionals="[COMMAND]",
+    first_words=lambda: COMMANDS,
+)
 def help(arguments: Arguments) -> None:
     """Show the commands, or what can be written after COMMAND, as --help does.
 

@@ -21,7 +21,13 @@ COPY = string(
 )
 
 
-@command("lesson", "list, run or copy lessons of what nets do", flags=(COPY,), positionals="[NAME]")
+@command(
+    "lesson",
+    "list, run or copy lessons of what nets do",
+    flags=(COPY,),
+    positionals="[NAME]",
+    first_words=lessons.lessons,
+)
 def lesson(arguments: Arguments) -> None:
     """Run lesson NAME, which prints what it finds; without NAME, list the lessons.
 

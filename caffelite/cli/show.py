@@ -33,6 +33,7 @@ FILES = {
     "draw filters, activations, gradients, im2col or trainings",
     flags=(LAYER, IMAGE, OUTPUT, show_image.MEAN, show_image.SCALE, NO_PYTHON_LAYERS),
     positionals="KIND [FILE...]",
+    first_words=lambda: FILES,
     flag_help={
         LAYER: "The layer to draw, or a blob; the first one with filters if not given.",
         OUTPUT: "The picture, .png, .svg or .pdf; named after layer and kind if not given.",

@@ -26,7 +26,13 @@ LOST, UNREADABLE = 1, 2  # exit statuses
 Write = Callable[[Path], None]
 
 
-@command("upgrade", "write an old net, solver or caffemodel in today's form", flags=(), positionals="KIND IN OUT")
+@command(
+    "upgrade",
+    "write an old net, solver or caffemodel in today's form",
+    flags=(),
+    positionals="KIND IN OUT",
+    first_words=lambda: KINDS,
+)
 def upgrade(arguments: Arguments) -> int:
     """Read IN, a file of KIND net, solver or weights, and write it to OUT in today's form.
 
