@@ -1,7 +1,7 @@
 // A version of a blob as maps: planes of rows x columns, (C, H, W) as C planes, a vector as one.
 
 const MAP = 384; // pixels of the large map along its longer side
-const LEGIBLE = 40; // pixels of a cell from which on its number is written into it
+const LEGIBLE = 36; // pixels of a cell from which on its number is written into it
 
 class Layout {
   constructor(version) {
@@ -45,27 +45,49 @@ function layoutOf(version) {
 const isPicture = (version, kind) =>
   kind === "data" && version.input && version.shape.length === 4 && [1, 3].includes(version.shape[1]);
 
-// The colour of a value of a version.
-function colourIn(version, kind, value) {
-  return isPicture(version, kind) ? greyOf(value, ...rangeOf(version)) : colourOf(value, version.largest(kind));
+// The colour of a value of an item of a version.
+function colourIn(version, kind, value, item) {
+  if (!isPicture(version, kind)) return colourOf(value, version.largest(kind, item));
+  const grey = greyOf(value, ...rangeOf(version));
+  return [grey, grey, grey];
 }
 
 const pictures = new Map();
 
-// What a cell looks like: its value, or, of what was left out, the nearest one of its picture in 256 steps.
-function seen(version, kind, item, plane, row, column) {
+// A function of row and column: what a cell of a plane looks like. That is its value, or, of what was left out, the
+// nearest one of its picture in 256 steps. It is called for every pixel, so it reads the arrays itself.
+function seen(version, kind, item, plane) {
   const layout = layoutOf(version);
-  const place = layout.place(item, plane, row, column);
-  if (place < 0) return undefined;
-  const value = version.at(place, kind);
+  if (version[kind] === null || item >= layout.items) return () => undefined;
+  const values = floatsOf(version[kind]);
+  if (!version.rectangle) {
+    const first = item * layout.perItem;
+    return (row, column) => {
+      const inside = (plane * layout.rows + row) * layout.columns + column;
+      return inside >= layout.perItem ? undefined : values ? values[first + inside] : 0;
+    };
+  }
+  const [top, left, height, width] = version.rectangle;
+  const first = (item * layout.planes + plane) * height * width;
+  const around = aroundRectangle(version, kind, item, plane);
+  return (row, column) => {
+    if (row < top || row >= top + height || column < left || column >= left + width) return around(row, column);
+    return values ? values[first + (row - top) * width + column - left] : 0;
+  };
+}
+
+function aroundRectangle(version, kind, item, plane) {
   const picture = version[`${kind}_picture`];
-  if (value !== undefined || !picture) return value;
-  const channel = version.channels.indexOf(plane);
-  if (channel < 0 || item > 0) return undefined;
+  const channel = item > 0 ? -1 : version.channels.indexOf(plane);
+  if (channel < 0) return () => undefined;
   if (!pictures.has(picture)) pictures.set(picture, bytesOf(picture.bytes));
+  const bytes = pictures.get(picture);
   const [, rows, columns] = picture.shape;
-  const at = (channel * rows + Math.floor(row / picture.step)) * columns + Math.floor(column / picture.step);
-  return picture.low + (pictures.get(picture)[at] / 255) * (picture.high - picture.low);
+  const { low, high, step } = picture;
+  return (row, column) => {
+    const at = (channel * rows + Math.floor(row / step)) * columns + Math.floor(column / step);
+    return low + (bytes[at] / 255) * (high - low);
+  };
 }
 
 // Paint a plane, one pixel a cell; plane "colours" is the picture of the three channels, which are blue, green, red.
@@ -75,26 +97,46 @@ function paint(canvas, version, kind, item, plane) {
   canvas.height = rows;
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
-  const [low, high] = plane === "colours" ? rangeOf(version) : [0, 0];
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) {
-      let colour;
-      if (plane === "colours") {
-        colour = [2, 1, 0].map((c) => greyOf(seen(version, kind, item, c, row, column), low, high)[0]);
-      } else {
-        const value = seen(version, kind, item, plane, row, column);
-        if (value === undefined) continue;
-        colour = colourIn(version, kind, value);
-      }
-      image.data.set([...colour, 255], 4 * (row * columns + column));
-    }
+  if (isPicture(version, kind)) paintGreys(image.data, version, item, plane);
+  else paintValues(image.data, version, kind, item, plane);
   context.putImageData(image, 0, 0);
+}
+
+function paintValues(pixels, version, kind, item, plane) {
+  const { rows, columns } = layoutOf(version);
+  const largest = version.largest(kind, item);
+  const read = seen(version, kind, item, plane);
+  for (let row = 0, at = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++, at += 4) {
+      const value = read(row, column);
+      if (value === undefined) continue;
+      const colour = colourAt(value, largest);
+      for (let i = 0; i < 3; i++) pixels[at + i] = colour < 0 ? NO_NUMBER[i] : palette[colour + i];
+      pixels[at + 3] = 255;
+    }
+}
+
+function paintGreys(pixels, version, item, plane) {
+  const { rows, columns } = layoutOf(version);
+  const [low, high] = rangeOf(version);
+  const planes = plane === "colours" ? [2, 1, 0] : [plane, plane, plane];
+  planes.forEach((one, i) => {
+    const read = seen(version, "data", item, one);
+    for (let row = 0, at = 0; row < rows; row++)
+      for (let column = 0; column < columns; column++, at += 4) {
+        const value = read(row, column);
+        if (value === undefined) continue;
+        pixels[at + i] = greyOf(value, low, high);
+        pixels[at + 3] = 255;
+      }
+  });
 }
 
 function rangeOf(version) {
   if (!version.range) {
     const values = floatsOf(version.data) || [0];
-    let [low, high] = [Infinity, -Infinity];
+    const picture = version.data_picture;
+    let [low, high] = picture ? [picture.low, picture.high] : [Infinity, -Infinity];
     for (const value of values) {
       if (value < low) low = value;
       if (value > high) high = value;
@@ -142,7 +184,7 @@ function writeNumbers(context, version, kind, item, plane, cell) {
       const place = layout.place(item, plane, row, column);
       const value = place < 0 ? undefined : version.at(place, kind);
       if (value === undefined) continue;
-      context.fillStyle = inkOn(colourIn(version, kind, value));
+      context.fillStyle = inkOn(colourIn(version, kind, value, item));
       context.fillText(tight(value), (column + 0.5) * cell, (row + 0.5) * cell);
     }
 }
@@ -189,7 +231,7 @@ function showMaps({ version, place, kind }) {
   const what = kind === "data" ? "values" : `gradients of ${CONTENT.differentiated}`;
   clear(
     "maps",
-    element("div", { class: "large" }, canvas, fields(version, layout, cell, move), legend(version, kind)),
+    element("div", { class: "large" }, canvas, fields(version, layout, cell, move), legend(version, kind, cell.item)),
     layout.planes > 1 ? gallery(version, layout, kind, cell, move) : null,
   ).setAttribute("aria-label", `${what} of ${version.name}`);
 }
@@ -228,13 +270,13 @@ function fields(version, layout, cell, move) {
   return element("p", { class: "fields" }, found);
 }
 
-function legend(version, kind) {
-  const largest = version.largest(kind);
+function legend(version, kind, item) {
+  const largest = version.largest(kind, item);
   if (isPicture(version, kind)) {
     const [low, high] = rangeOf(version);
     return element("p", { class: "legend grey" }, short(low), element("span", { class: "bar" }), short(high));
   }
-  if (!largest) return element("p", { class: "legend" }, "all values that the page holds are 0");
+  if (!largest) return element("p", { class: "legend" }, "all are 0");
   return element("p", { class: "legend" }, short(-largest), element("span", { class: "bar" }), short(largest));
 }
 

@@ -142,7 +142,8 @@ function matricesOf(part, isDiff, plane, choose) {
   const source = (terms.find((term) => term.version) || {}).version;
   const from = source ? ` of ${source.name}${source.shape.length > 2 && sums.size > 1 ? `, channel ${own}` : ""}` : "";
   const where = (term) => (term.version ? term.version.text(term.place) : term.text);
-  const inMap = source && ((value) => colourIn(source, isDiff ? "diff" : "data", value));
+  const item = source ? layoutOf(source).cell(terms.find((term) => term.version).place).item : 0;
+  const inMap = source && ((value) => colourIn(source, isDiff ? "diff" : "data", value, item));
   const both = shape.rows * shape.columns > 1 || sums.size === 1;
   return [
     sums.size > 1 ? planeChoice(ranked, own, choose, isDiff) : "",
@@ -251,7 +252,8 @@ function pooledMatrix(window) {
     onclick: () => go(cell.version, cell.place, "data"),
   }));
   const [first] = window.cells;
-  const inMap = first && ((value) => colourIn(first.version, "data", value));
+  const item = first ? layoutOf(first.version).cell(first.place).item : 0;
+  const inMap = first && ((value) => colourIn(first.version, "data", value, item));
   return matrix(window.title, window.rows, window.columns, cells, inMap);
 }
 
