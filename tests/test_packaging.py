@@ -84,7 +84,7 @@ def test_the_wheel_carries_the_examples_and_says_what_it_is(wheel):
     assert examples == {name for name in sources if name.endswith((".prototxt", ".caffemodel", "readme.md"))} | {
         "__init__.py"
     }
-    assert "caffelite/proto/caffe.desc" in names
+    assert {"caffelite/proto/caffe.desc", "caffelite/explaining/web/page.html"} <= names
     assert metadata["Author"] == "The caffelite developers"
     assert {"Operating System :: POSIX :: Linux", "Operating System :: MacOS"} <= set(metadata.get_all("Classifier"))
 

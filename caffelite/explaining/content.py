@@ -40,7 +40,7 @@ def content_of(
 ) -> dict[str, Any]:
     """Return what the page shows of a net that was made by `without_in_place` and ran forward and backward.
 
-    All blobs must have been pinned before. The result holds what JSON can: see page/store.js, which reads it.
+    All blobs must have been pinned before. The result holds what JSON can: see web/store.js, which reads it.
     """
     return _Content(net, origins, differentiated, limits or Limits()).as_dict(progress)
 
