@@ -69,6 +69,8 @@ def _content(filename: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[str, 
     if isinstance(filename, str | bytes | os.PathLike):
         with open_file(os.fsdecode(filename)) as file:
             return os.fsdecode(filename), file.readall()
+    if not hasattr(filename, "read"):
+        raise TypeError(f"load_image takes the name of a file, or a file that is open, not {filename!r}")
     data = filename.read()
     if not isinstance(data, bytes):
         raise UsageError(f"{filename!r} gives {type(data).__name__}, not bytes; open it with mode 'rb'")

@@ -12,8 +12,13 @@ def _plain(word: str) -> str:
     return word.replace("_", "").replace("-", "").lower()
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known name most like `word` ("" if none is like it); of equally like ones the first in ASCII order."""
+def nearest(word: object, known: Iterable[str]) -> str:
+    """Return the known name most like `word` ("" if none is like it); of equally like ones the first in ASCII order.
+
+    What is no text, as a number that stands for a name in a user's program, is like none.
+    """
+    if not isinstance(word, str):
+        return ""
     # two names that both end in _param are not alike for that
     end = "_param" if word.endswith("_param") else ""
     best, name = LIKENESS, ""
@@ -26,7 +31,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return name
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return the end of an error text, `; did you mean "Pooling"?`, or "" where no known name is like `word`."""
     name = nearest(word, known)
     return f'; did you mean "{name}"?' if name else ""
