@@ -90,8 +90,8 @@ def _hint(layer: caffe_pb2.LayerParameter, own: str, name: str) -> str:
 
 
 def _assign(proto: Message, name: str, val: Any, inside: str) -> None:
-    field = proto.DESCRIPTOR.fields_by_name.get(name)
-    path = inside + name
+    path = f"{inside}{name}"
+    field = proto.DESCRIPTOR.fields_by_name.get(name) if isinstance(name, str) else None
     if field is None:
         raise NetSpecError(
             f'{path}: {proto.DESCRIPTOR.name} has no field "{name}"'

@@ -68,6 +68,8 @@ def _content(filename: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[str, 
     """Return the name and the bytes of a file."""
     if isinstance(filename, str | bytes | os.PathLike):
         return os.fsdecode(filename), read_file(os.fsdecode(filename))
+    if not hasattr(filename, "read"):
+        raise TypeError(f"load_image takes the name of a file, or a file that is open, not {filename!r}")
     data = filename.read()
     if not isinstance(data, bytes):
         raise UsageError(f"{filename!r} gives {type(data).__name__}, not bytes; open it with mode 'rb'")

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -73,7 +74,9 @@ class Function:
             if not isinstance(given, Top):
                 raise NetSpecError("%s input %d is not a Top (type is %s)" % (type_name, index, type(given)))  # noqa: UP031
         self.params = dict(params)
-        self.ntop: int = self.params.pop("ntop", 1)
+        self.ntop: int = operator.index(self.params.pop("ntop", 1))
+        if self.ntop < 0:
+            raise NetSpecError(f"{type_name}: ntop is {self.ntop}; use 0 or more")
         self.in_place = bool(self.params.pop("in_place", False))
         if self.in_place and self.ntop > len(self.inputs):
             raise NetSpecError(
@@ -169,6 +172,8 @@ class NetSpec:
         super().__setattr__("tops", OrderedDict())
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if not isinstance(name, str):
+            raise NetSpecError(f"a top is named by a text, not by {name!r}")
         if not isinstance(value, Top) and not (isinstance(value, Function) and not value.tops):
             raise NetSpecError(f'"{name}" is given {_described(value)}; a name is given to one Top')
         self.tops[name] = value
@@ -185,6 +190,12 @@ class NetSpec:
         if name not in self.tops:
             raise UnknownTopError(f'no top "{name}"{did_you_mean(name, self.tops)}')
         return self.tops[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tops
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tops)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.tops]

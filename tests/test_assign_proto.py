@@ -140,6 +140,7 @@ def test_text_may_be_bytes_and_numbers_may_be_bools():
             dict(inner_product_param=dict(weight_filler=dict(st=1))),
             'inner_product_param.weight_filler.st: FillerParameter has no field "st"; did you mean "std"?',
         ),
+        ("InnerProduct", dict(weight_filler={1: 2}), 'weight_filler.1: FillerParameter has no field "1"'),
         ("InnerProduct", dict(num_output=[3]), "inner_product_param.num_output is [3]; the field takes one value"),
         ("InnerProduct", dict(num_output=3.0), "inner_product_param.num_output is 3.0; "),
         ("InnerProduct", dict(num_output="3"), "inner_product_param.num_output is '3'; "),

@@ -213,6 +213,11 @@ def test_an_unknown_input(call):
     assert str(caught.value) == '"dta" is not one of the net inputs: data, label; did you mean "data"?'
 
 
+def test_an_input_named_by_a_number():
+    with pytest.raises(CaffeliteError, match='^"3" is not one of the net inputs: data$'):
+        Transformer({"data": (1, 3, 4, 5)}).set_raw_scale(3, 255)
+
+
 def test_an_input_without_height_and_width():
     transformer = Transformer({"x": (2, 5)})
     transformer.set_raw_scale("x", 2)

@@ -125,6 +125,12 @@ def test_paths_and_open_files(tmp_path):
         io.load_image(file)
 
 
+@pytest.mark.parametrize("given", [None, 3])
+def test_what_is_no_file_at_all(given):
+    with pytest.raises(TypeError, match=f"^load_image takes the name of a file, or a file that is open, not {given}$"):
+        io.load_image(given)
+
+
 def test_files_that_are_no_image(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         io.load_image(tmp_path / "none.png")

@@ -229,6 +229,19 @@ def test_an_unknown_name_is_a_key_error_and_hasattr_answers():
         assert str(caught.value) == 'no top "conv"; did you mean "conv1"?'
 
 
+def test_names_are_walked_through_and_asked_for():
+    n = NetSpec()
+    n.a, n["b/c"] = L.Input(), L.Input()
+    assert list(n) == ["a", "b/c"] and "b/c" in n and "b" not in n and 1 not in n
+
+
+def test_names_are_texts_and_there_are_no_less_than_no_tops():
+    with pytest.raises(NetSpecError, match="^a top is named by a text, not by 1$"):
+        NetSpec()[1] = L.Input()
+    with pytest.raises(NetSpecError, match="^Data: ntop is -1; use 0 or more$"):
+        L.Data(ntop=-1)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
 def test_a_deep_copy_is_another_net(copied):
     n = NetSpec()

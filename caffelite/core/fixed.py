@@ -28,7 +28,7 @@ class ByName(OrderedDict[str, V]):
     noun = "entry"  # what the names are of
 
     def __missing__(self, name: object) -> NoReturn:
-        hint = did_you_mean(name, self) if isinstance(name, str) else ""
+        hint = did_you_mean(name, self)
         if not hint and self:
             hint = f"; there are {', '.join([*self][:FIRST])}{', ...' if len(self) > FIRST else ''}"
         raise UnknownNameError(f'no {self.noun} "{name}"{hint}')

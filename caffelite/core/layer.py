@@ -207,7 +207,8 @@ class Layer:
             rows.append((str(number), shape_string(blob.shape), *figures_of(blob.data).cells()))
         written = escape(str(message_text(self.layer_param)))
         table = html_table(rows, range(2, len(HEAD) + 2)) if self.blobs else ""
-        return f"<b>{escape(printable(self.name))}</b> ({escape(self.layer_param.type)})<pre>{written}</pre>{table}"
+        name, kind = (escape(printable(text)) for text in (self.name, self.layer_param.type))
+        return f"<b>{name}</b> ({kind})<pre>{written}</pre>{table}"
 
     @property
     def dtype(self) -> np.dtype[Any]:

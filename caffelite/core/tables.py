@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from caffelite.core.errors import printable
+
 Row = Sequence[str]
 
 
@@ -36,16 +38,21 @@ def aligned(rows: Sequence[Row], right: Sequence[int] = (), indent: str = "") ->
 def html_table(rows: Sequence[Row], right: Sequence[int] = (), caption: str = "", below: Sequence[str] = ()) -> str:
     """Return an HTML table, its first row the head, with a line above and lines below; all texts are escaped."""
     head, *body = rows
-    lines = ["<table>", f"<caption>{escape(caption)}</caption>" if caption else ""]
+    lines = ["<table>", f"<caption>{_shown(caption)}</caption>" if caption else ""]
     lines += ["<thead>", _html_row(head, right, "th"), "</thead>", "<tbody>"]
     lines += [_html_row(row, right, "td") for row in body]
-    lines += ["</tbody>", "</table>", "<br>".join(map(escape, below))]
+    lines += ["</tbody>", "</table>", "<br>".join(map(_shown, below))]
     return "\n".join(filter(None, lines))
 
 
 def _html_row(row: Row, right: Sequence[int], tag: str) -> str:
     cells = (
-        f'<{tag} style="text-align: {"right" if place in right else "left"}">{escape(cell)}</{tag}>'
+        f'<{tag} style="text-align: {"right" if place in right else "left"}">{_shown(cell)}</{tag}>'
         for place, cell in enumerate(row)
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _shown(text: str) -> str:
+    r"""Return text for HTML; what is no character there, as names in a file may hold, becomes an escape (`\x1b`)."""
+    return escape(printable(text))

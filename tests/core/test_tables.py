@@ -17,3 +17,9 @@ def test_html_is_escaped():
     assert '<td style="text-align: left">a &amp; b</td><td style="text-align: right">&quot;1&quot;</td>' in html
     assert "<caption>&lt;net&gt;</caption>" in html
     assert html.endswith("</table>\nx &lt; 2<br>y")
+
+
+def test_html_shows_what_is_no_character_there_as_an_escape():
+    text = html_table([("a\x1b[31m<b>",), ("x\x00",)], caption="\x9b", below=["\x07&"])
+    assert "a\\x1b[31m&lt;b&gt;" in text and "x\\x00" in text and "\\x9b" in text and "\\x07&amp;" in text
+    assert not any(mark in text for mark in "\x1b\x00\x9b\x07")

@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from caffelite.core.blob import Array
+from caffelite.core import container
+from caffelite.core.blob import LARGE, Array
 from caffelite.core.errors import UsageError
 
 Size = tuple[int, int]
 LINEAR = 1
 HIGHEST = 5  # the order of a spline
+AT_ONCE = 3  # arrays of the resized image that are there at one time
+PER_POSITION = 4  # numbers kept for each row and column
 TRUNCATE = 4.0  # standard deviations, where the Gaussian is cut off
 
 
@@ -52,6 +55,7 @@ def resize_image(
         raise UsageError(f"anti_aliasing is for images of 1 or 3 channels, not of {image.shape[2]}")
     if size == image.shape[:2]:
         return image.astype(np.float32)
+    _check_memory(image.shape, size)
     return _by_areas(image, size, interp_order, anti_aliasing) if in_areas else _by_corners(image, size, interp_order)
 
 
@@ -63,6 +67,17 @@ def _size(new_dims: Sequence[int] | Array) -> Size:
     if min(height, width) < 1:
         raise UsageError(f"new_dims is {new_dims!r}; give 1 or more for height and width")
     return height, width
+
+
+def _check_memory(shape: tuple[int, ...], size: Size) -> None:
+    """Raise UsageError for a size that memory cannot hold; the system would end the process."""
+    values = size[0] * max(shape[1], size[1]) * shape[2] + PER_POSITION * sum(size)
+    needed = AT_ONCE * values * np.dtype(np.float64).itemsize
+    if needed > LARGE and needed > (have := container.available()):
+        raise UsageError(
+            f"an image of {size[0]} x {size[1]} needs {container.human(needed)} of memory while it is resized, and "
+            f"{container.human(have)} are available"
+        )
 
 
 def _by_areas(image: Array, size: Size, order: int, anti_aliasing: bool) -> Array:

@@ -13,12 +13,15 @@ def _plain(word: str) -> str:
     return word.replace("_", "").replace("-", "").lower()
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: object, known: Iterable[str]) -> str:
     """Return the known name most like `word` ("" if none is like it); of equally like ones the first in ASCII order.
 
-    A name that begins with the word goes before all others: Convolution for "Conv", not Concat.
+    A name that begins with the word goes before all others: Convolution for "Conv", not Concat. What is no text, as a
+    number that stands for a name in a user's program, is like none.
     """
-    word, known = str(word), sorted(known)  # from Python anything may come as a name
+    if not isinstance(word, str):
+        return ""
+    known = sorted(known)
     begun = [name for name in known if len(word) >= BEGINNING and _plain(name).startswith(_plain(word))]
     if begun:
         return min(begun, key=len)
@@ -34,7 +37,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return name
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return the end of an error text, `; did you mean "Pooling"?`, or "" where no known name is like `word`."""
     name = nearest(word, known)
     return f'; did you mean "{name}"?' if name else ""

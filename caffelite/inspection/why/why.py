@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -115,7 +116,7 @@ def why(net: Net, name: str, *index: int, depth: int = 1, diff: bool = False, fo
     version = _version(view, name, diff)
     shape = view.blob(version).shape
     place = _place(version.blob, index, shape)
-    if depth < 1:
+    if not isinstance(depth, SupportsIndex) or depth < 1:
         raise UsageError(f"depth is {depth}; use 1 or more layers")
     return _Builder(view, diff, max(follow, 0)).why(version, place, depth)
 
@@ -132,6 +133,8 @@ def _version(view: View, name: str, diff: bool) -> Version:
 
 def _place(name: str, index: Sequence[int], shape: Shape) -> int:
     """Return the flat place; UsageError unless there is one number for each axis, each inside it."""
+    if not all(isinstance(i, SupportsIndex) for i in index):
+        raise UsageError(f'the place in blob "{name}" is of whole numbers, not {", ".join(map(repr, index))}')
     if len(index) != len(shape) or any(not -size <= i < size for i, size in zip(index, shape, strict=False)):
         given = ", ".join(map(str, index)) or "no numbers"
         raise UsageError(

@@ -149,6 +149,7 @@ def test_bytes_are_numbers():
         (RAMP, (2.5, 2), {}, "whole numbers"),
         (RAMP, 2, {}, "new_dims is 2; "),
         (RAMP, (2, 2), {"interp_order": 6}, "interp_order is 6; use 0"),
+        (RAMP, (10**9, 10**9), {}, "an image of 1000000000 x 1000000000 needs .* TiB of memory while it is resized"),
         (RAMP.repeat(2, 2), (2, 2), {"anti_aliasing": True}, "for images of 1 or 3 channels, not of 2"),
     ],
 )

@@ -48,3 +48,7 @@ def test_did_you_mean():
 def test_any_of():
     assert any_of(["MAX"]) == "MAX"
     assert any_of(["MAX", "AVE", "STOCHASTIC"]) == "MAX, AVE or STOCHASTIC"
+
+
+def test_what_is_no_text_is_like_nothing():
+    assert nearest(3, ["3"]) == "" == did_you_mean(b"conv", ["conv"])

@@ -323,6 +323,8 @@ def test_a_plan_that_leaves_a_blob_out(small):
         (("y", 0, 2), UsageError, "not 0, 2"),
         (("y", 0, -3), UsageError, "not 0, -3"),
         (("s", 0), UsageError, 'blob "s" is a scalar; give no numbers, not 0'),
+        (("y", 0, 0.5), UsageError, 'the place in blob "y" is of whole numbers, not 0, 0.5'),
+        (("y", (0, 0)), UsageError, "not (0, 0)"),
     ],
 )
 def test_refusals(small, arguments, error, message):
@@ -331,9 +333,10 @@ def test_refusals(small, arguments, error, message):
     assert message in str(caught.value)
 
 
-def test_depth_of_0(small):
-    with pytest.raises(UsageError, match="depth is 0; use 1 or more layers"):
-        small.why("s", depth=0)
+@pytest.mark.parametrize("depth", [0, 1.5])
+def test_depth_of_no_layer(small, depth):
+    with pytest.raises(UsageError, match=f"depth is {depth}; use 1 or more layers"):
+        small.why("s", depth=depth)
 
 
 def test_negative_numbers_count_from_the_end(small):
