@@ -28,5 +28,5 @@ def test_the_page_names_no_other_place():
 def test_all_scripts_are_in_it():
     from importlib.resources import files
 
-    folder = files("caffelite.explaining") / "page"
+    folder = files("caffelite.explaining") / "web"
     assert sorted(SCRIPTS) == sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".js"))
