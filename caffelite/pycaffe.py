@@ -18,7 +18,7 @@ import numpy.typing as npt
 from caffelite import pycaffe_batches
 from caffelite.core import random, ranks
 from caffelite.core.blob import Array, Blob, number_type
-from caffelite.core.errors import CaffeliteError, UnknownNameError, UsageError, WeightsError, printable
+from caffelite.core.errors import CaffeliteError, PrototxtError, UnknownNameError, UsageError, WeightsError, printable
 from caffelite.core.files import file_problem
 from caffelite.core.fixed import ByBlob, ByLayer, Params, fixed_property
 from caffelite.core.layer import Context, layer_type_list
@@ -35,7 +35,7 @@ from caffelite.core.vectors import BlobVec, LayerVec
 from caffelite.core.weights import caffemodel
 from caffelite.core.weights.formats import BINARY, HDF5, copy_trained_layers
 from caffelite.proto import caffe_pb2
-from caffelite.pycaffe_arrays import fits, list_of_names, shape_advice
+from caffelite.pycaffe_arrays import fits, list_of_names, numbers, shape_advice
 from caffelite.pycaffe_callbacks import Callback, Callbacks
 from caffelite.pycaffe_indices import IndexedNet
 
@@ -90,13 +90,16 @@ class Net(IndexedNet):
             raise TypeError(f"phase is caffelite.TRAIN or caffelite.TEST, not {phase!r}")
         if isinstance(stages, (str, bytes)):
             raise TypeError(f"stages is a list of names, as [{stages!r}]")
+        stages = list(stages or ())
+        if not all(isinstance(stage, (str, bytes)) for stage in stages):
+            raise TypeError(f"stages is a list of names, not {stages!r}")
         draft, folder = _read(network_file)
         if weights is not None and (problem := file_problem(os.fsdecode(weights))):  # before the net is built
             raise WeightsError(problem)
         state_phase = caffe_pb2.TRAIN if phase == caffe_pb2.TRAIN else caffe_pb2.TEST
-        param = with_caller_state(draft.param, state_phase, operator.index(level or 0), stages or ())
+        param = with_caller_state(draft.param, state_phase, operator.index(level or 0), stages)
         context = Context(
-            random.process_seed() if seed is None else seed,
+            random.process_seed() if seed is None else random.checked_seed(seed),
             number_type(dtype),
             solver_rank=ranks.solver_rank(),
             solver_count=ranks.solver_count(),
@@ -112,6 +115,7 @@ class Net(IndexedNet):
     @fixed_property
     def layers(self) -> LayerVec:
         """All layers in order, inserted Splits among them; of a Python layer the object of the user's own class."""
+        self._pin_params()
         return LayerVec(layer.exposed for layer in self.core_layers)
 
     @fixed_property
@@ -127,7 +131,13 @@ class Net(IndexedNet):
     @fixed_property
     def params(self) -> OrderedDict[str, BlobVec]:
         """Parameter blobs of each layer that has some: [0] weights, (outputs, inputs, ...), and [1] bias, (outputs)."""
+        self._pin_params()
         return Params((layer.name, layer.blobs) for layer in self.core_layers if layer.blobs)
+
+    def _pin_params(self) -> None:
+        for layer in self.core_layers:
+            for blob in layer.blobs:
+                blob.pinned = True
 
     @fixed_property
     def top_names(self) -> OrderedDict[str, list[str]]:
@@ -283,9 +293,10 @@ class Net(IndexedNet):
             raise UsageError(f"the arrays given ({', '.join(sorted(arrays))}) are not the {kind} ({', '.join(names)})")
         for name, values in arrays.items():
             blob = self._blob(name)
-            if not fits(np.shape(values), blob.shape):
-                raise UsageError(shape_advice(name, part, np.shape(values), blob.shape))
-            getattr(blob, part)[...] = values
+            array = numbers(name, values)
+            if not fits(array.shape, blob.shape):
+                raise UsageError(shape_advice(name, part, array.shape, blob.shape))
+            getattr(blob, part)[...] = array
 
     def _warn_of_no_gradients(self, first: int, last: int, names: list[str]) -> None:
         """Say once that a pass from layer `first` down to `last` ran nothing, or that inputs asked for got nothing."""
@@ -328,6 +339,8 @@ class Net(IndexedNet):
             raise with_location(err, first.layer.layer_param, first.layer.place) from None
 
     def _layer_index(self, name: str) -> int:
+        if not isinstance(name, str):
+            raise UsageError(f"start and end are names of layers, not {name!r}; see net._layer_names")
         if name not in self.layer_dict:
             raise UsageError(f'no layer "{name}"{self._makers(name) or did_you_mean(name, self.layer_names)}')
         return self.layer_names.index(name)
@@ -395,6 +408,8 @@ def _read(network: NetworkFile | caffe_pb2.NetParameter) -> tuple[Draft, Path | 
     if isinstance(network, caffe_pb2.NetParameter):
         return Draft.of(network), None
     path = Path(os.fsdecode(network))
+    if not os.fsdecode(network):
+        raise PrototxtError("the name of the net's file is empty")
     param, lines, notes = load_net(path, layer_type_list())
     log_notes(notes)
     return Draft.of(param, lines), path.parent

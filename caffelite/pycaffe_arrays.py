@@ -12,6 +12,20 @@ from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import UsageError
 
 
+def numbers(name: str, values: Any) -> Array:
+    """Return what the user gave for a blob as an array; UsageError if it is not one of real numbers."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "biuf":
+            return array
+        if array.dtype.kind != "c":
+            return array.astype(np.float64)
+        problem = f"it is {array.dtype}"
+    except (TypeError, ValueError) as err:
+        problem = str(err)
+    raise UsageError(f'the array for "{name}" does not hold real numbers: {problem}')
+
+
 def fits(given: Shape, wanted: Shape) -> bool:
     """Return whether an array can be written to a blob as it is, or repeated along axes of size 1, as in pycaffe.
 
@@ -41,8 +55,8 @@ def shape_advice(name: str, part: str, given: Shape, wanted: Shape) -> str:
 
 
 def list_of_names(names: list[str] | None) -> list[str]:
-    """Return names of blobs, none for None; TypeError for a text or a tuple, as in pycaffe."""
-    if isinstance(names, (str, tuple)):
+    """Return names of blobs, none for None; TypeError for what is no list, as in pycaffe."""
+    if names is not None and not isinstance(names, list):
         raise TypeError(f"the names of blobs come as a list, not as {names!r}")
     return names or []
 

@@ -106,6 +106,38 @@ def test_phase_and_file_are_checked(tmp_path):
         Net(tmp_path / "net.prototxt", caffelite.TEST)
 
 
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"stages": [1]}, TypeError, r"stages is a list of names, not \[1\]"),
+        ({"seed": 1.5}, TypeError, "'float' object cannot be interpreted as an integer"),
+        ({"seed": -1}, OverflowError, "the random seed is -1; use 0 or more"),
+        ({"file": ""}, RuntimeError, "the name of the net's file is empty"),
+    ],
+)
+def test_odd_arguments_are_refused(tiny_net, given, error, message):
+    file = given.pop("file", text_format.Parse(tiny_net, caffe_pb2.NetParameter()))
+    with pytest.raises(error, match=message):
+        Net(file, caffelite.TEST, **given)
+
+
+@pytest.mark.parametrize("values", [[["a", "b"]], [[1, 2], [3]], [[1j, 0]], [[object(), 1]]])
+def test_what_is_no_array_of_numbers_is_refused_with_the_blobs_name(values):
+    net = net_of('layer { name: "d" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 } } }')
+    with pytest.raises(UsageError, match='^the array for "x" does not hold real numbers: '):
+        net.forward(x=values)
+
+
+def test_names_of_other_kinds_are_refused(tiny_net):
+    net = net_of(tiny_net)
+    for name in (1, b"data"):
+        with pytest.raises(ValueError, match="^start and end are names of layers, not "):
+            net.forward(start=name)
+    for blobs in ({"data"}, iter(["data"]), np.array(["data", "label"])):
+        with pytest.raises(TypeError, match="^the names of blobs come as a list, not as "):
+            net.forward(blobs=blobs)
+
+
 def test_nobody_observes_a_plan_until_there_is_a_callback(tiny_net):
     net = net_of(tiny_net)
     assert net.plan.observers == []
@@ -353,3 +385,12 @@ def test_text_of_a_name_that_would_colour_the_terminal():
     net = Net(caffe_pb2.NetParameter(name="\x1b[31m<i>"), caffelite.TEST)
     assert repr(net) == r'<Net "\x1b[31m<i>" (TEST): 0 layers, 0 parameters>'
     assert "<i>" not in net._repr_html_()
+
+
+def test_what_a_user_takes_is_a_new_array_each_time():
+    net = net_of(RESHAPED)
+    assert net.core_layers[1].blobs[0].data is net.core_layers[1].blobs[0].data  # nobody looks, so passes save the view
+    for blob in (net.blobs["conv1"], net.params["conv1"][0], net.layers[1].blobs[1]):
+        shape = blob.shape
+        blob.data.shape = blob.diff.shape = (-1,)
+        assert blob.data is not blob.data and blob.data.shape == blob.diff.shape == shape

@@ -31,7 +31,7 @@ OF_MORE_THAN_ONE_FILE = {
     "core/test_loss_weights.py": "layer, net and solver together",
     "examples/test_examples.py": "caffelite/examples/__init__.py and models/lenet_small",
     "explaining/test_browser.py": "the whole page, as one clicks through it",
-    "explaining/test_rules.py": "the rules in explaining/page/",
+    "explaining/test_rules.py": "the rules in explaining/web/",
     "fuzz/test_data.py": "all readers of data, with damaged files",
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",

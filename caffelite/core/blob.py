@@ -29,7 +29,9 @@ class Blob:
 
     Both arrays read as zeros until written. `data` and `diff` are views of the blob's storage, which lives on while
     the blob shrinks or grows back; growing beyond the largest count so far replaces both by zeros.
-    A pinned blob is one that somebody looks at: plans fill it at each pass.
+    A pinned blob is one that somebody looks at: plans fill it at each pass, and its `data` and `diff` are new array
+    objects each time, so that `blob.data.shape = ...` changes nobody else's. Others give the same object again, which
+    takes a tenth of the time.
     """
 
     __slots__ = ("_capacity", "_count", "_data", "_data_view", "_diff", "_diff_view", "_shape", "dtype", "pinned")
@@ -112,14 +114,11 @@ class Blob:
 
     @property
     def data(self) -> Array:
-        """The values, as a view of the storage in the blob's shape; NetError if the blob never got a shape.
-
-        A new array object each time, so that `blob.data.shape = ...` changes nobody else's.
-        """
+        """The values, as a view of the storage in the blob's shape; NetError if the blob never got a shape."""
         view = self._data_view
         if view is None:
             view = self._data_view = self.data_storage()[: self._count].reshape(self._shape)
-        return view[...]
+        return view[...] if self.pinned else view
 
     @data.setter
     def data(self, values: object) -> None:
@@ -131,7 +130,7 @@ class Blob:
         view = self._diff_view
         if view is None:
             view = self._diff_view = self.diff_storage()[: self._count].reshape(self._shape)
-        return view[...]
+        return view[...] if self.pinned else view
 
     @diff.setter
     def diff(self, values: object) -> None:

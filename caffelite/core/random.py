@@ -19,10 +19,15 @@ class SeedError(UsageError, OverflowError):
 def set_random_seed(seed: SupportsIndex) -> None:
     """Let nets made from now on draw the same numbers in each run; `seed` is any integer >= 0, else SeedError."""
     global _process_seed
+    _process_seed = checked_seed(seed)
+
+
+def checked_seed(seed: SupportsIndex) -> int:
+    """Return the seed as Python's int; SeedError if it is negative, TypeError for what is no integer."""
     number = operator.index(seed)
     if number < 0:
         raise SeedError(f"the random seed is {number}; use 0 or more")
-    _process_seed = number
+    return number
 
 
 def process_seed() -> int:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from caffelite.core.blob import Blob
 
 T = TypeVar("T")
+_item = list.__getitem__  # without super(), which takes longer than the rest; layers read their parameters through it
 
 
 class Vector(list[T]):
@@ -26,8 +27,8 @@ class Vector(list[T]):
     def __getitem__(self, index: slice) -> Vector[T]: ...
     def __getitem__(self, index: Any) -> Any:
         """Return one element, or a vector of the same class."""
-        found = super().__getitem__(index)
-        return type(self)(found) if isinstance(index, slice) else found
+        found = _item(self, index)
+        return type(self)(found) if index.__class__ is slice else found
 
 
 class StringVec(Vector[str]):
@@ -64,17 +65,33 @@ class RawBlobVec(Vector[Blob]):
 class BlobVec(Vector[Blob]):
     """The parameters of one layer, or all blobs of a net; TypeError for `params[0] = values`.
 
-    It may grow while the layer sets itself up, by blobs of the number type `dtype`.
+    It may grow while the layer sets itself up, by blobs of the number type `dtype`; then the net closes it, and
+    TypeError answers who adds or deletes one, which would be no parameter of the net's.
     """
 
     def __init__(self, blobs: Iterable[Blob] = (), layer_name: str = "", dtype: npt.DTypeLike = np.float32) -> None:
         super().__init__(blobs)
         self.layer_name = layer_name
         self.dtype = np.dtype(dtype)
+        self.closed = False
 
     def add_blob(self, *dims: int) -> None:
         """Append a parameter of this shape, all zeros; `add_blob()` appends a single number."""
-        self.append(Blob(dims, self.dtype))
+        self._check_open()
+        blob = Blob(dims, self.dtype)
+        blob.pinned = True  # it is made by a user's code
+        self.append(blob)
+
+    def __delitem__(self, index: Any) -> None:
+        self._check_open()
+        super().__delitem__(index)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise TypeError(
+                f'layer "{self.layer_name}" is set up, and keeps the parameters it has: a layer written in Python adds '
+                "its own in setup"
+            )
 
     def __setitem__(self, index: Any, values: Any) -> NoReturn:
         raise TypeError(

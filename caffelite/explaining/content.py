@@ -27,7 +27,8 @@ from caffelite.explaining.sampling import (
 from caffelite.explaining.versions import Origin
 
 WEIGHTED = ("convolution", "deconvolution", "inner product")  # kinds whose first parameter may be cut
-LARGEST_PICTURE = 128  # pixels along a side, of channels whose values are not all in the page
+LARGEST_PICTURE = 64  # pixels along a side, of channels whose values are not all in the page, and of so many channels:
+MOST_PICTURES = 32
 
 
 def content_of(
@@ -39,7 +40,7 @@ def content_of(
 ) -> dict[str, Any]:
     """Return what the page shows of a net that was made by `without_in_place` and ran forward and backward.
 
-    All blobs must have been pinned before. The result holds what JSON can: see page/store.js, which reads it.
+    All blobs must have been pinned before. The result holds what JSON can: see web/store.js, which reads it.
     """
     return _Content(net, origins, differentiated, limits or Limits()).as_dict(progress)
 
@@ -52,6 +53,7 @@ class _Content:
         self.blobs: dict[str, Blob] = {}
         for node in self.nodes:
             self.blobs.update(blob for blob in net.tops(node.index))
+        self.read_in = {name for node in self.nodes if not node.bottoms for name in node.tops}
         self.ids = {name: number for number, name in enumerate(self.blobs)}
         self.kinds = [kind_of(net.core_layers[node.index]) for node in self.nodes]
         self.most_values = fair_share([blob.count for blob in self.blobs.values()], limits.values)
@@ -89,7 +91,7 @@ class _Content:
             "name": name,
             "blob": origin.blob if origin else name,
             "shape": list(blob.shape),
-            "input": name in self.net.inputs,
+            "input": name in self.read_in,
             "given": name == self.differentiated.blob,
             "channels": channels,
             "items": part.items if part else 0,
@@ -106,14 +108,15 @@ class _Content:
     def _note(self, blob: Blob, part: Part | None, channels: Sequence[int]) -> None:
         self.left_out["positions"] |= part is None or part.rectangle is not None
         self.left_out["items"] |= part is not None and bool(blob.shape) and part.items < blob.shape[0]
-        self.left_out["channels"] |= blob.num_axes > 2 and len(channels) < blob.shape[1]
+        self.left_out["channels"] |= blob.num_axes == 4 and len(channels) < blob.shape[1]
 
     def _shown_channels(self, name: str) -> list[int]:
         """Return the channels that are drawn, in order: those whose weights are in the page, as far as these go."""
         blob = self.blobs[name]
         if blob.num_axes < 2:
             return [0]
-        most = MOST_SHOWN
+        part = part_of(blob.shape, self.most_values)
+        most = MOST_PICTURES if part is not None and part.rectangle is not None else MOST_SHOWN
         for node, kind in zip(self.nodes, self.kinds, strict=True):
             if kind is None or kind["kind"] not in WEIGHTED or blob.num_axes == 2:
                 continue

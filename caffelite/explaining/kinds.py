@@ -1,6 +1,6 @@
 """What the page has to know of a layer to take its values apart: the kind of its rule, and numbers.
 
-The rules themselves are in page/rules_*.js; those of net.why, in inspection/why/rules, say the same in Python.
+The rules themselves are in web/rules_*.js; those of net.why, in inspection/why/rules, say the same in Python.
 """
 
 from __future__ import annotations

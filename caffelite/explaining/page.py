@@ -1,4 +1,4 @@
-"""The page's content put into its HTML, CSS and JavaScript, which are files of their own in page/."""
+"""The page's content put into its HTML, CSS and JavaScript, which are files of their own in web/."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ SCRIPTS = (
     "rules_losses.js",
     "elements.js",
     "colours.js",
+    "painting.js",
     "maps.js",
     "overview.js",
     "matrices.js",
+    "source_maps.js",
+    "tables.js",
     "sums.js",
     "main.js",
 )
@@ -33,7 +36,7 @@ def html_of(content: Mapping[str, Any], title: str, source: str) -> str:
 
     Nothing in `content` or the texts, whatever characters it has, can end the element that it stands in.
     """
-    folder = files("caffelite.explaining") / "page"
+    folder = files("caffelite.explaining") / "web"
 
     def read(name: str) -> str:
         return (folder / name).read_text(encoding="utf-8")

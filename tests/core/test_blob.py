@@ -104,6 +104,8 @@ def test_growing_replaces_both_arrays_by_zeros():
 
 def test_views_alias_the_storage():
     blob = Blob((2, 2))
+    assert blob.data is blob.data and blob.diff is blob.diff
+    blob.pinned = True  # a user has it
     view = blob.data
     assert view is not blob.data and np.shares_memory(view, blob.data)
     view.shape = (4,)  # of this array object alone

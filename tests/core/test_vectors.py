@@ -28,6 +28,15 @@ def test_add_blob_appends_zeros_of_the_number_type(dtype):
         params.add_blob(2.0)
 
 
+def test_parameters_of_a_net_that_is_built_are_neither_added_nor_deleted():
+    params = BlobVec([Blob((2,))], "ip")
+    params.closed = True
+    for change in (lambda: params.add_blob(3), lambda: params.__delitem__(0)):
+        with pytest.raises(TypeError, match='^layer "ip" is set up, and keeps the parameters it has'):
+            change()
+    assert len(params) == 1
+
+
 @pytest.mark.parametrize("kind", [StringVec, IntVec, BoolVec, LayerVec, NetVec, RawBlobVec, BlobVec])
 def test_slices_are_of_the_same_class_and_indices_are_checked(kind):
     vector = kind("abc")

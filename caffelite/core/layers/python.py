@@ -76,7 +76,7 @@ class PythonLayer(Layer):
                 f"{self.context.solver_count} solvers train together, and Python layers need a process for each: call "
                 "caffelite.set_multiprocess(True) if it is so",
             )
-        for blob in (*bottom, *top):
+        for blob in (*bottom, *top, *self.blobs):
             blob.pinned = True  # user code may read any of them
         param = self.layer_param.python_param
         self.user_layer = self._made(self._class_of(self._module(param.module), param.layer))

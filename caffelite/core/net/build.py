@@ -71,6 +71,8 @@ def build(draft: Draft, context: Context) -> Built:
     params = _learnable_params(sharing, steps)
     arena = Arena(params, context.dtype)
     _view_owners(sharing, steps)
+    for step in steps:
+        step.layer.blobs.closed = True
     for blob_id in wiring.output_ids:
         log.info("This network produces output %s", wiring.blob_names[blob_id])
     log.info("Network initialization done.")

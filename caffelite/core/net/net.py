@@ -194,6 +194,8 @@ class Net:
 
         A pass that begins behind them, where the user's net has no layer, then reads the present blobs.
         """
+        if not start:
+            return
         ids = self._wiring.bottom_ids[start : end + 1]
         read = {blob_id for bottom_ids in ids for blob_id in bottom_ids}
         for index in sorted(self._inserted):

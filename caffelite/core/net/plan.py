@@ -219,16 +219,22 @@ class LayerStep:
             diff.put_back()
             diff.put_aside()
         try:
-            with ExitStack() as shown:
-                for kept in self.kept_tops:
-                    shown.enter_context(kept.shown())
-                if self.layer.has_backward or any(self.propagate_down):
-                    self.layer.backward(self.top, self.propagate_down, self.bottom)
+            if self.kept_tops:
+                with ExitStack() as shown:
+                    for kept in self.kept_tops:
+                        shown.enter_context(kept.shown())
+                    self._layer_backward()
+            else:  # almost always; an ExitStack takes as long as a small layer's arithmetic
+                self._layer_backward()
         except (CaffeliteError, MemoryError) as err:
             raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
         for index, copy in self.bottom_copies.items():
             if self.propagate_down[index] or not self.layer.has_backward:
                 copy.give_gradient()
+
+    def _layer_backward(self) -> None:
+        if self.layer.has_backward or any(self.propagate_down):
+            self.layer.backward(self.top, self.propagate_down, self.bottom)
 
     def _fill_loss_diffs(self) -> None:
         """Fill the diff of each weighted top with its weight where the storage is not the one filled before.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from caffelite.core.errors import WeightsError
 from caffelite.core.layer import Layer
 from caffelite.core.weights.match import NetLayer, Rules, SourceLayer, matched
 
@@ -22,6 +23,12 @@ def share_trained_layers(layers: Sequence[Layer], trained: Sequence[Layer], log_
     Raises WeightsError, before anything is shared, if a layer has other parameters there; layers that are only in
     `trained` are logged, unless told otherwise.
     """
+    for layer, other in zip(layers[:1], trained[:1], strict=False):  # all layers of a net have the same
+        if layer.dtype != other.dtype:
+            raise WeightsError(
+                f"a net of {layer.dtype} numbers cannot share parameters with one of {other.dtype}: "
+                "make both with the same dtype, or save the other's and use copy_from"
+            )
     targets = [
         NetLayer(layer.name, layer.blobs, [True] * len(layer.blobs), layer.layer_param, layer.place) for layer in layers
     ]

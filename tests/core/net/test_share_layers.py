@@ -2,9 +2,13 @@ import logging
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
+import caffelite
 from caffelite.core.errors import WeightsError
 from caffelite.core.net.share_layers import share_trained_layers
+from caffelite.proto import caffe_pb2
+from caffelite.pycaffe import Net
 from caffelite.testing import blob_of, layer_from, set_up
 
 
@@ -49,3 +53,11 @@ def test_of_equal_names_each_layer_shares_with_its_own():
     share_trained_layers([first, second], [source, other])
     assert np.shares_memory(first.blobs[0].data, source.blobs[0].data)
     assert np.shares_memory(second.blobs[0].data, other.blobs[0].data)
+
+
+def test_nets_of_other_number_types_are_refused_before_anything_is_shared(tiny_net):
+    param = text_format.Parse(tiny_net, caffe_pb2.NetParameter())
+    single, double = (Net(param, caffelite.TEST, dtype=dtype) for dtype in (np.float32, np.float64))
+    with pytest.raises(WeightsError, match="^a net of float64 numbers cannot share parameters with one of float32"):
+        double.share_with(single)
+    assert double.params["innerproduct"][0].data.dtype == np.float64

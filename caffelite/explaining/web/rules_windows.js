@@ -230,7 +230,7 @@ RULES["max pooling"] = {
       pooled.push({ ...window, cells, title: `${at.layer.tops[0].text(flat)}: its gradient ${short(term.input)} ${goes}` });
     }
     const lost = terms.length ? "" : "In no window was this pixel the largest, so its gradient is 0. ";
-    return { terms, pooled, words: `${lost}It lies in ${pooled.length} of the windows.` };
+    return { terms, pooled, words: `${lost}It lies in ${count(pooled.length, "window", "windows")}.` };
   },
 };
 

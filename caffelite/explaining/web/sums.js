@@ -1,6 +1,5 @@
 // One value or gradient, as the sum that it is.
 
-const FEW = 12; // terms that are listed at first
 const MOST_PLANES = 12; // channels that are offered at first
 
 function showValue({ version, place, kind }) {
@@ -142,7 +141,8 @@ function matricesOf(part, isDiff, plane, choose) {
   const source = (terms.find((term) => term.version) || {}).version;
   const from = source ? ` of ${source.name}${source.shape.length > 2 && sums.size > 1 ? `, channel ${own}` : ""}` : "";
   const where = (term) => (term.version ? term.version.text(term.place) : term.text);
-  const inMap = source && ((value) => colourIn(source, isDiff ? "diff" : "data", value));
+  const item = source ? layoutOf(source).cell(terms.find((term) => term.version).place).item : 0;
+  const inMap = source && ((value) => colourIn(source, isDiff ? "diff" : "data", value, item));
   const both = shape.rows * shape.columns > 1 || sums.size === 1;
   return [
     sums.size > 1 ? planeChoice(ranked, own, choose, isDiff) : "",
@@ -185,63 +185,6 @@ function col2im(part, shape) {
   return matrix(title, shape.rows, shape.columns, cells);
 }
 
-// The map that a window lies on, two spatial axes.
-function windowMap(part, plane, source, isDiff) {
-  if (source.shape.length !== 4) return "";
-  const positions = part.window.taps.map((tap) => tap.position);
-  const marks = [boxAround(positions)];
-  const layout = layoutOf(source);
-  const item = layout.cell((part.terms.find((t) => t.version) || { place: 0 }).place).item;
-  return clickableMap(source, isDiff ? "diff" : "data", item, plane, marks);
-}
-
-function mapOfTerms(terms, source, isDiff) {
-  if (!source || source.shape.length !== 4) return "";
-  const layout = layoutOf(source);
-  const used = terms.filter((term) => term.version === source);
-  const { item, plane } = layout.cell(used[0].place);
-  const isAll = used.length >= layout.rows * layout.columns;
-  const cells = used.map((term) => layout.cell(term.place)).map(({ row, column }) => [row, column]);
-  const isBox = used.length > 1 && terms[0].cell !== undefined;
-  const marks = isAll ? [] : isBox ? [boxAround(cells)] : cells.map(([row, column]) => ({ row, column }));
-  return clickableMap(source, isDiff ? "diff" : "data", item, plane, marks);
-}
-
-// The mark that surrounds places of a map, which may lie in the padding.
-function boxAround(positions) {
-  const rows = positions.map(([row]) => row);
-  const columns = positions.map(([, column]) => column);
-  const [row, column] = [Math.min(...rows), Math.min(...columns)];
-  return { row, column, rows: Math.max(...rows) - row + 1, columns: Math.max(...columns) - column + 1 };
-}
-
-function clickableMap(source, kind, item, plane, marks) {
-  const { canvas } = largeMap(source, kind, item, plane, marks, 220);
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", `channel ${plane} of ${source.name}, with the places marked that are read`);
-  const layout = layoutOf(source);
-  canvas.addEventListener("click", (event) => {
-    const place = layout.place(item, plane, ...cellUnder(event, canvas, layout));
-    if (place >= 0) go(source, place, kind);
-  });
-  const caption = `${source.name}${layout.planes > 1 ? `, channel ${plane}` : ""}${kind === "diff" ? ": gradients" : ""}`;
-  return element("figure", {}, element("figcaption", {}, caption), canvas);
-}
-
-// Of terms without matrices: maps of where they come from, up to three planes.
-function sourceMaps(part, isDiff) {
-  const found = new Map();
-  for (const term of part.terms) {
-    if (!term.version || term.version.shape.length !== 4 || term.value === undefined) continue;
-    const key = `${term.version.number}/${layoutOf(term.version).cell(term.place).plane}`;
-    if (!found.has(key)) found.set(key, []);
-    found.get(key).push(term);
-  }
-  const largest = ([, terms]) => Math.max(...terms.map((term) => Math.abs(term.value)));
-  const ranked = [...found].sort((a, b) => largest(b) - largest(a)).slice(0, 3);
-  return ranked.map(([, terms]) => mapOfTerms(terms, terms[0].version, isDiff));
-}
-
 function pooledMatrix(window) {
   const cells = window.cells.map((cell) => ({
     value: cell.input,
@@ -251,81 +194,7 @@ function pooledMatrix(window) {
     onclick: () => go(cell.version, cell.place, "data"),
   }));
   const [first] = window.cells;
-  const inMap = first && ((value) => colourIn(first.version, "data", value));
+  const item = first ? layoutOf(first.version).cell(first.place).item : 0;
+  const inMap = first && ((value) => colourIn(first.version, "data", value, item));
   return matrix(window.title, window.rows, window.columns, cells, inMap);
-}
-
-function figuresTable(part) {
-  const table = element("table", { class: "terms" });
-  const made = part.madeTitle;
-  table.append(element("tr", {}, element("th", {}, part.figuresTitle), element("th", {}, "value"), made ? element("th", {}, made) : ""));
-  const figures = part.figures.length > FEW ? [...part.figures].sort((a, b) => b.input - a.input).slice(0, FEW) : part.figures;
-  for (const figure of figures)
-    table.append(
-      element(
-        "tr",
-        { class: figure.own ? "own" : "" },
-        element("td", {}, linkTo(figure.version, figure.place, false)),
-        element("td", { class: "figure" }, short(figure.input)),
-        made ? element("td", { class: "figure" }, short(figure.made)) : "",
-      ),
-    );
-  const note = figures.length < part.figures.length ? `the ${FEW} largest of ${part.figures.length}` : "";
-  return element("div", {}, table, note ? element("p", { class: "small" }, note) : "");
-}
-
-// The terms as a table: in the order in which they are computed, or the largest first.
-function listTerms(part, into, all, byOrder = false) {
-  const numbered = part.terms.map((term, number) => ({ ...term, number }));
-  const size = (term) => (term.value === undefined ? -1 : Math.abs(term.value));
-  if (!byOrder) numbered.sort((a, b) => size(b) - size(a));
-  const shown = all ? numbered : numbered.slice(0, FEW);
-  const isColumn = part.column !== undefined;
-  const table = element("table", { class: "terms" });
-  const head = [isColumn ? "row" : "", "from", "its value", "times", "which is", "adds"];
-  const isFigure = [true, false, true, true, false, true];
-  table.append(element("tr", {}, head.map((text, i) => element("th", { class: isFigure[i] ? "figure" : "" }, text))));
-  for (const term of shown) table.append(termRow(term, isColumn));
-  const rest = numbered.slice(shown.length);
-  const restSum = rest.reduce((sum, term) => sum + (term.value || 0), 0);
-  const order = isColumn ? "in the order of the im2col column" : "in their order";
-  into.replaceChildren(
-    numbered.length > 1
-      ? element(
-          "p",
-          { class: "small" },
-          `${count(numbered.length, "term", "terms")}, `,
-          button(() => listTerms(part, into, all, !byOrder), { class: "link" }, byOrder ? "the largest first" : order),
-        )
-      : "",
-    numbered.length ? table : "",
-    rest.length
-      ? element(
-          "p",
-          { class: "small" },
-          `the other ${rest.length.toLocaleString("en")} together: ${short(restSum)} `,
-          button(() => listTerms(part, into, true, byOrder), { class: "link" }, "show all"),
-        )
-      : "",
-  );
-}
-
-function termRow(term, isColumn) {
-  const isProduct = term.factor !== undefined && term.input !== undefined;
-  const place = term.version
-    ? linkTo(term.version, term.place, term.isDiff, `${term.isDiff ? "gradient of " : ""}${term.version.text(term.place)}`)
-    : term.param && !term.input
-      ? paramText(term)
-      : term.text;
-  const note = term.param && term.version ? paramText(term) : term.param && term.text === "padding" ? paramText(term) : term.text;
-  return element(
-    "tr",
-    {},
-    element("td", { class: "figure" }, isColumn && !term.isBias ? String(term.number) : ""),
-    element("td", {}, term.text === "padding" ? "padding" : place),
-    element("td", { class: "figure" }, term.input === undefined ? "" : short(term.input)),
-    element("td", { class: "figure" }, isProduct ? short(term.factor) : ""),
-    element("td", {}, note),
-    element("td", { class: "figure" }, short(term.value)),
-  );
 }

@@ -1,108 +1,7 @@
-// A version of a blob as maps: planes of rows x columns, (C, H, W) as C planes, a vector as one.
+// The maps of the blob that is shown: a large one of one plane, and small ones of all.
 
 const MAP = 384; // pixels of the large map along its longer side
-const LEGIBLE = 40; // pixels of a cell from which on its number is written into it
-
-class Layout {
-  constructor(version) {
-    this.version = version;
-    const shape = version.shape.length < 2 ? [1, ...version.shape] : version.shape;
-    this.perItem = product(shape.slice(1));
-    this.items = version.shape.length < 2 ? 1 : version.items;
-    Object.assign(this, planesOf(shape));
-    const cut = version.shape.length === 4 && version.channels.length < version.shape[1];
-    this.shown = cut && this.planes === version.shape[1] ? version.channels : range(Math.min(this.planes, 256));
-    this.isVector = this.planes === 1 && this.rows * this.columns >= this.perItem && version.shape.length !== 4;
-  }
-
-  // The flat place of a cell, -1 behind the end of a vector.
-  place(item, plane, row, column) {
-    const inside = (plane * this.rows + row) * this.columns + column;
-    return inside < this.perItem ? item * this.perItem + inside : -1;
-  }
-
-  cell(place) {
-    const item = Math.floor(place / this.perItem);
-    const inside = place % this.perItem;
-    const pixel = inside % (this.rows * this.columns);
-    return {
-      item,
-      plane: Math.floor(inside / (this.rows * this.columns)),
-      row: Math.floor(pixel / this.columns),
-      column: pixel % this.columns,
-    };
-  }
-}
-
-const layouts = new Map();
-
-function layoutOf(version) {
-  if (!layouts.has(version)) layouts.set(version, new Layout(version));
-  return layouts.get(version);
-}
-
-// Whether a version is a picture, whose values are drawn as greys.
-const isPicture = (version, kind) =>
-  kind === "data" && version.input && version.shape.length === 4 && [1, 3].includes(version.shape[1]);
-
-// The colour of a value of a version.
-function colourIn(version, kind, value) {
-  return isPicture(version, kind) ? greyOf(value, ...rangeOf(version)) : colourOf(value, version.largest(kind));
-}
-
-const pictures = new Map();
-
-// What a cell looks like: its value, or, of what was left out, the nearest one of its picture in 256 steps.
-function seen(version, kind, item, plane, row, column) {
-  const layout = layoutOf(version);
-  const place = layout.place(item, plane, row, column);
-  if (place < 0) return undefined;
-  const value = version.at(place, kind);
-  const picture = version[`${kind}_picture`];
-  if (value !== undefined || !picture) return value;
-  const channel = version.channels.indexOf(plane);
-  if (channel < 0 || item > 0) return undefined;
-  if (!pictures.has(picture)) pictures.set(picture, bytesOf(picture.bytes));
-  const [, rows, columns] = picture.shape;
-  const at = (channel * rows + Math.floor(row / picture.step)) * columns + Math.floor(column / picture.step);
-  return picture.low + (pictures.get(picture)[at] / 255) * (picture.high - picture.low);
-}
-
-// Paint a plane, one pixel a cell; plane "colours" is the picture of the three channels, which are blue, green, red.
-function paint(canvas, version, kind, item, plane) {
-  const { rows, columns } = layoutOf(version);
-  canvas.width = columns;
-  canvas.height = rows;
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(columns, rows);
-  const [low, high] = plane === "colours" ? rangeOf(version) : [0, 0];
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) {
-      let colour;
-      if (plane === "colours") {
-        colour = [2, 1, 0].map((c) => greyOf(seen(version, kind, item, c, row, column), low, high)[0]);
-      } else {
-        const value = seen(version, kind, item, plane, row, column);
-        if (value === undefined) continue;
-        colour = colourIn(version, kind, value);
-      }
-      image.data.set([...colour, 255], 4 * (row * columns + column));
-    }
-  context.putImageData(image, 0, 0);
-}
-
-function rangeOf(version) {
-  if (!version.range) {
-    const values = floatsOf(version.data) || [0];
-    let [low, high] = [Infinity, -Infinity];
-    for (const value of values) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-    version.range = [low, high];
-  }
-  return version.range;
-}
+const LEGIBLE = 36; // pixels of a cell from which on its number is written into it
 
 // A map of `plane` on a canvas of whole pixels a cell, with marks around cells: [{ row, column, rows, columns, own }].
 function largeMap(version, kind, item, plane, marks = [], size = MAP) {
@@ -142,7 +41,7 @@ function writeNumbers(context, version, kind, item, plane, cell) {
       const place = layout.place(item, plane, row, column);
       const value = place < 0 ? undefined : version.at(place, kind);
       if (value === undefined) continue;
-      context.fillStyle = inkOn(colourIn(version, kind, value));
+      context.fillStyle = inkOn(colourIn(version, kind, value, item));
       context.fillText(tight(value), (column + 0.5) * cell, (row + 0.5) * cell);
     }
 }
@@ -189,7 +88,7 @@ function showMaps({ version, place, kind }) {
   const what = kind === "data" ? "values" : `gradients of ${CONTENT.differentiated}`;
   clear(
     "maps",
-    element("div", { class: "large" }, canvas, fields(version, layout, cell, move), legend(version, kind)),
+    element("div", { class: "large" }, canvas, fields(version, layout, cell, move), legend(version, kind, cell.item)),
     layout.planes > 1 ? gallery(version, layout, kind, cell, move) : null,
   ).setAttribute("aria-label", `${what} of ${version.name}`);
 }
@@ -228,13 +127,13 @@ function fields(version, layout, cell, move) {
   return element("p", { class: "fields" }, found);
 }
 
-function legend(version, kind) {
-  const largest = version.largest(kind);
+function legend(version, kind, item) {
+  const largest = version.largest(kind, item);
   if (isPicture(version, kind)) {
     const [low, high] = rangeOf(version);
     return element("p", { class: "legend grey" }, short(low), element("span", { class: "bar" }), short(high));
   }
-  if (!largest) return element("p", { class: "legend" }, "all values that the page holds are 0");
+  if (!largest) return element("p", { class: "legend" }, "all are 0");
   return element("p", { class: "legend" }, short(-largest), element("span", { class: "bar" }), short(largest));
 }
 

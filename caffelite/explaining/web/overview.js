@@ -1,6 +1,6 @@
 // The layers in their order, with small pictures of what they make.
 
-const STRIP = 5; // planes of each blob
+const STRIP = 4; // planes of each blob
 
 function strip(version, kind) {
   const layout = layoutOf(version);
@@ -77,7 +77,7 @@ function middleOf(version, kind) {
 function showLayer({ version, kind }) {
   const layer = version.writer;
   const links = (versions) =>
-    versions.map((v, i) => [i ? ", " : "", linkTo(v, middleOf(v, kind), kind === "diff", v.name), ` ${byShape(v.shape)}`]);
+    versions.map((v, i) => [i ? ", " : "", linkToVersion(v, kind, v.name), ` ${byShape(v.shape)}`]);
   const readers = [...new Set(version.readers.map(([reader]) => reader))];
   clear(
     "layer",
@@ -98,7 +98,10 @@ function showLayer({ version, kind }) {
   );
 }
 
+const linkToVersion = (version, kind, words) =>
+  button(() => go(version, middleOf(version, kind), kind), { class: "link" }, words);
+
 function linkToLayer(layer, kind) {
   const [first] = layer.tops;
-  return first ? linkTo(first, middleOf(first, kind), kind === "diff", layer.name) : layer.name;
+  return first ? linkToVersion(first, kind, layer.name) : layer.name;
 }

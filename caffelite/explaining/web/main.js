@@ -53,7 +53,10 @@ const LEFT_OUT = {
 function notes() {
   if (!CONTENT.left_out.length) return;
   const words = CONTENT.left_out.map((name) => LEFT_OUT[name]);
-  const paragraph = clear("notes", `The net is large, and this page holds a sample. Left out: ${words.join(", ")}.`);
+  const isCut = CONTENT.left_out.includes("positions");
+  const exactly = `Its numbers are exact, as float32${isCut ? "; pictures of what was left out have 256 steps" : ""}.`;
+  const sample = `The net is large, and this page holds a sample. Left out: ${words.join(", ")}. ${exactly}`;
+  const paragraph = clear("notes", sample);
   paragraph.hidden = false;
 }
 
@@ -64,7 +67,7 @@ function start() {
   document.getElementById("backward").append(element("small", {}, ` of ${CONTENT.differentiated}`));
   document.getElementById("skip").addEventListener("click", () => document.getElementById("value").focus());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    scale = null;
+    palette = null;
     const now = shown;
     shown = null;
     if (now) show(now.version, now.place, now.kind);

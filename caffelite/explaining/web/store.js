@@ -15,10 +15,7 @@ function bytesOf(number) {
 function floatsOf(number) {
   if (number < 0) return null;
   if (!decoded.has(number)) {
-    const view = new DataView(bytesOf(number).buffer);
-    const values = new Float32Array(view.byteLength / 4);
-    for (let i = 0; i < values.length; i++) values[i] = view.getFloat32(4 * i, true);
-    decoded.set(number, values);
+    decoded.set(number, new Float32Array(bytesOf(number).buffer)); // little-endian, as all that browsers run on
   }
   return decoded.get(number);
 }
@@ -49,8 +46,7 @@ class Version {
 
   // Where in the stored array a place is, -1 if it is left out.
   storedAt(place) {
-    if (this.items < (this.shape.length ? this.shape[0] : 1) && place >= (this.count / this.shape[0]) * this.items)
-      return -1;
+    if (this.shape.length && place >= (this.count / this.shape[0]) * this.items) return -1;
     if (!this.rectangle) return place;
     const [top, left, height, width] = this.rectangle;
     const [n, c, y, x] = indexOf(place, this.shape);
@@ -74,13 +70,15 @@ class Version {
     return this.at(place, "diff");
   }
 
-  // The largest size of its values (`kind` is data or diff), for colours.
-  largest(kind) {
-    const known = `largest_${kind}`;
+  // The largest size of the values of an item (`kind` is data or diff), for colours.
+  largest(kind, item) {
+    const known = `largest_${kind}_${item}`;
     if (this[known] === undefined) {
       let most = 0;
-      const values = this[kind] === null ? null : floatsOf(this[kind]);
-      for (const value of values || []) if (Math.abs(value) > most && Number.isFinite(value)) most = Math.abs(value);
+      let values = (this[kind] === null ? null : floatsOf(this[kind])) || new Float32Array(0);
+      const each = values.length / this.items;
+      if (this.shape.length > 1) values = values.subarray(item * each, (item + 1) * each);
+      for (const value of values) if (Math.abs(value) > most && Number.isFinite(value)) most = Math.abs(value);
       const picture = this[`${kind}_picture`];
       if (picture) most = Math.max(most, Math.abs(picture.low), Math.abs(picture.high));
       this[known] = most;
