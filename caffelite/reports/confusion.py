@@ -14,6 +14,7 @@ MOST_IN_TABLE = 30  # classes
 LONGEST_HEAD = 12  # letters of a class's name above a column
 STRONGEST = 0.85  # of the colour
 PICTURE_PIXELS = 1000  # of a side, about
+WEAKEST = 90  # alpha of a cell that is not 0
 RIGHT, WRONG = (31, 119, 180), (214, 80, 40)
 
 
@@ -32,7 +33,7 @@ def strengths(confusion: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.float6
 
 def _table(confusion: Ints, names: Sequence[str]) -> Html:
     shares = strengths(confusion)
-    heads = "".join(f'<th title="{as_html(name)}">{as_html(_short(name))}</th>' for name in names)
+    heads = "".join(f'<th title="{as_html(name)}">{as_html(shortened(name, LONGEST_HEAD))}</th>' for name in names)
     rows = []
     for label, name in enumerate(names):
         cells = []
@@ -43,7 +44,9 @@ def _table(confusion: Ints, names: Sequence[str]) -> Html:
             look = f'style="background: rgba(var(--{colour}), {strength:.2f})"' if times else 'class="none"'
             title = f"{name} taken for {names[predicted]}" if label != predicted else f"{name}, right"
             cells.append(f'<td {look} title="{as_html(title)}">{times}</td>')
-        rows.append(f'<tr><th title="{as_html(name)}">{as_html(_short(name))}</th>{"".join(cells)}</tr>')
+        rows.append(
+            f'<tr><th title="{as_html(name)}">{as_html(shortened(name, LONGEST_HEAD))}</th>{"".join(cells)}</tr>'
+        )
     return Html(
         '<div class="wide"><table class="confusion"><thead>'
         f"<tr><th>label \\ predicted</th>{heads}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>"
@@ -55,13 +58,14 @@ def _picture(confusion: Ints) -> Html:
     strength = np.sqrt(strengths(confusion))
     pixels = np.zeros((*confusion.shape, 4), np.uint8)
     pixels[..., :3] = np.where(np.eye(len(confusion), dtype=bool)[..., None], RIGHT, WRONG)
-    pixels[..., 3] = np.where(confusion > 0, 40 + 215 * strength, 0)
+    pixels[..., 3] = np.where(confusion > 0, WEAKEST + (255 - WEAKEST) * strength, 0)
     side = len(confusion) * max(1, PICTURE_PIXELS // len(confusion))
     return Html(
-        f'<p class="note">Rows are labels, columns predictions, both from class 0 on.</p><img class="matrix" '
-        f'style="width: {side}px; border: 1px solid var(--line)" alt="confusion matrix" src="{png_address(pixels)}">'
+        f'<img style="width: {side}px; border: 1px solid var(--line)" alt="confusion matrix" '
+        f'src="{png_address(pixels)}">'
     )
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_HEAD else f"{name[: LONGEST_HEAD - 1]}\u2026"
+def shortened(name: str, longest: int) -> str:
+    """Return a name of at most so many letters, the last one an ellipsis if it was cut."""
+    return name if len(name) <= longest else f"{name[: longest - 1]}\u2026"

@@ -14,7 +14,7 @@ from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.net.net import Net
 
 Pixels = npt.NDArray[np.uint8]  # (H, W) grey or (H, W, 3), red first
-MOST_SIDE = 112  # pixels of a picture's longer side in the page
+MOST_SIDE = 96  # pixels of a picture's longer side in the page
 
 
 class Item(NamedTuple):

@@ -8,11 +8,13 @@ import re
 import matplotlib
 import numpy as np
 
+from caffelite.core.blob import Array
 from caffelite.core.net.net import Net
 from caffelite.core.solver_log import TrainingLog
 from caffelite.drawing.dot import dot_text
 from caffelite.drawing.net import drawing_of_net
 from caffelite.drawing.render import render
+from caffelite.pictures.arrange import few_enough
 from caffelite.pictures.figure import SIGNED
 from caffelite.pictures.filters import Filters, as_filters
 from caffelite.pictures.find import has_filters
@@ -53,19 +55,20 @@ def first_filters(net: Net) -> tuple[str, Html] | None:
     for index, layer in enumerate(net.core_layers):
         if has_filters(layer):
             values = layer.blobs[0].data
-            filters = Filters(as_filters(layer, net.bottoms(index)[0][1].shape, values), layer.type)
-            picture = Html(f'<img alt="weights" src="{png_address(_pixels(filters))}">')
+            weights = as_filters(layer, net.bottoms(index)[0][1].shape, values)
+            filters = Filters(weights, layer.type)
+            picture = Html(f'<img alt="weights" src="{png_address(_pixels(filters, weights))}">')
             note = f"{filters.words}, weights {values.min():.3g} to {values.max():.3g}{filters.note}"
             return layer.name, fill("filters.html", picture=picture, note=note)
     return None
 
 
-def _pixels(filters: Filters) -> Pixels:
+def _pixels(filters: Filters, weights: Array) -> Pixels:
     """Return the tiles as colours with alpha, nothing between them; of numbers zero is white, red what is above it."""
     mosaic = filters.mosaic
     if filters.coloured:
-        count = mosaic.rows * mosaic.columns
-        alpha = in_a_grid(np.ones((count, mosaic.height, mosaic.width)), mosaic.columns).pixels
+        shown = few_enough(len(weights), mosaic.height, mosaic.width)
+        alpha = in_a_grid(np.ones((shown, mosaic.height, mosaic.width)), mosaic.columns).pixels
         colours = np.dstack([mosaic.pixels, np.nan_to_num(alpha)])
     else:
         limit = float(np.nanmax(np.abs(mosaic.pixels))) or 1.0

@@ -12,15 +12,17 @@ from caffelite.core.errors import UsageError
 from caffelite.core.files import file_problem, open_file
 from caffelite.core.weights.atomic import replacing
 from caffelite.reports.calibration import calibration_html
-from caffelite.reports.confusion import MOST_IN_TABLE, confusion_html
+from caffelite.reports.confusion import MOST_IN_TABLE, confusion_html, shortened
 from caffelite.reports.evaluation import TOP_K, Evaluation
 from caffelite.reports.metrics import BINS, frequent_mistakes
 from caffelite.reports.page import Html, fill, joined, table, write_page
 from caffelite.reports.png import png_address
 
-MOST_MISTAKES = 48  # that are shown
-MOST_WRONG_LABELS = 48
+MOST_MISTAKES = 36  # that are shown
+MOST_WRONG_LABELS = 24
+LONGEST_NAME = 40  # letters of a class's name below a picture
 MOST_CONFUSIONS = 15
+MOST_WORST = 15  # classes
 CSV_HEAD = (
     *("item", "key", "label", "label_name", "suggested", "suggested_name"),
     *("label_probability", "suggested_probability"),
@@ -111,31 +113,31 @@ class TestReport:
 
     def _classes(self) -> Html:
         figures = self.evaluation.classes
-        order = range(len(self.names))
         note = "Precision: how often the net is right when it says the class. Recall: how often it finds the class."
-        if len(self.names) > MOST_IN_TABLE:
-            order = sorted(order, key=lambda i: (figures.support[i] == 0, figures.f1[i]))  # type: ignore[assignment]
-            note += " The lowest F1 comes first."
-        rows: list[tuple[str, ...]] = []
-        for number in order:
-            support, predicted = int(figures.support[number]), int(figures.predicted[number])
-            rows.append(
-                (
-                    self.names[number],
-                    f"{figures.precision[number]:.4f}" if predicted else "-",
-                    f"{figures.recall[number]:.4f}" if support else "-",
-                    f"{figures.f1[number]:.4f}" if support + predicted else "-",
-                    f"{support:,}",
-                    f"{predicted:,}",
-                )
-            )
+        head = ("class", "precision", "recall", "F1", "labels (support)", "predicted")
         total = f"{self.evaluation.count:,}"
-        means = (("mean of the classes", figures.macro()), ("mean of the items", figures.weighted()))
-        rows += [(name, *(f"{value:.4f}" for value in values), total, total) for name, values in means]
-        content = table(("class", "precision", "recall", "F1", "labels (support)", "predicted"), rows)
-        if len(self.names) > MOST_IN_TABLE:
-            content = fill("fold.html", state="", summary=f"{len(self.names):,} classes", content=content)
+        named = (("mean of the classes", figures.macro()), ("mean of the items", figures.weighted()))
+        means = [(name, *(f"{value:.4f}" for value in values), total, total) for name, values in named]
+        rows = [self._class_row(number) for number in range(len(self.names))]
+        content = table(head, [*rows, *means])
+        if len(rows) > MOST_IN_TABLE:
+            worst = sorted(range(len(rows)), key=lambda i: (figures.support[i] == 0, figures.f1[i]))[:MOST_WORST]
+            note += f" Of {len(rows):,} classes those with the lowest F1 are shown."
+            folded = fill("fold.html", state="", summary="All classes", content=content)
+            content = joined([table(head, [*(rows[number] for number in worst), *means]), folded])
         return fill("section.html", name="classes", heading="Class by class", note=note, content=content)
+
+    def _class_row(self, number: int) -> tuple[str, ...]:
+        figures = self.evaluation.classes
+        support, predicted = int(figures.support[number]), int(figures.predicted[number])
+        return (
+            self.names[number],
+            f"{figures.precision[number]:.4f}" if predicted else "-",
+            f"{figures.recall[number]:.4f}" if support else "-",
+            f"{figures.f1[number]:.4f}" if support + predicted else "-",
+            f"{support:,}",
+            f"{predicted:,}",
+        )
 
     def _calibration(self) -> Html:
         evaluation = self.evaluation
@@ -185,8 +187,8 @@ class TestReport:
         return fill(
             "card.html",
             picture=picture,
-            first=f"label {self.names[label]}: {evaluation.of_label[entry]:.1%}",
-            second=f"{verb} {self.names[other]}: {evaluation.probability(entry, other):.1%}",
+            first=f"label {shortened(self.names[label], LONGEST_NAME)}: {evaluation.of_label[entry]:.1%}",
+            second=f"{verb} {shortened(self.names[other], LONGEST_NAME)}: {evaluation.probability(entry, other):.1%}",
             third=f"item {number}" + (f", {item.name}" if item and item.name else ""),
         )
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from caffelite.reports.confusion import confusion_html, strengths
+from caffelite.reports.confusion import confusion_html, shortened, strengths
 
 
 def test_a_table_names_rows_and_columns():
@@ -19,3 +19,8 @@ def test_many_classes_are_a_picture():
 
 def test_a_class_that_is_no_label_has_no_strength():
     np.testing.assert_array_equal(strengths(np.array([[0, 0], [1, 3]])), [[0, 0], [0.25, 0.75]])
+
+
+def test_long_names_are_cut():
+    assert shortened("a cat", 5) == "a cat"
+    assert shortened("a cat!", 5) == "a ca\u2026"

@@ -54,6 +54,9 @@ def test_colour_filters_are_colours(net, pixels):
     assert "colours as BGR" in html
     assert pixels[0].shape == (7, 7, 4)
     assert pixels[0][3, 3, 3] == 0
+    first_filters(net(INPUT % 3 + CONVOLUTION.replace("num_output: 4", "num_output: 5")))
+    assert pixels[1].shape == (7, 11, 4)  # in the sixth place there is nothing
+    assert pixels[1][0, 0, 3] == 255 and pixels[1][-1, -1, 3] == 0
 
 
 def test_a_net_without_filters(net):

@@ -3,6 +3,7 @@ import csv
 import pytest
 
 from caffelite.core.errors import UsageError
+from caffelite.reports import of_test
 from caffelite.reports.of_test import TestReport, read_names
 
 FACTS = [("net", "a<b>.prototxt"), ("weights", "w.caffemodel")]
@@ -51,3 +52,14 @@ def test_names_of_classes(folder):
         read_names("names.txt", 3)
     with pytest.raises(UsageError, match="--labels: File not found: nowhere.txt"):
         read_names("nowhere.txt", 3)
+
+
+def test_of_many_classes_the_worst_are_shown_first(evaluated, folder, monkeypatch):
+    monkeypatch.setattr(of_test, "MOST_IN_TABLE", 2)
+    monkeypatch.setattr(of_test, "MOST_WORST", 1)
+    TestReport(evaluated(), "n", FACTS, []).write(folder / "x.html")
+    section = (folder / "x.html").read_text().partition('<section id="classes">')[2].partition("</section>")[0]
+    shown, _, folded = section.partition("<details>")
+    # F1 by hand: 4 / 5, 2 / 3, 2 / 3; of equals the first
+    assert shown.count("<tr>") == 1 + 1 + 2 and ">1</td><td>0.5000</td><td>1.0000</td><td>0.6667</td>" in shown
+    assert folded.count("<tr>") == 1 + 3 + 2
