@@ -353,7 +353,7 @@ def test_a_callback_that_cannot_be_called_is_refused_when_it_is_given(tiny_net):
 
 
 def test_a_layer_is_named_not_numbered(tiny_net):
-    with pytest.raises(UsageError, match='^no layer "2"'):
+    with pytest.raises(UsageError, match="^start and end are names of layers, not 2; "):
         net_of(tiny_net).forward(start=2)
 
 
