@@ -158,7 +158,8 @@ def installed(arguments: Arguments) -> Iterator[StderrHandler]:
     finally:
         for handler in handlers:
             LOGGER.removeHandler(handler)
-        LOGGER.level, LOGGER.propagate, watch.show = before
+        level, LOGGER.propagate, watch.show = before
+        LOGGER.setLevel(level)  # which also forgets what logging remembers of the level before
 
 
 def _values(arguments: Arguments) -> dict[Flag[Any], Any]:

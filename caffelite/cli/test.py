@@ -44,8 +44,8 @@ LABELS = string("labels", "", "With --report: names of the classes, a text file 
     result_is_log=True,
     file=MODEL,
     flag_help={
-        ITERATIONS: "How many batches to score, of the net's batch_size each. Default: 50; with --report the whole "
-        "database, once.",
+        ITERATIONS: "How many batches to score, of the net's batch_size each. Default: 50. With --report and "
+        "without this, the whole database once.",
         REPORT: "Write a page of its figures, worst mistakes and probable wrong labels, .html, and the labels as CSV.",
         LAYER: "With --report: the Accuracy or SoftmaxWithLoss layer whose scores and labels it is of; the last if not "
         "given.",
