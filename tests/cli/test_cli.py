@@ -49,7 +49,7 @@ def test_without_a_command_there_are_usage_and_an_error(caffelite):
     ("name", "iterations", "weights"),
     [
         ("train", "in place of the file's max_iter", "finetune"),
-        ("test", "batches to score, of the net's batch_size each. Default: 50; with", "weights to score, one"),
+        ("test", "batches to score, of the net's batch_size each. Default: 50.", "weights to score, one"),
         ("time", "run forward and backward, for the average times. Default: 50.", None),
     ],
 )
