@@ -167,3 +167,22 @@ def read_only_disk(small_disk):
     """A file system that can only be read."""
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     return small_disk
+
+
+@pytest.fixture(scope="module")  # playwright runs an event loop, beside which no other may be
+def chromium():
+    """A browser. Without one the test is skipped, but not in CI, which has to have one."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("needs playwright: pip install 'caffelite[browser]'")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        assert not os.environ.get("CI"), "CI installs chromium; see .ci/run"
+        pytest.skip("needs chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()

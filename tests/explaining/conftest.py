@@ -1,9 +1,7 @@
 """Nets that ran, and a browser that opens pages; a request to any network fails the test."""
 
 import json
-import os
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -51,25 +49,6 @@ def content_in(html):
 def data_of():
     """Return the data in the text of a page: data_of(html) -> dict."""
     return content_in
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A browser. Without one the test is skipped, but not in CI, which has to have one."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip("needs playwright: pip install 'caffelite[browser]'")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        assert not os.environ.get("CI"), "CI installs chromium; see .ci/run"
-        pytest.skip("needs chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

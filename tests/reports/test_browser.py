@@ -8,7 +8,6 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 def caffelite(*words, cwd):
@@ -31,26 +30,24 @@ def digits(tmp_path_factory):
 
 
 @pytest.fixture
-def page():
+def page(chromium):
     """Show a file: page(path, scheme) -> the page, console messages and addresses asked for."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
-    api = pytest.importorskip("playwright.sync_api", reason="pip install 'caffelite[browser]'")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+    contexts = []
 
-        def show(path, scheme="light", width=1200):
-            shown = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
-            said, asked = [], []
-            shown.on("console", lambda message: said.append(message.text))
-            shown.on("pageerror", lambda error: said.append(str(error)))
-            shown.on("request", lambda request: asked.append(request.url))
-            shown.route(lambda address: not address.startswith(("file:", "data:")), lambda route: route.abort())
-            shown.goto(path.as_uri())
-            return shown, said, [address for address in asked if not address.startswith("data:")]
+    def show(path, scheme="light", width=1200):
+        contexts.append(chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}))
+        shown = contexts[-1].new_page()
+        said, asked = [], []
+        shown.on("console", lambda message: said.append(message.text))
+        shown.on("pageerror", lambda error: said.append(str(error)))
+        shown.on("request", lambda request: asked.append(request.url))
+        shown.route(lambda address: not address.startswith(("file:", "data:")), lambda route: route.abort())
+        shown.goto(path.as_uri())
+        return shown, said, [address for address in asked if not address.startswith("data:")]
 
-        yield show
-        browser.close()
+    yield show
+    for context in contexts:
+        context.close()
 
 
 def is_complete(page):
