@@ -1,7 +1,19 @@
-"""`python -m caffelite` is the command `caffelite`."""
+"""The command `caffelite`, also as `python -m caffelite`: its parts are loaded here, so that Ctrl-C may come early."""
 
 import sys
 
-from caffelite.cli import main
+INTERRUPTED = 130  # what shells show for a program ended by Ctrl-C
 
-sys.exit(main())
+
+def main() -> int:
+    """Load the command, run it, and return its exit status; Ctrl-C while it is loaded is one line, no traceback."""
+    try:
+        from caffelite import cli
+    except KeyboardInterrupt:
+        sys.stderr.write("caffelite: stopped by Ctrl-C\n")
+        return INTERRUPTED
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -35,6 +35,7 @@ def draw_net(arguments: Arguments) -> None:
     """
     from caffelite.core.net.wiring.draft import Draft
     from caffelite.core.prototxt.upgrade import load_net
+    from caffelite.core.weights.atomic import replacing
     from caffelite.drawing.dot import dot_text
     from caffelite.drawing.net import drawing_of
     from caffelite.drawing.render import render
@@ -48,5 +49,6 @@ def draw_net(arguments: Arguments) -> None:
         Draft.of(param, lines), source.parent, phases, stages(arguments), arguments[LEVEL], shapes(arguments)
     )
     picture = render(dot_text(drawing, arguments[RANKDIR], arguments[DISPLAY_LRM]), target.suffix.removeprefix("."))
-    target.write_bytes(picture)
+    with replacing(target) as file:
+        file.write(picture)
     write_stdout(str(target))

@@ -85,9 +85,10 @@ def write_csv(path: Path, out: Path, delimiter: str = ",") -> list[Path]:
     """
     if len(delimiter) != 1 or delimiter in '\r\n"':
         raise UsageError(f"--delimiter is {delimiter!r}; use one character, such as , or ;")
-    out.mkdir(parents=True, exist_ok=True)
+    tables = parse_log(path)
+    _make_folder(out)
     written = []
-    for kind, table in zip(("train", "test"), parse_log(path), strict=True):
+    for kind, table in zip(("train", "test"), tables, strict=True):
         target = out / f"{path.name}.{kind}"
         if table.rows:
             _replace(target, _csv(table.rows, delimiter, target))
@@ -97,6 +98,13 @@ def write_csv(path: Path, out: Path, delimiter: str = ",") -> list[Path]:
         else:
             log.warning("%s has %s outputs of one iteration only, as yet no row; %s is not written", path, kind, target)
     return written
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"{out} is not a folder; name one for the tables") from None
 
 
 def _csv(rows: list[Row], delimiter: str, target: Path) -> str:
@@ -131,6 +139,7 @@ def write_columns(path: Path, out: Path) -> list[Path]:
         if iteration < 0 or seconds is None:
             continue
         _take_columns(LogLine(text, seconds), iteration, tests, displays)
+    _make_folder(out)
     targets = [out / f"{path.name}.test", out / f"{path.name}.train"]
     _replace(targets[0], _columns(["#Iters", "Seconds", "TestAccuracy", "TestLoss"], tests))
     _replace(targets[1], _columns(["#Iters", "Seconds", "TrainingLoss", "LearningRate"], displays))

@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,7 @@ def test_flags(caffelite, folder):
         (("net.prototxt", "net"), '"" is no format of pictures here: let the name end in .svg'),
         (("nowhere.prototxt", "net.svg"), "nowhere.prototxt: no such file"),
         (("net.prototxt",), "draw_net is missing PICTURE"),
-        (("net.prototxt", "no/where/net.svg"), "no/where/net.svg: No such file or directory"),
+        (("net.prototxt", "no/where/net.svg"), "cannot write no/where/net.svg: there is no folder "),
         (("net.prototxt", "net.svg", "--rankdir", "XY"), "illegal value 'XY' specified for string flag 'rankdir'"),
     ],
 )
@@ -43,6 +45,18 @@ def test_refuses(caffelite, words, message):
     result = caffelite("draw_net", *words)
     assert result.status == 1
     assert message in result.error
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(caffelite, folder, monkeypatch):
+    (folder / "net.dot").write_text("old")
+    monkeypatch.setattr("os.fsync", full_disk)
+    result = caffelite("draw_net", "net.prototxt", "net.dot")
+    assert result.error.endswith("cannot write net.dot: No space left on device; nothing was changed")
+    assert (folder / "net.dot").read_text() == "old" and not [*folder.glob("*.tmp"), *folder.glob(".*tmp")]
+
+
+def full_disk(descriptor):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_net_that_cannot_be_built(caffelite, folder):

@@ -32,7 +32,6 @@ def test_the_log_of_a_run(log, caffelite):
         ("parse_log net.prototxt .", 'net.prototxt: no line has the word "Solving"'),
         ("parse_log net.prototxt", "parse_log is missing OUTDIR"),
         ("parse_log net.prototxt . --delimiter=ab", "--delimiter is 'ab'"),
-        ("parse_log net.prototxt solver.prototxt", "solver.prototxt: File exists"),
         ("extract_seconds nowhere out", "File not found: nowhere"),
     ],
 )
@@ -40,3 +39,14 @@ def test_what_is_refused(caffelite, words, message):
     result = caffelite(*words.split())
     assert result.status == 1
     assert message in result.error
+
+
+def test_a_log_that_cannot_be_read_leaves_no_folder(caffelite, folder):
+    assert caffelite("parse_log", "net.prototxt", "tables/of").status == 1
+    assert not (folder / "tables").exists()
+
+
+@pytest.mark.parametrize("flags", [(), ("--gnuplot",)])
+def test_a_file_in_the_folders_place(log, caffelite, flags):
+    result = caffelite("parse_log", str(log / "train.log"), "solver.prototxt", *flags)
+    assert result.error.endswith("solver.prototxt is not a folder; name one for the tables")
