@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from caffelite.checking.mended import readable
 from caffelite.checking.net import Options, check_net
 from caffelite.checking.problems import ERROR, WARNING, Problem, distinct, logged
 from caffelite.checking.solver import check_solver, learning
@@ -36,10 +37,13 @@ def check_file(
         if _is_solver(path):
             with logged():  # what the log says of snapshot_prefix is no problem
                 file = read_solver_file(path)
-            return distinct(check_solver(file, options))
-        param, lines, notes = load_net(path, layer_type_list())
+            return distinct(_with_nets_mistakes(check_solver(file, options), path, options))
     except CaffeliteError as err:
         return [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
+    try:
+        param, lines, notes = load_net(path, layer_type_list())
+    except CaffeliteError as err:
+        return _with_mistakes(path, str(err).splitlines(), options, phase, level, tuple(stages))
     problems = [Problem.read(WARNING, note.text, [path]) for note in notes if note.severity == "ERROR"]
     for draft in _in_states(Draft.of(param, lines), phase, level, tuple(stages)):
         checked = check_net(draft, Path(path).parent, path, options)
@@ -47,6 +51,29 @@ def check_file(
         if checked.net is not None and has_loss(checked.net):
             problems += learning(checked.net, [path])
     return distinct(problems)
+
+
+def _with_nets_mistakes(problems: list[Problem], solver: str, options: Options) -> list[Problem]:
+    """Return the problems of a solver, with those of its nets that mistakes of their texts hide."""
+    by_file: dict[str, list[str]] = {}
+    for problem in problems:
+        if problem.severity == ERROR and problem.column and problem.file != solver:
+            text = f"{problem.file}:{problem.line}:{problem.column}: {problem.text}"
+            by_file.setdefault(problem.file, []).append(text)
+    hidden = [_with_mistakes(file, errors, options, "", 0, ()) for file, errors in by_file.items()]
+    return [*problems, *(problem for found in hidden for problem in found)]
+
+
+def _with_mistakes(
+    path: str, errors: list[str], options: Options, phase: str, level: int, stages: Sequence[str]
+) -> list[Problem]:
+    """Return the mistakes of a file's text, and what else is wrong, as far as the rest can be read."""
+    problems = [Problem.read(ERROR, text, [path]) for text in errors]
+    mended = readable(path, [(problem.line, problem.column) for problem in problems]) if problems[0].line else None
+    if mended is not None:
+        for draft in _in_states(mended.draft, phase, level, stages):
+            problems += check_net(draft, Path(path).parent, path, options, mended.mistaken).problems
+    return distinct(problem for problem in problems if problem.severity == ERROR)
 
 
 def _is_solver(path: str) -> bool:

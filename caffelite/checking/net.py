@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from caffelite.checking.alone import errors_alone
 from caffelite.checking.problems import ERROR, NOTE, WARNING, Problem, Records, logged
 from caffelite.checking.tops import unused_tops
 from caffelite.core.blob import Shape
@@ -20,6 +21,10 @@ from caffelite.core.net.wiring.filter import included
 from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.unread import unread
 from caffelite.core.net.without_data import WithoutData, without_data
+from caffelite.core.prototxt.lines import Place
+from caffelite.proto.caffe_pb2 import LayerParameter
+
+Lost = list[tuple[LayerParameter, Place | None]]  # layers that depend on one at fault, and where they stand
 
 MOST_ERRORS = 30  # then the net is given up: nobody reads more
 
@@ -40,17 +45,19 @@ class CheckedNet:
     net: Net | None
 
 
-def check_net(draft: Draft, folder: Path | None, file: str, options: Options) -> CheckedNet:
+def check_net(
+    draft: Draft, folder: Path | None, file: str, options: Options, mistaken: Collection[int] = ()
+) -> CheckedNet:
     """Build the net whose state is `draft.param.state` and say all that is wrong with it.
 
-    After an error the layers that depend on the one at fault are left out and the others looked at. `file` is named
-    where a problem has no place.
+    After an error the layers that depend on the one at fault are left out and looked at by themselves. `file` is named
+    where a problem has no place. `mistaken` are layers that cannot be read whole: nothing is said of them.
     """
     files = list(dict.fromkeys([*(place.lines.file for place in draft.places if place is not None), file]))
     with logged() as records:
         builder = _Builder(draft, folder, options, records)
-        net = builder.build()
-        fields = _of_fields(draft)
+        net = builder.build(mistaken)
+        fields = _of_fields(draft, mistaken)
     warnings = [*records.warnings, *fields.warnings, *(unused_tops(net) if net else [])]
     problems = [Problem.read(ERROR, text, files) for text in dict.fromkeys([*builder.errors, *fields.errors])]
     problems += [Problem.read(WARNING, text, files) for text in dict.fromkeys(warnings)]
@@ -64,16 +71,28 @@ class _Builder:
         self.errors: list[str] = []
         self.notes: list[str] = []
 
-    def build(self) -> Net | None:
-        """Return the net, or None after errors, which are kept."""
-        draft = self.draft
+    def build(self, mistaken: Collection[int]) -> Net | None:
+        """Return the net without the layers `mistaken`, or None after errors, which are kept."""
+        draft, lost = _without(self.draft, mistaken)
         while True:
             errors, net = self._try(draft)
             self.errors += [text for text in errors if text not in self.errors]
             failed = _at_fault(draft, errors)
             if not failed or len(self.errors) >= MOST_ERRORS:
-                return None if self.errors else net
-            draft = _without(draft, failed)
+                break
+            draft, more = _without(draft, failed)
+            lost += more
+        for layer, place in lost:
+            if len(self.errors) < MOST_ERRORS and layer.type != "Python":  # whose code may take any shapes
+                self._look_at(layer, place)
+        return None if self.errors else net
+
+    def _look_at(self, layer: LayerParameter, place: Place | None) -> None:
+        """Keep the errors of a layer whose bottoms are not known."""
+        with logged():  # warnings may be about shapes
+            alone = self.draft.with_layers([layer], [place])
+            errors = errors_alone(alone, 0, lambda net: self._try(net)[0])
+        self.errors += [text for text in errors if text not in self.errors]
 
     def _try(self, draft: Draft) -> tuple[list[str], Net | None]:
         """Return the errors of one attempt, one a line, or the net."""
@@ -104,11 +123,11 @@ class _Fields(NamedTuple):
     warnings: list[str]
 
 
-def _of_fields(draft: Draft) -> _Fields:
-    """Look at each layer by itself, since some were replaced, and others left out after an error."""
+def _of_fields(draft: Draft, mistaken: Collection[int]) -> _Fields:
+    """Look at each layer but those `mistaken` by itself: some were replaced, and others left out after an error."""
     found = _Fields([], [])
-    for layer, place in zip(draft.layers, draft.places, strict=True):
-        if not included(layer, draft.param.state):
+    for index, (layer, place) in enumerate(zip(draft.layers, draft.places, strict=True)):
+        if index in mistaken or not included(layer, draft.param.state):
             continue
         alone = draft.with_layers([layer], [place])
         try:
@@ -141,21 +160,23 @@ def _at_fault(draft: Draft, errors: Collection[str]) -> set[int]:
     return failed
 
 
-def _without(draft: Draft, failed: Collection[int]) -> Draft:
-    """Return the draft without these layers and those that depend on them.
+def _without(draft: Draft, failed: Collection[int]) -> tuple[Draft, Lost]:
+    """Return the draft without these layers and those that depend on them, and the latter.
 
     Who reads the top of a layer that works in place, and failed, gets that of the layer before: its shape is the same.
     """
     made: set[str] = set()
     lost: set[str] = set()
-    kept = []
+    kept, dependent = [], []
     for index, layer in enumerate(draft.layers):
         if not included(layer, draft.param.state):
             continue
         if index in failed or lost.intersection(layer.bottom):
             lost.update(top for top in layer.top if top not in made)
+            if index not in failed:
+                dependent.append((layer, draft.places[index]))
         else:
             kept.append(index)
             made.update(layer.top)
             lost.difference_update(layer.top)
-    return draft.with_layers([draft.layers[i] for i in kept], [draft.places[i] for i in kept])
+    return draft.with_layers([draft.layers[i] for i in kept], [draft.places[i] for i in kept]), dependent

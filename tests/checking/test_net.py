@@ -19,9 +19,10 @@ def test_goes_on_behind_an_error(problems):
     found = problems(text)
     assert [line.partition(";")[0] for line in found] == [
         '2: error: layer "a" (Pooling): pooling_param.kernel_size is 9 x 9',
+        '3: error: layer "b" (Pooling): pooling_param.kernel_size is 0',
         '4: error: layer "c" (Pooling): pooling_param.kernel_size is 0',
         "5: error: Unknown bottom blob 'dtaa' (layer 'd', bottom index 0)",
-    ]  # b, which reads a, cannot be judged
+    ]
 
 
 def test_layers_on_one_line_are_told_apart(problems):

@@ -1,0 +1,65 @@
+INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 4 dim: 8 dim: 8 } } }\n'
+POOL = 'layer {{ name: "{0}" type: "Pooling" bottom: "{1}" top: "{0}" pooling_param {{ {2} }} }}\n'
+
+
+def words(problems):
+    """The problems without columns and without what to write instead."""
+    cut = []
+    for problem in problems:
+        line, _, text = problem.partition(":")
+        cut.append(f"{line}:{text[text.index(' error: ') :].partition(';')[0]}")
+    return cut
+
+
+def test_what_stands_beside_mistakes_of_the_text(problems):
+    text = INPUT + POOL.format("a", "data", "kernel_sise: 3 stride: [2, 2]") + POOL.format("b", "data", "pool: MAXX")
+    text += POOL.format("c", "data", "kernel_size: 0") + 'force_backwards: true\nlayer { name: "d" type: "ReLu" }\n'
+    text += POOL.format("e", "a", "kernel_size: 0") + POOL.format("f", "data", "kernel_size: 2")
+    assert words(problems(text)) == [
+        '2: error: unknown field "kernel_sise" in pooling_param',
+        "2: error: stride takes one value, not a list",
+        "3: error: pool is MAXX",
+        '4: error: layer "c" (Pooling): pooling_param.kernel_size is 0',
+        '5: error: unknown field "force_backwards" in NetParameter',
+        '6: error: unknown layer type "ReLu"',
+        '7: error: layer "e" (Pooling): pooling_param.kernel_size is 0',
+    ]
+
+
+def test_nothing_is_made_up_where_the_mistakes_are_all(problems):
+    text = INPUT + POOL.format("a", "data", "kernel_size: 2 kernel_sise: 3") + POOL.format("b", "a", "kernel_size: 2")
+    assert words(problems(text)) == ['2: error: unknown field "kernel_sise" in pooling_param']
+
+
+def test_bad_syntax_within_braces(problems):
+    text = INPUT + POOL.format("a", "data", "kernel_size = 2") + POOL.format("b", "data", "kernel_size: 0")
+    assert words(problems(text)) == [
+        '2: error: "=" stands where ":" should, as in kernel_size: 3',
+        '3: error: layer "b" (Pooling): pooling_param.kernel_size is 0',
+    ]
+
+
+def test_a_brace_that_is_missing_hides_the_rest(problems):
+    text = (
+        INPUT + POOL.format("a", "data", "kernel_size: 2").replace("} }", "}") + POOL.format("b", "data", "stride: 0")
+    )
+    assert len(problems(text)) == 1
+
+
+def test_a_wrong_word_in_a_rule(problems):
+    text = INPUT + 'layer { name: "a" type: "ReLU" bottom: "data" top: "a" include { phase: TRIAN } relu_parm { } }\n'
+    assert words(problems(text + POOL.format("b", "a", "kernel_size: 0"))) == [
+        "2: error: phase is TRIAN",
+        '2: error: unknown field "relu_parm" in layer',
+        '3: error: layer "b" (Pooling): pooling_param.kernel_size is 0',
+    ]
+
+
+def test_the_net_of_a_solver(problems, tmp_path):
+    text = INPUT + POOL.format("a", "data", "sride: 2") + POOL.format("b", "a", "kernel_size: 0")
+    (tmp_path / "n.prototxt").write_text(text)
+    found = problems('net: "n.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1\n', "solver.prototxt")
+    assert words(line.removeprefix("n.prototxt:") for line in found) == [
+        '2: error: unknown field "sride" in pooling_param',
+        '3: error: layer "b" (Pooling): pooling_param.kernel_size is 0',
+    ]
