@@ -11,6 +11,8 @@ from caffelite.cli import main
 from caffelite.core import mode
 
 PROGRAM = Path(sys.executable).parent / "caffelite"
+# Whether kernels are compiled depends on the tests before; test_progress.py and test_live.py test what is said of it.
+COMPILING = re.compile(r"^caffelite: compil(?:ing|ed) kernels for this CPU, once: .*\n", re.MULTILINE)
 PREFIX = re.compile(r"[IWEF](?:MMDD HH:MM:SS\.UUUUUU TID|\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+) [^ \]]+:\d+\] ")
 SPEED = re.compile(r"\([^ ]+ iter/s, [^ ]+s/(\d+) iters\)")
 MILLISECONDS = re.compile(r"[^ ]+ ms\.")
@@ -121,7 +123,7 @@ def caffelite(folder, capsys):
     def run(*words):
         status = main(words)
         out, err = capsys.readouterr()
-        return Result(status, out, err)
+        return Result(status, out, COMPILING.sub("", err))
 
     return run
 
@@ -132,7 +134,7 @@ def program(folder):
 
     def run(*words, **options):
         done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=100, **options)
-        return Result(done.returncode, done.stdout, done.stderr)
+        return Result(done.returncode, done.stdout, COMPILING.sub("", done.stderr))
 
     return run
 
