@@ -128,11 +128,13 @@ def test_takes_another_shape_and_the_first_one_again(type_name):
 @pytest.mark.parametrize("type_name", bottom_types())
 def test_a_pass_back_before_the_first_forward_takes_no_unfilled_memory(type_name, monkeypatch):
     """It is refused, or its gradients are nan where they would need what forward finds."""
-    empty = np.empty
-    monkeypatch.setattr(np, "empty", lambda *args, **options: filled(empty(*args, **options)))
     layer, values = example(type_name)
     bottom = [blob_of(array, np.float32) for array in values]
-    top = set_up(layer, bottom, len(layer.layer_param.top) or None)
+    top_count, empty = len(layer.layer_param.top) or None, np.empty
+    set_up(example(type_name)[0], bottom, top_count)  # compiles what it needs: numba looks at np.empty, too
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "empty", lambda *args, **options: filled(empty(*args, **options)))
+        top = set_up(layer, bottom, top_count)
     for blob in top:
         blob.diff[...] = 1
     with suppress(CaffeliteError):  # losses want a pass forward, and what has no gradient refuses in any case
