@@ -15,7 +15,18 @@ from typing import NamedTuple
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import DataError
-from caffelite.core.kernels.pages import DONE, PAGE_HEADER, read_spans, read_values
+from caffelite.core.kernels.pages import (
+    ANOTHER_KIND,
+    BRANCH,
+    DONE,
+    LEAF,
+    OVERFLOW,
+    PAGE_HEADER,
+    REACHES_OUT,
+    Memory,
+    read_nodes,
+    read_values,
+)
 
 MAGIC = 0xBEEFC0DE
 VERSION = 1
@@ -30,6 +41,7 @@ PAGE_SIZE_FIELD, FLAGS_FIELD, DEPTH_FIELD, ENTRIES_FIELD, ROOT_FIELD, LAST_FIELD
 NO_PAGE = 2**64 - 1
 MAX_DEPTH = 32
 DUPSORT = 0x04  # flag of a tree: keys with several values
+KIND_NAMES = {BRANCH: "branch", LEAF: "leaf", OVERFLOW: "overflow"}
 
 
 class Meta(NamedTuple):
@@ -70,29 +82,33 @@ class PageFile:
             raise self._unreadable(err) from None
         return data
 
-    def read_spans(self, data: Array, begins: Array, stops: Array, offsets: Array) -> None:
-        """Fill data[begin:stop], uint8, with the bytes from the offset on, for each; DataError as for read."""
-        if (failed := read_spans(self._file, data, begins, stops, offsets)) != DONE:
-            raise self._failed(int(offsets[failed]), int(stops[failed] - begins[failed]))
+    def read_nodes(self, numbers: Array, page_size: int, kind: int, memory: Memory) -> tuple[int, int]:
+        """Fill the memory as the kernel of this name does; return how many pages and nodes. DataError as for read."""
+        while True:
+            done, found, state = read_nodes(self._file, numbers, page_size, kind, memory)
+            if state == DONE:
+                return done, found
+            number = int(numbers[done])
+            if state == ANOTHER_KIND:
+                raise self.not_of_kind(number, kind)
+            if state == REACHES_OUT:
+                raise self.damaged(f"page {number} has entries that reach out of it")
+            self.read(number * page_size, page_size)  # tells why, or a signal came between
 
-    def read_values(self, wanted: Array, page_size: int, scratch: tuple[Array, Array], values: Array) -> int:
-        """Fill `values` with the values one behind the other; DONE, or the first that is not where it should be.
+    def read_values(self, wanted: Array, page_size: int, scratch: tuple[Array, Array], values: Array) -> None:
+        """Fill `values` as the kernel of this name does. DataError as for read, and for pages of another kind."""
+        while True:
+            done, state = read_values(self._file, wanted, page_size, *scratch, values)
+            if state == DONE:
+                return
+            number, pages, _ = wanted[:, done].tolist()
+            if state == ANOTHER_KIND:
+                raise self.not_of_kind(number, OVERFLOW)
+            self.read(number * page_size, pages * page_size)  # tells why, or a signal came between
 
-        Raises DataError as for read.
-        """
-        code: int = read_values(self._file, wanted, page_size, *scratch, values)
-        if code < DONE:
-            number, pages, _ = wanted[:, -2 - code].tolist()
-            raise self._failed(number * page_size, pages * page_size)
-        return code
-
-    def _failed(self, offset: int, size: int) -> DataError:
-        """Return the error for what a kernel could not read; it cannot tell why."""
-        try:
-            self.read(offset, size)
-        except DataError as err:
-            return err
-        return self.error("could not be read a moment ago")
+    def not_of_kind(self, number: int, kind: int) -> DataError:
+        """Return the error for a page that is of another kind than what leads to it says."""
+        return self.damaged(f"page {number} is not the {KIND_NAMES[kind]} page that it should be")
 
     def _some(self, found: bytes, offset: int) -> bytes:
         if not found:

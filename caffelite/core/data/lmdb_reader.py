@@ -14,7 +14,7 @@ import lmdb
 
 from caffelite.core.data.lmdb_file import Meta, PageFile
 from caffelite.core.data.lmdb_pages import Tree
-from caffelite.core.data.lmdb_records import Block, Record, Rows
+from caffelite.core.data.lmdb_records import Block, Record, Rows, merged
 from caffelite.core.errors import DataError
 
 log = logging.getLogger("caffelite")
@@ -125,7 +125,7 @@ class LmdbReader:
 
     def read_rows(self, count: int) -> list[Rows]:
         """Return the same in one or more Rows, which take less time where values are of one size."""
-        return self._read(count, Block.rows)
+        return merged(self._read(count, Block.rows))
 
     def _read(self, count: int, part: Part[T]) -> list[T]:
         parts: list[T] = []

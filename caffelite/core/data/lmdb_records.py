@@ -46,13 +46,21 @@ class Rows(NamedTuple):
     values: Array | list[bytes]
 
 
+def merged(parts: list[Rows]) -> list[Rows]:
+    """Return the parts as one if their values are arrays of one size."""
+    arrays = [part.values for part in parts if isinstance(part.values, np.ndarray)]
+    if len(parts) == 1 or len(arrays) < len(parts) or len({array.shape[1] for array in arrays}) > 1:
+        return parts
+    return [Rows([key for part in parts for key in part.keys], np.concatenate(arrays))]
+
+
 class Block:
     """The records of a leaf page, by its place in the order of keys, and of some that follow, until others are read."""
 
     def __init__(self, tree: Tree, leaf: int) -> None:
         self._tree = tree
-        self._data, self.pages, nodes = tree.records(leaf)
-        self._values, self._sizes, flags = nodes.values, nodes.sizes, nodes.flags
+        self.pages, nodes = tree.records(leaf)
+        self._data, self._values, self._sizes, flags = nodes.data, nodes.values, nodes.sizes, nodes.flags
         self.count = len(flags)
         self.in_overflow = flags & IN_OVERFLOW != 0 if flags.any() else None
         self._keys = self._all_keys(nodes.keys)

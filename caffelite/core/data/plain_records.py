@@ -42,14 +42,13 @@ class PlainRecords:
                 return None
         channels, height, width = self._shape
         end = len(head) + channels * height * width
-        tails, size = values[:, end:].tobytes(), values.shape[1] - end
-        found = [tails[at : at + size] for at in range(0, len(tails), size)] if size else [b""] * len(values)
+        tails = _items(values[:, end:])
         try:
-            known = list(map(self._labels.__getitem__, found))
+            known = list(map(self._labels.__getitem__, tails))
         except KeyError:
-            if not self._learn_tails(set(found)):
+            if not self._learn_tails(set(tails)):
                 return None
-            known = list(map(self._labels.__getitem__, found))
+            known = list(map(self._labels.__getitem__, tails))
         return values[:, len(head) : end].reshape(len(values), channels, height, width), known
 
     def _begin_with(self, values: Array, head: bytes) -> bool:
@@ -88,3 +87,12 @@ class PlainRecords:
                 return False
             self._labels[tail] = datum.label
         return True
+
+
+def _items(rows: Array) -> list[bytes]:
+    """Return the bytes of each row."""
+    size = rows.shape[1]
+    if not size:
+        return [b""] * len(rows)
+    items: list[bytes] = np.ascontiguousarray(rows).view(np.dtype((np.void, size)))[:, 0].tolist()
+    return items

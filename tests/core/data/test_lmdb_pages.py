@@ -4,13 +4,16 @@ import subprocess
 import sys
 
 import lmdb
+import numpy as np
 import pytest
 
+from caffelite.core.data import lmdb_file
 from caffelite.core.data.lmdb_file import META, NO_PAGE, PageFile
 from caffelite.core.data.lmdb_pages import Tree
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.errors import DataError
+from caffelite.core.kernels.pages import LEAF, UNREADABLE, new_memory
 from caffelite.proto.caffe_pb2 import Datum
 
 PAGE = 4096  # where the tests run
@@ -383,3 +386,44 @@ def test_damaged_databases_are_read_or_refused(tmp_path, seconds, seed):
     read, refused = map(int, run.stdout.split())
     assert read > seconds / 2
     assert refused > seconds
+
+
+def test_rows_of_several_portions_are_one_array(tmp_path):
+    """A portion ends in the middle of the 300 that are asked for."""
+    records = [(b"%05d" % index, b"%05d" % index * 100) for index in range(6000)]
+    write_lmdb(tmp_path / "db", records)
+    reader = LmdbReader(tmp_path / "db")
+    for first in range(0, 6000, 300):
+        (rows,) = reader.read_rows(300)
+        wanted = records[first : first + 300]
+        assert rows.keys == [key for key, _ in wanted]
+        assert rows.values.tobytes() == b"".join(value for _, value in wanted)
+
+
+@pytest.mark.parametrize(("kernel", "size"), [("read_nodes", 400), ("read_values", 20000)])
+def test_reading_goes_on_behind_a_signal(tmp_path, monkeypatch, kernel, size):
+    """On some file systems a call ends with EINTR then; Python's own calls are made again by Python."""
+    records = [(b"%04d" % index, b"x" * size) for index in range(20)]
+    write_lmdb(tmp_path / "db", records)
+    whole, calls = getattr(lmdb_file, kernel), []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) != 1:
+            return whole(*args)
+        return (0, 0, UNREADABLE) if kernel == "read_nodes" else (0, UNREADABLE)
+
+    monkeypatch.setattr(lmdb_file, kernel, interrupted)
+    assert LmdbReader(tmp_path / "db").read(20) == records
+    assert len(calls) > 1
+
+
+def test_refuses_a_page_with_more_entries_than_have_room(tmp_path):
+    """Entries that lie on each other; pages are as large as they can be, so that there are more than are kept."""
+    page = bytearray(1 << 15)
+    entries = (len(page) - 32) // 2
+    page[10:16] = struct.pack("<HHH", LEAF, 16 + 2 * entries, len(page) - 16)
+    page[16 : 16 + 2 * entries] = struct.pack("<H", len(page) - 16) * entries
+    (tmp_path / "data.mdb").write_bytes(page)
+    with pytest.raises(DataError, match="page 0 has entries that reach out of it"):
+        PageFile(tmp_path / "data.mdb").read_nodes(np.array([0]), len(page), LEAF, new_memory())
