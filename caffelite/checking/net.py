@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,4 +179,7 @@ def _without(draft: Draft, failed: Collection[int]) -> tuple[Draft, Lost]:
             kept.append(index)
             made.update(layer.top)
             lost.difference_update(layer.top)
-    return draft.with_layers([draft.layers[i] for i in kept], [draft.places[i] for i in kept]), dependent
+    left_out = [*(draft.layers[index] for index in failed), *(layer for layer, _ in dependent)]
+    rest = draft.with_layers([draft.layers[index] for index in kept], [draft.places[index] for index in kept])
+    read_elsewhere = draft.read_elsewhere.union(*(layer.bottom for layer in left_out))
+    return replace(rest, read_elsewhere=read_elsewhere), dependent

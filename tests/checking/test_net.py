@@ -25,6 +25,13 @@ def test_goes_on_behind_an_error(problems):
     ]
 
 
+def test_a_layer_that_is_left_out_reads_its_bottoms(problems):
+    text = INPUT + POOL.format("a", "data", 2).replace("Pooling", "Poolng")
+    _, unlike, like = problems(text + POOL.format("b", "features", 2) + POOL.format("c", "dat", 2))
+    assert unlike == "3: error: Unknown bottom blob 'features' (layer 'b', bottom index 0)"  # "data" has its reader
+    assert like.endswith('did you mean "data"?')
+
+
 def test_layers_on_one_line_are_told_apart(problems):
     text = (INPUT + POOL.format("a", "data", 9) + POOL.format("b", "data", 0) + POOL.format("c", "data", 2)).replace(
         "\n", ""
