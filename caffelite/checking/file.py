@@ -7,7 +7,7 @@ from pathlib import Path
 
 from caffelite.checking.mended import readable
 from caffelite.checking.net import Options, check_net
-from caffelite.checking.problems import ERROR, WARNING, Problem, distinct, logged
+from caffelite.checking.problems import ERROR, NOTE, WARNING, Problem, distinct, logged
 from caffelite.checking.solver import check_solver, learning
 from caffelite.checking.tops import has_loss
 from caffelite.core.errors import CaffeliteError
@@ -48,7 +48,7 @@ def check_file(
     for draft in _in_states(Draft.of(param, lines), phase, level, tuple(stages)):
         checked = check_net(draft, Path(path).parent, path, options)
         problems += checked.problems
-        if checked.net is not None and has_loss(checked.net):
+        if has_loss(draft):
             problems += learning(checked.net, [path])
     return distinct(problems)
 
@@ -73,7 +73,7 @@ def _with_mistakes(
     if mended is not None:
         for draft in _in_states(mended.draft, phase, level, stages):
             problems += check_net(draft, Path(path).parent, path, options, mended.mistaken).problems
-    return distinct(problem for problem in problems if problem.severity == ERROR)
+    return distinct(problem for problem in problems if problem.severity != NOTE)
 
 
 def _is_solver(path: str) -> bool:

@@ -31,6 +31,13 @@ def test_nothing_is_made_up_where_the_mistakes_are_all(problems):
     assert words(problems(text)) == ['2: error: unknown field "kernel_sise" in pooling_param']
 
 
+def test_warnings_stand_beside_mistakes_of_the_text(problems):
+    text = INPUT + POOL.format("a", "data", "kernel_sise: 3") + POOL.format("b", "data", "kernel_size: 2")
+    text = text.replace('top: "b"', 'top: "b" relu_param { }')
+    found = problems(text)
+    assert len(found) == 2 and '3: warning: layer "b" (Pooling): relu_param has no effect' in found[1]
+
+
 def test_bad_syntax_within_braces(problems):
     text = INPUT + POOL.format("a", "data", "kernel_size = 2") + POOL.format("b", "data", "kernel_size: 0")
     assert words(problems(text)) == [
