@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from caffelite.checking.mended import readable
+from caffelite.checking.mended import readable, readable_solver
 from caffelite.checking.net import Options, check_net
 from caffelite.checking.problems import ERROR, NOTE, WARNING, Problem, distinct, logged
 from caffelite.checking.solver import check_solver, learning
@@ -34,12 +34,11 @@ def check_file(
     The states of a solver's nets are in the solver.
     """
     try:
-        if _is_solver(path):
-            with logged():  # what the log says of snapshot_prefix is no problem
-                file = read_solver_file(path)
-            return distinct(_with_nets_mistakes(check_solver(file, options), path, options))
+        is_solver = _is_solver(path)
     except CaffeliteError as err:
         return [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
+    if is_solver:
+        return distinct(_with_nets_mistakes(_of_solver(path, options), path, options))
     try:
         param, lines, notes = load_net(path, layer_type_list())
     except CaffeliteError as err:
@@ -51,6 +50,19 @@ def check_file(
         if has_loss(draft):
             problems += learning(checked.net, [path])
     return distinct(problems)
+
+
+def _of_solver(path: str, options: Options) -> list[Problem]:
+    """Return the problems of a solver; with mistakes of its text not what may be missing only because of them."""
+    try:
+        with logged():  # what the log says of snapshot_prefix is no problem
+            return check_solver(read_solver_file(path), options)
+    except CaffeliteError as err:
+        problems = [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
+    with logged():
+        file = readable_solver(path, [(problem.line, problem.column) for problem in problems])
+    found = check_solver(file, options) if file is not None else []
+    return problems + [one for one in found if one.file != path or (one.line and "no test_iter" not in one.text)]
 
 
 def _with_nets_mistakes(problems: list[Problem], solver: str, options: Options) -> list[Problem]:

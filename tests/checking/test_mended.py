@@ -70,3 +70,24 @@ def test_the_net_of_a_solver(problems, tmp_path):
         '2: error: unknown field "sride" in pooling_param',
         '3: error: layer "b" (Pooling): pooling_param.kernel_size is 0',
     ]
+
+
+def test_what_stands_beside_mistakes_of_a_solver(problems, tmp_path):
+    (tmp_path / "n.prototxt").write_text(INPUT + POOL.format("a", "data", "kernel_size: 0"))
+    text = (
+        'net: "n.prototxt"\nbase_lrr: 1\ntest_itr: 5\ntest_interval: 5\nstepsize: 1.5\nlr_policy: "step"\nmomentum: 2\n'
+    )
+    found = problems(text, "solver.prototxt")
+    assert words([line for line in found if not line.startswith("n.prototxt")]) == [
+        '2: error: unknown field "base_lrr" in SolverParameter',  # not: base_lr, test_iter, stepsize are missing
+        '3: error: unknown field "test_itr" in SolverParameter',
+        "5: error: stepsize is 1.5",
+        "7: error: momentum is 2",
+    ]
+    assert 'n.prototxt:2: error: layer "a" (Pooling): pooling_param.kernel_size is 0' in found[4]
+
+
+def test_nothing_is_made_up_of_a_solver_without_a_net(problems):
+    assert words(problems('nett: "n.prototxt"\nbase_lr: 1 max_iter: 1 lr_policy: "fixed"\n', "solver.prototxt")) == [
+        '1: error: unknown field "nett" in SolverParameter'
+    ]
