@@ -13,7 +13,7 @@ from caffelite.checking.tops import has_loss
 from caffelite.core.errors import CaffeliteError
 from caffelite.core.layer import layer_type_list
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.net.wiring.filter import included
+from caffelite.core.net.wiring.filter import makes_data
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.prototxt.braces import CLOSER
 from caffelite.core.prototxt.parse import read_text
@@ -114,9 +114,5 @@ def _in_states(draft: Draft, phase: str, level: int, stages: Sequence[str]) -> I
     elif not any(layer.include or layer.exclude for layer in draft.layers):
         yield drafts["TEST"]
     else:
-        fed = [state for state in drafts.values() if any(_makes_data(state))]
+        fed = [state for state in drafts.values() if makes_data(state)]
         yield from fed or drafts.values()
-
-
-def _makes_data(draft: Draft) -> Iterator[bool]:
-    return (not layer.bottom and included(layer, draft.param.state) for layer in draft.layers)
