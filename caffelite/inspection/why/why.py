@@ -18,6 +18,8 @@ from caffelite.inspection.why.terms import BOTTOM, PARAM, TOP, Terms
 from caffelite.inspection.why.view import Reader, Version, View
 
 SHOWN = 8  # terms that are printed
+CHANGED = "the blob, or what it is made of, was changed since"
+ADDED_UP = "the last pass added that much; a diff keeps earlier passes too, and after a solver's step is the update"
 AGREES = 1e-3  # of the sizes of the terms: float32 sums of many terms are rounded
 
 
@@ -69,6 +71,7 @@ class Why:
     value: float
     total: float
     terms: list[Term] = field(repr=False)
+    is_param: bool = False
 
     @property
     def agrees(self) -> bool:
@@ -90,7 +93,7 @@ class Why:
         count = f", {len(self.terms)} terms" if len(self.terms) > 1 else ""
         yield f"{place} = {self.value:.6g}, {verb} {', '.join(self.layers)}{count}"
         if not self.agrees:
-            yield f"  the terms add up to {self.total:.6g}: the blob, or what it is made of, was changed since"
+            yield f"  the terms add up to {self.total:.6g}: {ADDED_UP if self.is_param else CHANGED}"
         for term in self.terms[:SHOWN]:
             yield f"  {term}"
             if term.why is not None:
@@ -196,7 +199,8 @@ class _Builder:
         index = tuple(int(i) for i in np.unravel_index(place, param.shape)) if param.shape else ()
         layers = list(dict.fromkeys(reader.layer for reader in through))
         terms = self._sorted_terms(found, through, None, depth)
-        return Why(name, index, True, self._named(layers), float(param.diff.flat[place]), _total(found), terms)
+        value = float(param.diff.flat[place])
+        return Why(name, index, True, self._named(layers), value, _total(found), terms, is_param=True)
 
     def _named(self, layers: Sequence[int]) -> list[str]:
         steps, names = self.view.steps, self.view.net.layer_names

@@ -269,6 +269,10 @@ def test_the_gradient_of_a_weight_by_hand(small):
         "  -1.5 = x[0, 2] 1 * y[0, 0] diff -1.5",
     ]
     assert str(small.why("ip[1]", 1, diff=True).terms[0]) == "2 = y[0, 1] diff 2"
+    small.backward()  # which adds to the gradients of parameters
+    twice = small.why("ip[0]", 0, 2, diff=True)
+    assert (twice.value, twice.total, twice.agrees) == (-3, -1.5, False)
+    assert "the terms add up to -1.5: the last pass added that much; a diff keeps earlier passes too" in str(twice)
 
 
 def test_what_is_not_to_be_had_of_a_parameter(small):
