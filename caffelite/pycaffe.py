@@ -188,8 +188,9 @@ class Net(IndexedNet):
     def why(self, blob: str, *index: int, depth: int = 1, diff: bool = False, follow: int = 3) -> Why:
         """Return what a value of a blob, or its gradient, is the sum of, `depth` layers down.
 
-        `index` has a number for each axis of the blob; a layer's name stands for its top as that layer makes it. Of the
-        `follow` largest terms the inputs are taken apart, too, if `depth` is more than 1.
+        `index` has a number for each axis of the blob; a layer's name stands for its top as that layer makes it, and
+        with `diff` a parameter, such as "conv1[0]", for its gradient. Of the `follow` largest terms the inputs are
+        taken apart, too, if `depth` is more than 1.
         """
         from caffelite.inspection.why.why import why
 

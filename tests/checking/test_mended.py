@@ -31,6 +31,13 @@ def test_nothing_is_made_up_where_the_mistakes_are_all(problems):
     assert words(problems(text)) == ['2: error: unknown field "kernel_sise" in pooling_param']
 
 
+def test_warnings_stand_beside_mistakes_of_the_text(problems):
+    text = INPUT + POOL.format("a", "data", "kernel_sise: 3") + POOL.format("b", "data", "kernel_size: 2")
+    text = text.replace('top: "b"', 'top: "b" relu_param { }')
+    found = problems(text)
+    assert len(found) == 2 and '3: warning: layer "b" (Pooling): relu_param has no effect' in found[1]
+
+
 def test_bad_syntax_within_braces(problems):
     text = INPUT + POOL.format("a", "data", "kernel_size = 2") + POOL.format("b", "data", "kernel_size: 0")
     assert words(problems(text)) == [
@@ -62,4 +69,25 @@ def test_the_net_of_a_solver(problems, tmp_path):
     assert words(line.removeprefix("n.prototxt:") for line in found) == [
         '2: error: unknown field "sride" in pooling_param',
         '3: error: layer "b" (Pooling): pooling_param.kernel_size is 0',
+    ]
+
+
+def test_what_stands_beside_mistakes_of_a_solver(problems, tmp_path):
+    (tmp_path / "n.prototxt").write_text(INPUT + POOL.format("a", "data", "kernel_size: 0"))
+    text = (
+        'net: "n.prototxt"\nbase_lrr: 1\ntest_itr: 5\ntest_interval: 5\nstepsize: 1.5\nlr_policy: "step"\nmomentum: 2\n'
+    )
+    found = problems(text, "solver.prototxt")
+    assert words([line for line in found if not line.startswith("n.prototxt")]) == [
+        '2: error: unknown field "base_lrr" in SolverParameter',  # not: base_lr, test_iter, stepsize are missing
+        '3: error: unknown field "test_itr" in SolverParameter',
+        "5: error: stepsize is 1.5",
+        "7: error: momentum is 2",
+    ]
+    assert 'n.prototxt:2: error: layer "a" (Pooling): pooling_param.kernel_size is 0' in found[4]
+
+
+def test_nothing_is_made_up_of_a_solver_without_a_net(problems):
+    assert words(problems('nett: "n.prototxt"\nbase_lr: 1 max_iter: 1 lr_policy: "fixed"\n', "solver.prototxt")) == [
+        '1: error: unknown field "nett" in SolverParameter'
     ]

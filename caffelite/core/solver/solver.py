@@ -111,7 +111,7 @@ class Solver(ABC):
         maker = NetMaker(self.file, seed, self.dtype, self.solver_rank, solver_count, python_layers, self.net_class)
         self.net: Net = maker.train_net()
         self.test_nets: NetVec = NetVec(maker.test_nets())
-        for name in filter(None, (name.strip() for entry in self.param.weights for name in entry.split(","))):
+        for name in self.file.weights:
             path = self.file.find("weights", name)
             log.info("Finetuning from %s", path)
             for net in self.nets:
