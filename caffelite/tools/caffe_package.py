@@ -8,26 +8,13 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
+import caffelite
 from caffelite.core.errors import UsageError
 from caffelite.core.weights.atomic import replacing
 
 NAME = "caffe"
-MARK = "# This package stands for caffelite; `caffelite alias` or `caffelite make-caffe-root` made it."
-SOURCE = f'''{MARK}
-"""caffelite under the name caffe: `import caffe` gives caffelite itself, and `caffe.io` is the module caffelite.io."""
-
-import sys
-
-try:
-    from caffelite.as_caffe import install_as_caffe
-except ImportError as err:
-    if err.name != "caffelite":
-        raise
-    raise ImportError(f"{{__file__}} is caffelite, which {{sys.executable}} has not: pip install caffelite") from err
-
-del sys.modules[__name__]  # caffelite takes the name
-install_as_caffe()
-'''
+SOURCE = (Path(caffelite.__file__).parent / "alias" / "caffe.py").read_text(encoding="utf-8")
+MARK = SOURCE.partition("\n")[0]
 
 
 def write(folder: Path) -> None:
@@ -72,6 +59,9 @@ def remove_alias() -> Path | None:
         return None
     if not is_ours(folder):
         raise UsageError(f"{folder} is not caffelite's, and nothing was changed")
+    if folder.is_symlink():  # the package lies elsewhere, and stays there
+        folder.unlink()
+        return folder
     kept = sorted({path.name for path in folder.iterdir()} - {"__init__.py", "__pycache__"})
     if kept:
         raise UsageError(f"{folder} also has {', '.join(kept)}, which is not caffelite's, and nothing was changed")

@@ -104,3 +104,13 @@ def test_strangers_files_in_ours_stay(site):
     with pytest.raises(CaffeliteError, match=r"also has mine\.py"):
         remove_alias()
     assert (site / "caffe" / "mine.py").exists()
+
+
+def test_of_a_link_to_ours_only_the_link_is_removed(site, tmp_path_factory):
+    package = tmp_path_factory.mktemp("elsewhere") / "caffe"
+    write(package)
+    (site / "caffe").symlink_to(package)
+    assert add_alias() == site / "caffe"
+    assert remove_alias() == site / "caffe"
+    assert os.listdir(site) == []
+    assert is_ours(package)
