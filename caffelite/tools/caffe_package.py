@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import site
+import sys
 import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,7 +35,13 @@ def is_ours(folder: Path) -> bool:
 
 
 def site_packages() -> Path:
-    """Return the folder for packages of the running environment."""
+    """Return the folder for packages of the running environment; the user's own if that has caffelite.
+
+    Outside a virtual environment the first may be the system's, and closed.
+    """
+    own = Path(site.getusersitepackages())
+    if sys.prefix == sys.base_prefix and Path(caffelite.__file__).parent.parent == own:
+        return own
     return Path(sysconfig.get_path("purelib"))
 
 
@@ -52,7 +60,7 @@ def add_alias() -> Path:
 def remove_alias() -> Path | None:
     """Remove the package from the running environment, and return its place; None if there is none.
 
-    Raises UsageError if what is there is not ours.
+    Raises UsageError if what is there is not ours or cannot be removed.
     """
     folder = site_packages() / NAME
     if not os.path.lexists(folder):
@@ -65,7 +73,10 @@ def remove_alias() -> Path | None:
     kept = sorted({path.name for path in folder.iterdir()} - {"__init__.py", "__pycache__"})
     if kept:
         raise UsageError(f"{folder} also has {', '.join(kept)}, which is not caffelite's, and nothing was changed")
-    shutil.rmtree(folder)
+    try:
+        shutil.rmtree(folder)
+    except OSError as err:  # which names a file without its folder
+        raise UsageError(f"cannot remove {folder}: {err.strerror}") from None
     return folder
 
 
