@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from caffelite import inspection as inspection
     from caffelite import io as io
     from caffelite import net_spec as net_spec
+    from caffelite import proto as proto
     from caffelite import pycaffe as pycaffe
     from caffelite.as_caffe import install_as_caffe
     from caffelite.classifier import Classifier
@@ -93,7 +94,7 @@ _HOMES = {
 # modules that are there after `import caffelite` alone
 _MODULES = ("_caffe", "classifier", "coord_map", "detector", "draw", "inspection", "io", "net_spec", "pycaffe")
 
-__all__ = [
+__all__ = [  # with the modules, since scripts say `from caffe import *`
     "NCCL",
     "TEST",
     "TRAIN",
@@ -112,14 +113,20 @@ __all__ = [
     "SGDSolver",
     "Solver",
     "Timer",
+    "classifier",
+    "detector",
     "get_solver",
     "has_nccl",
     "init_log",
     "install_as_caffe",
+    "io",
     "layer_type_list",
     "layers",
     "log",
+    "net_spec",
     "params",
+    "proto",
+    "pycaffe",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",

@@ -82,6 +82,7 @@ MAY_IMPORT = {
     "layers": BELOW_ALL | {"kernels", "data", "weights"},
     "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
+    "alias": {"caffelite"},
     "datasets": BELOW_ALL | {"data", "weights"},
     "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "writing": BELOW_ALL | {"net", "layers", "data", "weights"},

@@ -1,13 +1,12 @@
 """The flags that Caffe's own commands share, each defined once."""
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffelite.cli.flags import Flag, boolean, int32, string
 from caffelite.core import mode
 from caffelite.core.errors import UsageError
-from caffelite.core.files import file_problem
+from caffelite.core.files import require_file
 
 if TYPE_CHECKING:
     from caffelite.cli.command import Arguments
@@ -77,8 +76,7 @@ def required(arguments: "Arguments", flag: Flag[str], need: str) -> str:
 def require_files(arguments: "Arguments", flag: Flag[str]) -> None:
     """Raise UsageError unless every file that the flag lists, with commas between, is there."""
     for name in filter(None, (name.strip() for name in arguments[flag].split(","))):
-        if problem := file_problem(name):
-            raise UsageError(f"--{flag.name}: {problem} (looked in {Path.cwd()})")
+        require_file(name, flag.name)
 
 
 def at_least(arguments: "Arguments", flag: Flag[int], least: int) -> int:

@@ -109,8 +109,8 @@ class Solver(ABC):
         given = self.param.random_seed
         seed = given + self.solver_rank if given >= 0 else random.process_seed()
         maker = NetMaker(self.file, seed, self.dtype, self.solver_rank, solver_count, python_layers, self.net_class)
-        self.net: Net = maker.train_net()
-        self.test_nets: NetVec = NetVec(maker.test_nets())
+        self._net: Net = maker.train_net()
+        self._test_nets: NetVec = NetVec(maker.test_nets())
         for name in self.file.weights:
             path = self.file.find("weights", name)
             log.info("Finetuning from %s", path)
@@ -129,6 +129,16 @@ class Solver(ABC):
             "a Solver cannot be copied or pickled: write its state, state_file = solver.snapshot()[1], make another "
             "from the same file, and let that one go on from there with restore(state_file)"
         )
+
+    @property
+    def net(self) -> Net:
+        """The training net."""
+        return self._net
+
+    @property
+    def test_nets(self) -> NetVec:
+        """The nets that are tested, which have the training net's parameters."""
+        return self._test_nets
 
     @property
     def nets(self) -> list[Net]:
@@ -179,7 +189,9 @@ class Solver(ABC):
         self._callbacks.append((on_start, on_gradients_ready))
 
     def share_weights(self, net: Net) -> None:
-        """Let the parameters of `net` be those of the training net."""
+        """Let the parameters of `net` be those of the training net; TypeError for what is no net."""
+        if not isinstance(net, Net):
+            raise TypeError(f"share_weights takes a Net, not {net!r}")
         net.share_trained_layers_with(self.net)
 
     def solve(self, state_file: str | os.PathLike[str] | None = None) -> None:
