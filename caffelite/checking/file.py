@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from caffelite.checking.mended import readable
+from caffelite.checking.mended import readable, readable_solver
 from caffelite.checking.net import Options, check_net
 from caffelite.checking.problems import ERROR, WARNING, Problem, distinct, logged
 from caffelite.checking.solver import check_solver, learning
@@ -34,12 +34,11 @@ def check_file(
     The states of a solver's nets are in the solver.
     """
     try:
-        if _is_solver(path):
-            with logged():  # what the log says of snapshot_prefix is no problem
-                file = read_solver_file(path)
-            return distinct(_with_nets_mistakes(check_solver(file, options), path, options))
+        is_solver = _is_solver(path)
     except CaffeliteError as err:
         return [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
+    if is_solver:
+        return distinct(_of_solver(path, options))
     try:
         param, lines, notes = load_net(path, layer_type_list())
     except CaffeliteError as err:
@@ -51,6 +50,29 @@ def check_file(
         if checked.net is not None and has_loss(checked.net):
             problems += learning(checked.net, [path])
     return distinct(problems)
+
+
+def _of_solver(path: str, options: Options) -> list[Problem]:
+    """Return the problems of a solver and its nets; if its text has mistakes, of what else stands there."""
+    try:
+        with logged():  # what the log says of snapshot_prefix is no problem
+            file = read_solver_file(path)
+    except CaffeliteError as err:
+        problems = [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
+        mended = readable_solver(path, _places(problems))
+        if mended is None:
+            return problems
+        # what is missing may be what the mistakes stand for
+        return problems + [
+            problem
+            for problem in _with_nets_mistakes(check_solver(mended, options), path, options)
+            if problem.severity == ERROR and (problem.file != path or problem.line)
+        ]
+    return _with_nets_mistakes(check_solver(file, options), path, options)
+
+
+def _places(problems: list[Problem]) -> list[tuple[int, int]]:
+    return [(problem.line, problem.column) for problem in problems]
 
 
 def _with_nets_mistakes(problems: list[Problem], solver: str, options: Options) -> list[Problem]:
@@ -69,7 +91,7 @@ def _with_mistakes(
 ) -> list[Problem]:
     """Return the mistakes of a file's text, and what else is wrong, as far as the rest can be read."""
     problems = [Problem.read(ERROR, text, [path]) for text in errors]
-    mended = readable(path, [(problem.line, problem.column) for problem in problems]) if problems[0].line else None
+    mended = readable(path, _places(problems)) if problems[0].line else None
     if mended is not None:
         for draft in _in_states(mended.draft, phase, level, stages):
             problems += check_net(draft, Path(path).parent, path, options, mended.mistaken).problems

@@ -1,16 +1,19 @@
-"""A net's text with mistakes, as far as it can be read: the fields with mistakes are left out of it."""
+"""A text with mistakes, of a net or a solver, as far as it can be read: fields with mistakes are left out of it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from caffelite.core.errors import CaffeliteError
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.prototxt.braces import CLOSER
-from caffelite.core.prototxt.parse import parse_net, read_text
+from caffelite.core.prototxt.parse import parse_net, parse_text, read_text
 from caffelite.core.prototxt.tokens import Source, Token
-from caffelite.core.prototxt.upgrade import upgrade_net
+from caffelite.core.prototxt.upgrade import upgrade_net, upgrade_solver
+from caffelite.core.solver.file import SolverFile
+from caffelite.proto.caffe_pb2 import SolverParameter
 
 BRACKETS = {**CLOSER, "[": "]"}
 LAYERS = ("layer", "layers")
@@ -40,18 +43,13 @@ class Mended(NamedTuple):
     mistaken: frozenset[int]
 
 
-def readable(path: str, places: Collection[tuple[int, int]]) -> Mended | None:
-    """Return the net in a file that has mistakes at these lines and columns; None if the rest cannot be read either."""
+Places = Collection[tuple[int, int]]  # lines and columns of mistakes
+
+
+def readable(path: str, places: Places) -> Mended | None:
+    """Return the net in a file that has mistakes at these places; None if the rest cannot be read either."""
     source = Source(path, read_text(path))
-    starts = [0]
-    for line in source.text.split("\n"):
-        starts.append(starts[-1] + len(line) + 1)
-    wrong = [starts[line - 1] + column - 1 for line, column in places if 0 < line < len(starts)]
-    text = source.text
-    mistaken = [field for field in _fields(list(source.tokens())) if field.has(wrong)]
-    for field in _without_mistakes(mistaken, wrong):
-        blank = "".join(c if c == "\n" else " " for c in text[field.start : field.end])
-        text = text[: field.start] + blank + text[field.end :]
+    mistaken, text = _rest(source, places)
     try:
         param, lines, _ = upgrade_net(*parse_net(text, path))
     except CaffeliteError:  # the mistake is one of syntax, which the file's own errors have told
@@ -62,6 +60,31 @@ def readable(path: str, places: Collection[tuple[int, int]]) -> Mended | None:
         i for i, place in enumerate(draft.places) if place is not None and place.lines.line(place.prefix) in begins
     )
     return Mended(draft, frozenset(layers))
+
+
+def readable_solver(path: str, places: Places) -> SolverFile | None:
+    """Return the solver in a file that has mistakes at these places; None if the rest cannot be read either."""
+    param = SolverParameter()
+    _, text = _rest(Source(path, read_text(path)), places)
+    try:
+        upgraded, lines, _ = upgrade_solver(param, parse_text(text, param, path))
+    except CaffeliteError:
+        return None
+    return SolverFile(upgraded, lines, Path(path))
+
+
+def _rest(source: Source, places: Places) -> tuple[list[_Field], str]:
+    """Return the outermost fields with mistakes, and the text without what is mistaken in them."""
+    text = source.text
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    wrong = [starts[line - 1] + column - 1 for line, column in places if 0 < line < len(starts)]
+    mistaken = [field for field in _fields(list(source.tokens())) if field.has(wrong)]
+    for field in _without_mistakes(mistaken, wrong):
+        blank = "".join(c if c == "\n" else " " for c in text[field.start : field.end])
+        text = text[: field.start] + blank + text[field.end :]
+    return mistaken, text
 
 
 def _without_mistakes(mistaken: list[_Field], wrong: list[int]) -> Iterator[_Field]:
@@ -90,6 +113,8 @@ def _fields(tokens: list[Token]) -> Iterator[_Field]:
         else:
             while tokens[at].kind == "string" and at + 1 < len(tokens) and tokens[at + 1].kind == "string":
                 at += 1
+            while at + 2 < len(tokens) and tokens[at + 1].text == "," and tokens[at + 2].kind == "number":
+                at += 2  # 0,01 for 0.01, and 2,3,8 for three numbers: no field is named by a number
         yield _Field(tokens[begin].text, tokens[begin].offset, tokens[at].offset + len(tokens[at].text), inner)
         begin = at + 1
         while begin < len(tokens) and tokens[begin].text in (",", ";"):
