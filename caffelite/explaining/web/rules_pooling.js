@@ -67,7 +67,7 @@ RULES["max pooling"] = {
       return { terms: [constant(best && best[0] * width + best[1], "where in the plane the largest value is")] };
     const terms = best ? [at.read(0, best[2], 1, "the largest of the window")] : [constant(undefined, "left out")];
     const cells = window.pixels.map(([, , flat]) => ({ ...at.read(0, flat), chosen: best && flat === best[2] }));
-    return { terms, pooled: [{ ...window, cells, title: "the window; its largest value goes up" }] };
+    return { terms, pooled: [{ ...window, cells, title: "the window; its largest value, in the green frame, goes up" }] };
   },
   gradient(at, bottom, place) {
     const terms = [];
@@ -88,7 +88,7 @@ RULES["max pooling"] = {
       pooled.push({ ...window, cells, title: `${term.version.text(term.place)}: its gradient ${short(term.input)} ${goes}` });
     }
     const lost = terms.length ? "" : "In no window was this pixel the largest, so its gradient is 0. ";
-    return { terms, pooled, words: `${lost}It lies in ${count(pooled.length, "window", "windows")}.` };
+    return { terms, pooled, words: `${lost}It lies in ${count(pooled.length, "window", "windows")}; the largest value of each has a green frame.` };
   },
 };
 
