@@ -53,5 +53,5 @@ def lesson(arguments: Arguments) -> None:
         write_stdout(f"To run it: python {shlex.quote(str(target / folder.name / lessons.SCRIPT))}")
         return
     LOGGER.setLevel(max(LOGGER.level, logging.WARNING))  # how each net is set up is not what the lesson shows
-    with waiting.suspended():  # it prints by itself
+    with waiting.printing():
         runpy.run_path(str(folder / lessons.SCRIPT), run_name="__main__")
