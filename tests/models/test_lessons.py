@@ -219,7 +219,7 @@ def test_direct_or_im2col():
     assert totals["caffelite's net"] < totals["loops, compiled"]
 
 
-TINY = FOLDER / "tiny_caffe" / "tiny_caffe.py"
+TINY = FOLDER / "tiny_caffe.py"
 
 
 @pytest.mark.slow
@@ -243,7 +243,7 @@ def test_tiny_caffe_is_200_lines_of_numpy():
 @pytest.mark.slow
 def test_tiny_caffe_trains_by_itself(tmp_path):
     digits = FOLDER.parents[1] / "caffelite" / "datasets" / "digits.npz"
-    command = [sys.executable, str(TINY), str(TINY.with_name("solver.prototxt")), str(digits)]
+    command = [sys.executable, str(TINY), str(FOLDER / "tiny_caffe" / "solver.prototxt"), str(digits)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[-1]) > 0.9
