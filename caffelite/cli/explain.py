@@ -58,11 +58,12 @@ def explain(arguments: Arguments) -> None:
     model, weights = arguments.positionals
     net, origins = _net(model, weights, arguments)
     try:
+        show_image.fill(net, arguments)
+        pin(net)
+        net.forward_pass()
+        differentiated = run_backward(net, origins)
         with counting("steps") as progress:
-            show_image.fill(net, arguments)
-            pin(net)
-            net.forward_pass()
-            content = content_of(net, origins, run_backward(net, origins), progress=progress)
+            content = content_of(net, origins, differentiated, progress=progress)
     finally:
         net.close()
     source = f"{model} with {weights}" + (f" on {arguments[IMAGE]}" if arguments[IMAGE] else "")
