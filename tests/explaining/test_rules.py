@@ -9,6 +9,7 @@ import pytest
 import caffelite
 from caffelite.explaining.content import content_of
 from caffelite.explaining.passes import Differentiated
+from caffelite.testing.golden import run_net
 
 pytestmark = pytest.mark.slow
 
@@ -34,17 +35,7 @@ def ran(name, make_net):
     with np.load(GOLDEN / f"{name}.npz") as stored:
         case = dict(stored)
     net, origins = make_net(str(case["prototxt"]), caffelite.TEST if str(case["phase"]) == "TEST" else caffelite.TRAIN)
-    for key, values in case.items():
-        kind, _, number = key.rpartition("_")
-        if kind == "bottom":
-            net.blobs[f"x{number}" if f"x{number}" in net.blobs else f"b{number}"].data[...] = values
-        elif kind == "param":
-            net.params["layer"][int(number)].data[...] = values
-    net.forward()
-    for key, values in case.items():
-        if key.startswith("top_diff_"):
-            net.blobs[f"t{key[9:]}"].diff[...] = values
-    net.backward()
+    run_net(net, case)
     return net, origins, case
 
 
