@@ -91,7 +91,7 @@ class DataTransformer:
             raise ValueError(f"images {image.shape} and out {out.shape} differ in number")
         if self._augmentation is not None:
             self._augmentation.check_type(image.dtype)
-        if image.dtype not in (np.uint8, self._dtype):  # for which kernels are compiled
+        if image.dtype.type is not np.uint8 and image.dtype != self._dtype:  # for which kernels are compiled
             image = image.astype(self._dtype)
         if out.dtype != self._dtype or not out.flags.c_contiguous:
             filled = np.empty(out.shape, self._dtype)
@@ -113,10 +113,10 @@ class DataTransformer:
         if geometry := augmentation.geometry(self.key, record):
             means = [float(value) for value in mean.mean(axis=(1, 2), dtype=np.float64)]
             image = warped(image, geometry, offsets, (height, width), augmentation.border, means)
-            offsets, mean = (0, 0), np.ascontiguousarray(under_crop)
+            offsets, mean = (0, 0), _read_only(np.ascontiguousarray(under_crop))
         if values := augmentation.values(self.key, record):
             nothing = np.zeros((len(out), 1, image.shape[-1]), self._dtype)
-            _fill(image, offsets, nothing, self._dtype.type(1), mirror, out)
+            _fill(image, offsets, _read_only(nothing), self._dtype.type(1), mirror, out)
             values.apply(out)
             out -= under_crop[..., :: -1 if mirror else 1]
             out *= self._scale
@@ -178,7 +178,7 @@ class DataTransformer:
         out_shape = (channels, size or height, size or width)
         if self._augmentation is not None:
             self._augmentation.check_image(*out_shape)
-        return _Plan(image_shape, out_shape, mean)
+        return _Plan(image_shape, out_shape, _read_only(mean))
 
     def _mean_for(self, image_shape: Shape) -> Array:
         """Return what is subtracted from images of this shape: (C, H, W), or (C, 1, W) for all rows."""
@@ -207,13 +207,15 @@ class DataTransformer:
 
 def _fill(image: Array, offsets: tuple[int, int], mean: Array, scale: Any, mirror: bool, out: Array) -> None:
     """Fill out with (image - mean) * scale, both from these offsets on; of one image, or of many."""
-    images = image if image.ndim == 4 else image[np.newaxis]
-    pixels = images.transpose(0, 2, 3, 1)
-    fill = transform_planes
-    if pixels.flags.c_contiguous and not images.flags.c_contiguous:
-        images, fill = pixels, transform_interleaved
-    images = np.ascontiguousarray(images)
-    fill(_read_only(images), *offsets, _read_only(mean), scale, mirror, out if out.ndim == 4 else out[np.newaxis])
+    pixels, fill = image, transform_planes
+    if not image.flags.c_contiguous:
+        pixels = image.swapaxes(-3, -2).swapaxes(-2, -1)
+        fill = transform_interleaved
+        if not pixels.flags.c_contiguous:
+            pixels, fill = np.ascontiguousarray(image), transform_planes
+    if pixels.ndim == 3:
+        pixels, out = pixels[np.newaxis], out[np.newaxis]
+    fill(_read_only(pixels), *offsets, mean, scale, mirror, out)
 
 
 def _window(mean: Array, offsets: tuple[int, int], height: int, width: int) -> Array:
@@ -224,6 +226,8 @@ def _window(mean: Array, offsets: tuple[int, int], height: int, width: int) -> A
 
 def _read_only(array: Array) -> Array:
     """Return a view that cannot be written to: numba compiles anew for arrays that differ in this."""
+    if not array.flags.writeable:
+        return array
     view = array[...]
     view.flags.writeable = False
     return view
