@@ -20,6 +20,7 @@ LARGEST_ZOOM = 100.0
 # Of red, green and blue: grey and two axes of colour (YIQ, NTSC 1953). Grey has no part in the last two.
 YIQ = np.array([[0.299, 0.587, 0.114], [0.59590059, -0.27455667, -0.32134392], [0.21153661, -0.52273617, 0.31119955]])
 GREY_OF_BGR = YIQ[0, ::-1]
+WITH_DEFAULT = ("probability", "min", "max", "count")
 OF_GEOMETRY = ("rotation", "zoom", "aspect")
 OF_COLOUR = ("saturation", "hue")  # of 3 channels
 OF_VALUES = ("brightness", "contrast", *OF_COLOUR, "noise")  # of 8 bits
@@ -104,7 +105,8 @@ class Augmentation:
     """
 
     def __init__(self, param: caffe_pb2.AugmentationParameter) -> None:
-        self._param = param
+        self._param = caffe_pb2.AugmentationParameter()
+        self._param.CopyFrom(param)  # the caller's may change
         self.border = param.border
         self._written = [field.name for field, _ in param.ListFields() if field.message_type is not None]
         for name in self._written:
@@ -128,10 +130,12 @@ class Augmentation:
 
     def _check(self, name: str, field: str, lowest: float, highest: float, use: str) -> None:
         """Raise LayerError for a field that has no default and is not written, or whose value is not between these."""
+        if name not in self._written:
+            return
         part = getattr(self._param, name)
         value = getattr(part, field)
-        is_known = part.HasField(field) or part.DESCRIPTOR.fields_by_name[field].has_default_value
-        if name in self._written and not (is_known and lowest <= value <= highest):
+        is_known = part.HasField(field) or field in WITH_DEFAULT
+        if not (is_known and lowest <= value <= highest):
             raise LayerError(f"{FIELD}.{name}.{field}", f"{value:g}" if is_known else "not written", f"use {use}")
 
     @property
