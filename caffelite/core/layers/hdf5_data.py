@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
-from caffelite.core.blob import Shape
-from caffelite.core.data.hdf5_list import find_hdf5_file, find_hdf5_list, read_hdf5_list
-from caffelite.core.data.hdf5_rows import DatasetRows, Hdf5Rows, require_readable
+from caffelite.core.data.hdf5_files import find_hdf5_files, open_hdf5_files
+from caffelite.core.data.hdf5_list import find_hdf5_list, read_hdf5_list
+from caffelite.core.data.hdf5_rows import DatasetRows, Hdf5Rows
 from caffelite.core.data.hdf5_source import Hdf5Source
 from caffelite.core.data.row_batches import RowBatches
 from caffelite.core.data.transformer import DataTransformer
-from caffelite.core.errors import DataError, LayerError, WeightsError
-from caffelite.core.files import NoSuchFileError
+from caffelite.core.errors import DataError, LayerError
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, State, register_layer
 from caffelite.core.layers.shared.prefetching import PrefetchingLayer
@@ -83,11 +81,7 @@ class HDF5DataLayer(PrefetchingLayer):
         names = read_hdf5_list(list_path)
         if is_root:
             log.info("Number of HDF5 files: %d", len(names))
-        try:
-            paths = [find_hdf5_file(name, list_path, self.context.folder) for name in names]
-        except NoSuchFileError as err:
-            raise DataError(f"Failed opening HDF5 file: {err}; {list_path} names it") from None
-        return open_files(paths, list(self.layer_param.top))
+        return open_hdf5_files(find_hdf5_files(names, list_path, self.context.folder), list(self.layer_param.top))
 
     def _image_transformer(self, datasets: list[DatasetRows]) -> DataTransformer | None:
         """Return what makes the first top; None without transform_param, LayerError if that top is no image."""
@@ -131,31 +125,6 @@ class HDF5DataLayer(PrefetchingLayer):
 def _moves(field: Any) -> bool:
     """Whether a field of transform_param gives pixels other places; of our own, all are taken to."""
     return field.name in ("crop_size", "mirror") or field.number >= OURS
-
-
-def open_files(paths: list[Path], names: list[str]) -> list[Hdf5Rows]:
-    """Return the files with their datasets `names`, looked at but not open.
-
-    Raises DataError, naming the file, for one that cannot be used or whose rows have other shapes than the first one's.
-    """
-    try:
-        require_readable(paths, names)
-    except WeightsError as err:
-        raise DataError(str(err)) from None
-    files = [Hdf5Rows(path, names) for path in paths]
-    for file in files[1:]:
-        for dataset, wanted in zip(file.datasets, files[0].datasets, strict=True):
-            if dataset.row_shape != wanted.row_shape:
-                raise DataError(
-                    f"{file.path}: rows of dataset {dataset.name} are {_shown(dataset.row_shape)}, and in "
-                    f"{files[0].path} they are {_shown(wanted.row_shape)}; all files of a list must have rows of one "
-                    "shape"
-                )
-    return files
-
-
-def _shown(row_shape: Shape) -> str:
-    return shape_string(row_shape) if row_shape else "single numbers"
 
 
 def check_hdf5_data_param(param: caffe_pb2.HDF5DataParameter) -> None:
