@@ -35,6 +35,7 @@ OF_MORE_THAN_ONE_FILE = {
     "fuzz/test_data.py": "all readers of data, with damaged files",
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
+    "models/test_hdf5_models.py": "models/hdf5_classification, models/logistic_regression and their solvers",
     "models/test_known_nets.py": "models/",
     "models/test_lessons.py": "models/lessons",
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",

@@ -17,7 +17,7 @@ from caffelite.core.weights.hdf5 import writing
 
 log = logging.getLogger("caffelite")
 
-CHUNK_BYTES = 256 << 10  # of rows that are stored together, about
+CHUNK_BYTES = 64 << 10  # of rows that are stored together, about
 LARGEST_CHUNK = 1 << 30  # bytes; HDF5 has a limit of 4 GiB
 
 Identity = tuple[int, int]  # device and inode
@@ -90,7 +90,7 @@ class RowWriter:
         if self._identity is not None and _identity(self.path) != self._identity:
             raise DataError(
                 f"{self.path} is gone, or another program or layer has written a file of that name; each HDF5Output "
-                "layer needs a file_name of its own"
+                "layer needs a file_name of its own, also in the nets of one solver: include { phase: TEST }"
             )
         # Without a lock: somebody who looks at the file must not be able to stop a training.
         with h5py.File(self.path, "r+", locking=False) as root:
