@@ -24,6 +24,7 @@ AT_ONCE = 256  # files of one process: a command line has an end
 Stamp = tuple[str, int, int, int]  # path, inode, size, time of the last change
 
 _known: dict[Stamp, str] = {}  # what `problems` found
+_known_structure: dict[tuple[Stamp, tuple[str, ...]], str] = {}  # what `structure_problems` found, by stamp and names
 
 
 def require_safe(path: str | os.PathLike[str]) -> None:
@@ -52,9 +53,15 @@ def structure_problems(paths: Sequence[str | os.PathLike[str]], names: Sequence[
 
     Their values are not looked at, so that it takes no longer for a large file.
     """
-    unknown = [path for path in paths if _known.get(_stamp(path)) != ""]
-    found = dict(zip(unknown, _answers(unknown, [f"--only={json.dumps(list(names))}"]), strict=True))
-    return [found.get(path, "") for path in paths]
+    keys = [(_stamp(path), tuple(names)) for path in paths]
+    unknown = {
+        key: path
+        for key, path in zip(keys, paths, strict=True)
+        if key not in _known_structure and _known.get(key[0]) != ""
+    }
+    answers = _answers(list(unknown.values()), [f"--only={json.dumps(list(names))}"])
+    _known_structure.update(zip(unknown, answers, strict=True))
+    return [_known_structure.get(key, "") for key in keys]
 
 
 def _answers(paths: Sequence[str | os.PathLike[str]], options: list[str]) -> list[str]:
