@@ -49,6 +49,23 @@ def _shown(row_shape: Shape) -> str:
     return shape_string(row_shape) if row_shape else "single numbers"
 
 
+def count_rows(source: str, folder: Path | None, names: Sequence[str]) -> int:
+    """Return how many rows the files of the list `source` hold, those of a data set also before it is made.
+
+    0 if that cannot be told: the list or a file is missing or cannot be used.
+    """
+    try:
+        list_path = find_file(source, folder)
+    except NoSuchFileError:
+        records = included.records_of(source)
+        return records.images if records else 0
+    try:
+        paths = find_hdf5_files(read_hdf5_list(list_path), list_path, folder)
+        return sum(file.count for file in open_hdf5_files(paths, names))
+    except DataError:
+        return 0
+
+
 def missing_hdf5_file(source: str, folder: Path | None) -> str:
     """Return the first file that the list `source`, which is there, names and that is not; "" if all are."""
     list_path = find_file(source, folder)
