@@ -60,12 +60,13 @@ class Hdf5Rows:
             import h5py
 
             with h5py.File(path, "r") as root:
-                self.datasets = [self._described(root, name) for name in names]
-                counts = {name: int(root[name].shape[0]) for name in names}
-        if len(set(counts.values())) > 1:
-            rows = ", ".join(f"{name} has {count}" for name, count in counts.items())
+                found = [self._described(root, name) for name in names]
+        self.datasets = [dataset for dataset, _ in found]
+        counts = [count for _, count in found]
+        if len(set(counts)) > 1:
+            rows = ", ".join(f"{dataset.name} has {count}" for dataset, count in found)
             raise DataError(f"{path}: the datasets must have the same number of rows (their first axis), but {rows}")
-        self.count = counts[names[0]]
+        self.count = counts[0]
         if not self.count:
             raise DataError(f"{path}: the datasets have 0 rows; leave the file out of the list, or write rows into it")
 
@@ -85,7 +86,8 @@ class Hdf5Rows:
             self._root.close()
         self._root = None
 
-    def _described(self, root: Any, name: str) -> DatasetRows:
+    def _described(self, root: Any, name: str) -> tuple[DatasetRows, int]:
+        """Return what is known of a dataset, and the number of its rows."""
         import h5py
 
         link = root.get(name, getlink=True) if "/" not in name and name in root else None
@@ -114,7 +116,7 @@ class Hdf5Rows:
         chunks = dataset.chunks or (0,)
         chunk_bytes = prod(chunks) * dataset.dtype.itemsize
         self._require(chunk_bytes, f"a chunk of dataset {name}")
-        return DatasetRows(name, row_shape, dataset.dtype, int(chunks[0]), chunk_bytes)
+        return DatasetRows(name, row_shape, dataset.dtype, int(chunks[0]), chunk_bytes), int(shape[0])
 
     def _require(self, needed: int, what: str) -> None:
         if needed > BLOCK_BYTES and needed > (have := container.available()):
