@@ -156,7 +156,7 @@ def test_an_augmentation_that_cannot_be(caffelite, net, golden_folder, augmentat
     fields = f"transform_param {{ augmentation {{ {augmentation} }} }}\n data_param {{"
     line = net("", DATA.format(source).replace("data_param {", fields))
     line += augmentation.count("\n")
-    refused(caffelite(*TRAIN), f'net.prototxt:{line}: layer "lmdb" (Data): transform_param.{message}')
+    assert_refused(caffelite(*TRAIN), f'net.prototxt:{line}: layer "lmdb" (Data): transform_param.{message}')
 
 
 def test_weights_of_another_net(caffelite, golden_cli, golden_folder):
