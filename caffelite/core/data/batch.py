@@ -10,6 +10,7 @@ import numpy as np
 
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.data.database import LabelledImages
+from caffelite.core.data.datum import label_array
 from caffelite.core.data.source import Source
 from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import LayerError
@@ -52,7 +53,15 @@ class ImageBatches:
 
     def image_shape(self) -> Shape:
         """Return the transformed shape, (C, H, W), of the source's first record."""
-        return self._transformer.shape_of(self._source.read(range(1)).images[0].shape)
+        return self._transformer.shape_of(self._first().images[0].shape)
+
+    def label_shape(self) -> Shape:
+        """Return the shape of a batch's labels, by the source's first record: (batch_size), or with labels (, k)."""
+        first = self._first()
+        return (self._size, *label_array(first.labels, first.keys, first.labels[0]).shape[1:])
+
+    def _first(self) -> LabelledImages:
+        return self._source.read(range(1))
 
     def load(self, batch: Batch) -> None:
         """Fill images and, if there is a second blob, labels; the first record decides on the shape of the images.
@@ -60,18 +69,19 @@ class ImageBatches:
         Raises DataError or LayerError.
         """
         data, *labels = batch.blobs
-        for blob in labels:
-            blob.reshape(self._size)
         for start in range(0, self._size, RECORDS_AT_ONCE):
             stop = min(start + RECORDS_AT_ONCE, self._size)
             positions = self._next_positions(stop - start)
             records = self._source.read(positions)
             if start == 0:
-                first = records.images[0].shape
+                first, first_label = records.images[0].shape, records.labels[0]
                 data.reshape(self._size, *self._transformer.shape_of(first))
             self._refuse_others(records, first)
             for blob in labels:
-                blob.data[start:stop] = records.labels
+                values = label_array(records.labels, records.keys, first_label)
+                if start == 0:
+                    blob.reshape(self._size, *values.shape[1:])
+                blob.data[start:stop] = values
             self._transform(records.images, positions, data.data[start:stop])
         batch.state = {"position": self._position, **self._source.get_state()}
 

@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 
 from caffelite.core.blob import Shape
 from caffelite.core.data import included
+from caffelite.core.data.image_list import first_path
+from caffelite.core.data.listed_images import Reading, found_image
 from caffelite.core.data.mean import read_mean
-from caffelite.core.errors import LayerError, UnknownNameError, WeightsError
+from caffelite.core.errors import DataError, LayerError, UnknownNameError, WeightsError
 from caffelite.core.files import NoSuchFileError, find_file
 from caffelite.core.net.plan import with_location
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import included as is_included
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
-from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter
+from caffelite.proto.caffe_pb2 import ImageDataParameter, LayerParameter, NetParameter
 
 # Types that read files, and the message that names these.
 READERS = {
@@ -141,7 +143,24 @@ def _absent(layer: LayerParameter, folder: Path | None) -> str:
     files = {f"{message}.source": getattr(layer, message).source}
     if layer.transform_param.HasField("mean_file"):
         files["transform_param.mean_file"] = layer.transform_param.mean_file
-    return next((f'{field} "{name}" is not there' for field, name in files.items() if not _found(name, folder)), "")
+    absent = next((f'{field} "{name}" is not there' for field, name in files.items() if not _found(name, folder)), "")
+    return absent or (_absent_image(layer.image_data_param, folder) if layer.type == "ImageData" else "")
+
+
+def _absent_image(param: ImageDataParameter, folder: Path | None) -> str:
+    """Return that the first image of a list is not there; "" if it is, or the list cannot be read."""
+    place = _found(param.source, folder)
+    if place is None:
+        return ""
+    try:
+        path = first_path(place, param.label_count)
+        if path:
+            found_image(Reading(place, folder, param.root_folder), path)
+    except NoSuchFileError:
+        return f'the first image of image_data_param.source "{param.source}", "{param.root_folder}{path}", is not there'
+    except (OSError, DataError):
+        return ""  # the layer says what is wrong
+    return ""
 
 
 def _found(name: str, folder: Path | None) -> Path | None:
@@ -162,7 +181,8 @@ def _deduced(layer: LayerParameter, chosen: Mapping[str, Shape], folder: Path | 
         raise LayerError(f"{message}.batch_size", batch_size, "use 1 or more")
     if layer.type == "HDF5Data":
         return {}, ""
-    shapes: dict[str, Shape] = {top: (batch_size,) for top in layer.top[1:2]}
+    labels = (layer.image_data_param.label_count,) if layer.image_data_param.label_count else ()
+    shapes: dict[str, Shape] = {top: (batch_size, *labels) for top in layer.top[1:2]}
     assumed = ""
     for top in layer.top[:1]:
         if top not in chosen:
