@@ -45,6 +45,7 @@ class ImageBatches:
         self._source, self._transformer = source, transformer
         self._size, self._rank, self._count = batch_size, solver_rank, solver_count
         self._position = 0
+        self.label_shape: Shape = (batch_size,)  # of a batch: (batch_size, k) where records have k labels each
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Let the next batch begin where the state of another one says."""
@@ -52,16 +53,10 @@ class ImageBatches:
         self._source.set_state({name: value for name, value in state.items() if name != "position"})
 
     def image_shape(self) -> Shape:
-        """Return the transformed shape, (C, H, W), of the source's first record."""
-        return self._transformer.shape_of(self._first().images[0].shape)
-
-    def label_shape(self) -> Shape:
-        """Return the shape of a batch's labels, by the source's first record: (batch_size), or with labels (, k)."""
-        first = self._first()
-        return (self._size, *label_array(first.labels, first.keys, first.labels[0]).shape[1:])
-
-    def _first(self) -> LabelledImages:
-        return self._source.read(range(1))
+        """Return the transformed shape, (C, H, W), of the source's first record; `label_shape` is known then."""
+        first = self._source.read(range(1))
+        self.label_shape = (self._size, *label_array(first.labels, first.keys, first.labels[0]).shape[1:])
+        return self._transformer.shape_of(first.images[0].shape)
 
     def load(self, batch: Batch) -> None:
         """Fill images and, if there is a second blob, labels; the first record decides on the shape of the images.

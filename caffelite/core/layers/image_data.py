@@ -60,10 +60,9 @@ class ImageDataLayer(PrefetchingLayer):
         source = _listed_images(self)
         self.loader = ImageBatches(source, self._transformer, _batch_size(self))
         self.first_state = {"position": 0, **source.get_state()}
-        label_shape = self.loader.label_shape()
-        shape = (label_shape[0], *self.loader.image_shape())
+        shape = (_batch_size(self), *self.loader.image_shape())
         top[0].reshape(*shape)
-        top[1].reshape(*label_shape)
+        top[1].reshape(*self.loader.label_shape)
         log.info("output data size: %s", ",".join(map(str, shape)))
 
     def set_state(self, state: State) -> None:
