@@ -13,7 +13,7 @@ from caffelite.core.files import open_file, read_file
 
 _ATOI = re.compile(rb"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 _WHOLE = re.compile(rb"[ \t]*[+-]?[0-9]+[ \t\r]*")
-_NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 MOST_DIGITS = 1000  # zeros in front among them; Python makes no numbers of more than 4300
 INT32 = range(-(2**31), 2**31)
 LARGEST = 3.4028234663852886e38  # of float32, in which several labels are kept

@@ -15,7 +15,7 @@ from caffelite.core.errors import DataError
 from caffelite.core.files import read_file
 
 _INTEGER = rb"[+-]?[0-9]{1,12}"
-_NUMBER = rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
+_NUMBER = rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 _COLUMNS = ("class index", "overlap", "x1", "y1", "x2", "y2")
 _FORMS = [_NUMBER if name == "overlap" else _INTEGER for name in _COLUMNS]
 _HEADER = re.compile(rb"\s*(\S+)" + rb"\s+(\S+)" * 6)

@@ -115,3 +115,8 @@ def test_a_number_of_more_digits_than_python_reads(read):
 def test_the_first_path_alone(tmp_path, text, count, path):
     (tmp_path / "list.txt").write_bytes(text)
     assert first_path(tmp_path / "list.txt", count) == path
+
+
+def test_a_label_of_many_digits_takes_no_long(read_several):
+    with pytest.raises(DataError, match="is no number"):
+        read_several(b"a " + b"0" * 200000 + b"x", 1)
