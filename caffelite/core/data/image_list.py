@@ -14,6 +14,8 @@ from caffelite.core.files import open_file, read_file
 _ATOI = re.compile(rb"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 _WHOLE = re.compile(rb"[ \t]*[+-]?[0-9]+[ \t\r]*")
 _NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# Lines without any doubt, a million of which take a second or two; the last blank of each is the only place to look at.
+_USUAL = re.compile(r"^(.*) ([+-]?[0-9]{1,9})\r?$", re.MULTILINE)
 MOST_DIGITS = 1000  # zeros in front among them; Python makes no numbers of more than 4300
 INT32 = range(-(2**31), 2**31)
 LARGEST = 3.4028234663852886e38  # of float32, in which several labels are kept
@@ -44,13 +46,17 @@ def read_image_list(path: Path, label_count: int = 0) -> ImageList:
     and what is in front of them is the path, which may hold blanks; DataError, with the line, where they are not
     numbers.
     """
-    lines = read_file(path).split(b"\n")
+    data = read_file(path)
+    lines = data.split(b"\n")
     if not lines[-1]:  # behind the last line's end
         lines.pop()
     if label_count:
         while lines and not lines[-1].strip():
             lines.pop()
         return ImageList([_of_several(path, i, line, label_count) for i, line in enumerate(lines, 1)], "")
+    images = [ListedImage(match[1], int(match[2])) for match in _USUAL.finditer(os.fsdecode(data))]
+    if len(images) == len(lines):
+        return ImageList(images, "")
     images = []
     doubtful = []
     for number, line in enumerate(lines, 1):
@@ -84,12 +90,14 @@ def first_path(path: Path, label_count: int = 0) -> str:
 def _of_several(path: Path, number: int, line: bytes, label_count: int) -> ListedImage:
     """Return the path and labels of line `number`; DataError if they are not there."""
     name, *texts = line.rsplit(None, label_count) or [b""]
-    wrong = next((text for text in texts if not _NUMBER.fullmatch(text)), None)
-    if len(texts) == label_count and wrong is None:
+    try:
         labels = tuple(map(float, texts))
-        if max(map(abs, labels)) <= LARGEST:
-            return ListedImage(os.fsdecode(name), labels)
-        wrong = max(texts, key=lambda text: abs(float(text)))
+    except ValueError:
+        labels = ()
+    # Of what Python takes for a number nan and inf are not between these, and 1_0 has a line in it.
+    if len(labels) == label_count and all(-LARGEST <= x <= LARGEST for x in labels) and b"_" not in b"".join(texts):
+        return ListedImage(os.fsdecode(name), labels)
+    wrong = next((text for text in texts if not _NUMBER.fullmatch(text) or abs(float(text)) > LARGEST), None)
     shown = line.decode(errors="backslashreplace")
     problem = f"has fewer than {label_count} labels" if wrong is None else _no_number(wrong)
     raise DataError(
