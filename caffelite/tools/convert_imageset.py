@@ -15,7 +15,7 @@ from typing import NamedTuple
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import encoded_datum, image_datum
 from caffelite.core.data.image import opencv
-from caffelite.core.data.image_list import ListedImage, read_image_list
+from caffelite.core.data.image_list import ListedImage, ends_like_a_label, read_image_list
 from caffelite.core.data.lmdb_writer import creating_lmdb
 from caffelite.core.data.opencv import can_encode, decode_as, encode, resize
 from caffelite.core.errors import DataError, UsageError
@@ -131,7 +131,9 @@ def _listed(list_file: Path, options: Options) -> list[ListedImage]:
 
 
 def _hint(root: str, images: list[ListedImage]) -> str:
-    """Return what to write instead where the blank between folder and path is missing; else ""."""
+    """Return what to write instead where the slash between folder and path, or a flag, is missing; else ""."""
+    if images and ends_like_a_label(images[0].path):
+        return ": what follows the last blank of a line is its label; if lines have several, give --label_count"
     if root.endswith("/") or not images or not os.path.exists(f"{root}/{images[0].path}"):
         return ""
     return f': the folder is put before the paths as it is written; write "{root}/"'

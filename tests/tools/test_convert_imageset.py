@@ -207,3 +207,9 @@ def test_lines_without_the_labels_that_were_told(images, convert, tmp_path):
     with pytest.raises(UsageError, match="--label_count is -1; write how many"):
         convert("a.png 1 0", label_count=-1)
     assert not (tmp_path / "db").exists()
+
+
+def test_several_labels_without_the_flag_are_guessed_at(images, convert, caplog):
+    assert len(convert("a.png 1 0 -1", "b.PNG 1")) == 1
+    assert "Could not open or find file" in caplog.text
+    assert "if lines have several, give --label_count" in caplog.text

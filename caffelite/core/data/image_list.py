@@ -16,6 +16,7 @@ _WHOLE = re.compile(rb"[ \t]*[+-]?[0-9]+[ \t\r]*")
 _NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # Lines without any doubt, a million of which take a second or two; the last blank of each is the only place to look at.
 _USUAL = re.compile(r"^(.*) ([+-]?[0-9]{1,9})\r?$", re.MULTILINE)
+_LABEL_AT_THE_END = re.compile(r" ([+-]?[0-9.]+)? ?$")
 MOST_DIGITS = 1000  # zeros in front among them; Python makes no numbers of more than 4300
 INT32 = range(-(2**31), 2**31)
 LARGEST = 3.4028234663852886e38  # of float32, in which several labels are kept
@@ -72,6 +73,11 @@ def read_image_list(path: Path, label_count: int = 0) -> ImageList:
             doubtful.append(number)
         images.append(ListedImage(os.fsdecode(name), label))
     return ImageList(images, _doubt(path, lines, doubtful, images))
+
+
+def ends_like_a_label(path: str) -> bool:
+    """Return whether what was taken for a path ends as if its line had several labels, or blanks behind the label."""
+    return _LABEL_AT_THE_END.search(path) is not None
 
 
 def first_path(path: Path, label_count: int = 0) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,15 +13,13 @@ from caffelite.core import random
 from caffelite.core.blob import Array
 from caffelite.core.data.database import LabelledImages
 from caffelite.core.data.datum import Label
-from caffelite.core.data.image_list import ListedImage
+from caffelite.core.data.image_list import ListedImage, ends_like_a_label
 from caffelite.core.data.opencv import decode_as, resize
 from caffelite.core.data.source import Undecoded
 from caffelite.core.errors import DataError
 from caffelite.core.files import NoSuchFileError, find_file, first_existing, read_file
 
 log = logging.getLogger("caffelite")
-
-_ENDS_LIKE_A_LABEL = re.compile(r" ([+-]?[0-9.]+ *| +)$")
 
 
 class Reading(NamedTuple):
@@ -92,7 +89,7 @@ class ListedImages:
 
     def _hint(self, path: str) -> str:
         """Return what may be wrong with a line if its path looks as if it held a label, too."""
-        if not _ENDS_LIKE_A_LABEL.search(path):
+        if not ends_like_a_label(path):
             return ""
         if self._reading.label_count:
             return f" (if lines have more than {self._reading.label_count} labels, write another label_count)"
