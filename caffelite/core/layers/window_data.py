@@ -26,6 +26,11 @@ log = logging.getLogger("caffelite")
 CHANNELS = 3
 CROP_MODES = ("warp", "square")
 OURS = 10000  # numbers of fields that Caffe lacks begin with it
+AUGMENTATION_NOT_READ = {
+    f"transform_param.{field.name}": "WindowData layers crop and mirror, and do nothing else to an image"
+    for field in caffe_pb2.TransformationParameter.DESCRIPTOR.fields
+    if field.number >= OURS
+}
 
 
 @register_layer("WindowData")
@@ -59,6 +64,7 @@ class WindowDataLayer(PrefetchingLayer):
         "transform_param.scale": "write window_data_param.scale",
         "transform_param.force_color": "images are read in colour, always",
         "transform_param.force_gray": "images are read in colour, always",
+        **AUGMENTATION_NOT_READ,
         **DATA_PARAM_NOT_READ,
     }
     exact_num_top_blobs = 2
