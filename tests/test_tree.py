@@ -17,6 +17,7 @@ OF_MORE_THAN_ONE_FILE = {
     "cli/test_caffe_places.py": "the log lines of the program, and caffe_places.py",
     "cli/test_cli.py": "the program as a user starts it",
     "test_packaging.py": "the source archive, the wheel and what they carry",
+    "cli/test_image_files.py": "ImageData and WindowData in nets that are trained and looked at",
     "cli/test_paths.py": "everything that takes a path",
     "cli/test_kill.py": "a run that is killed",
     "cli/test_together.py": "several programs at once",

@@ -10,6 +10,7 @@ import numpy as np
 
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.data.database import LabelledImages
+from caffelite.core.data.datum import label_array
 from caffelite.core.data.source import Source
 from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import LayerError
@@ -44,6 +45,7 @@ class ImageBatches:
         self._source, self._transformer = source, transformer
         self._size, self._rank, self._count = batch_size, solver_rank, solver_count
         self._position = 0
+        self.label_shape: Shape = (batch_size,)  # of a batch: (batch_size, k) where records have k labels each
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Let the next batch begin where the state of another one says."""
@@ -51,8 +53,10 @@ class ImageBatches:
         self._source.set_state({name: value for name, value in state.items() if name != "position"})
 
     def image_shape(self) -> Shape:
-        """Return the transformed shape, (C, H, W), of the source's first record."""
-        return self._transformer.shape_of(self._source.read(range(1)).images[0].shape)
+        """Return the transformed shape, (C, H, W), of the source's first record; `label_shape` is known then."""
+        first = self._source.read(range(1))
+        self.label_shape = (self._size, *label_array(first.labels, first.keys, first.labels[0]).shape[1:])
+        return self._transformer.shape_of(first.images[0].shape)
 
     def load(self, batch: Batch) -> None:
         """Fill images and, if there is a second blob, labels; the first record decides on the shape of the images.
@@ -60,18 +64,19 @@ class ImageBatches:
         Raises DataError or LayerError.
         """
         data, *labels = batch.blobs
-        for blob in labels:
-            blob.reshape(self._size)
         for start in range(0, self._size, RECORDS_AT_ONCE):
             stop = min(start + RECORDS_AT_ONCE, self._size)
             positions = self._next_positions(stop - start)
             records = self._source.read(positions)
             if start == 0:
-                first = records.images[0].shape
+                first, first_label = records.images[0].shape, records.labels[0]
                 data.reshape(self._size, *self._transformer.shape_of(first))
             self._refuse_others(records, first)
             for blob in labels:
-                blob.data[start:stop] = records.labels
+                values = label_array(records.labels, records.keys, first_label)
+                if start == 0:
+                    blob.reshape(self._size, *values.shape[1:])
+                blob.data[start:stop] = values
             self._transform(records.images, positions, data.data[start:stop])
         batch.state = {"position": self._position, **self._source.get_state()}
 

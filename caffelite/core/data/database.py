@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from caffelite.core.blob import Array
 from caffelite.core.data import included
-from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.datum import DatumReader, Label
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_records import Rows
 from caffelite.core.data.plain_records import PlainRecords
@@ -20,7 +20,7 @@ class LabelledImages(NamedTuple):
     """Pixels, (C, H, W) each, in one array (N, C, H, W) if they are alike, with labels and keys."""
 
     images: Sequence[Array] | Array
-    labels: list[int]
+    labels: list[Label]  # several a record are a tuple each
     keys: list[bytes]  # names of the records
 
 

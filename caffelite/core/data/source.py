@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from caffelite.core.blob import Array
 
 Records = TypeVar("Records", covariant=True)
 
@@ -35,3 +38,15 @@ class Source(Protocol[Records]):
 
     def close(self) -> None:
         """Give back files."""
+
+
+class Undecoded(NamedTuple):
+    """Records whose pixels and labels are still to be made of `values`, which takes most of the time.
+
+    `decode(key, value)` returns pixels, (C, H, W), and label of one of them, or raises DataError, naming file and key;
+    several threads call it at once.
+    """
+
+    keys: list[bytes]
+    values: Sequence[Any]
+    decode: Callable[[bytes, Any], tuple[Array, Any]]

@@ -22,7 +22,7 @@ class DataLayer(PrefetchingLayer):
     """Read batches of records in the order of the database, for ever; a thread reads `prefetch` batches ahead.
 
     top[0]: (batch_size, C, H, W), or crop_size instead of H and W; the first record of each batch decides.
-    top[1]: (batch_size) labels; may be left out.
+    top[1]: (batch_size) labels, or (batch_size, k) of records that have k labels each; may be left out.
 
     In TRAIN several solvers share the records out; in TEST each gets all. The position is kept in the layer's state,
     so that a resumed run goes on with the next record (Caffe starts again).
@@ -58,7 +58,7 @@ class DataLayer(PrefetchingLayer):
         shape = (param.batch_size, *self.loader.image_shape())
         top[0].reshape(*shape)
         if len(top) > 1:
-            top[1].reshape(param.batch_size)
+            top[1].reshape(*self.loader.label_shape)
         log.info("output data size: %s", ",".join(map(str, shape)))
 
     def _open(self, source: str) -> Database:

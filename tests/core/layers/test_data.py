@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from caffelite.core.data.datum import raw_datum
+from caffelite.core.data.datum import image_datum, raw_datum
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.errors import DataError, LayerError, NetError
 from caffelite.core.layer import Context, make_layer
@@ -92,6 +92,20 @@ def test_tops_are_shaped_but_not_filled_at_set_up(data, caplog):
     assert [blob.shape for blob in top] == [(7, 2, 3, 4), (7,)]
     assert not top[0].data.any()
     assert [record.message for record in caplog.records] == ["Opened lmdb db", "output data size: 7,2,3,4"]
+
+
+@pytest.mark.parametrize("transform", ["", "force_color: true"])
+def test_several_labels_a_record(data, folder, transform):
+    records = [(b"%02d" % k, image_datum(np.full((2, 3), k, np.uint8), (k, 0.5, -1.0))) for k in range(70)]
+    write_lmdb(folder / "db", records)
+    layer = data("batch_size: 80", transform=transform)
+    assert set_up(layer, [], 2)[1].shape == (80, 3)
+    ((_, labels),) = run(layer, 1)
+    np.testing.assert_array_equal(labels, [(k % 70, 0.5, -1) for k in range(80)])
+    shutil.rmtree("db")
+    write_lmdb(folder / "db", [*records, (b"9", raw_datum(np.zeros((1, 2, 3), np.uint8), 3))])
+    with pytest.raises(DataError, match='record "9" has a single label, and the first of its batch has 3 labels'):
+        run(data("batch_size: 80", transform=transform), 1)
 
 
 def test_tops_keep_their_memory(data):
