@@ -62,6 +62,9 @@ class Solver(ABC):
     A loss, a parameter or a history that becomes nan or infinite ends the training with a SolverError that names the
     layer, and never gets into a snapshot; with `on_nan` "ignore" training goes on, as Caffe does.
 
+    `data_workers` threads decode images for each data layer (as Net). A record that cannot be read ends the training,
+    or, with `on_bad_record` "skip", is left out and counted.
+
     Raises PrototxtError, SolverError, NetError or LayerError, with file and line, for what cannot work.
     """
 
@@ -77,6 +80,8 @@ class Solver(ABC):
         solver_rank: int | None = None,
         solver_count: int | None = None,
         python_layers: bool = True,
+        data_workers: int | None = None,
+        on_bad_record: str = "stop",
     ) -> None:
         self.dtype = number_type(dtype)
         file = self.file = solver_file(source)
@@ -99,16 +104,17 @@ class Solver(ABC):
         self.check()
         if self.param.snapshot and self.is_root:
             check_folder(file)  # before nets are made, which may take long
-        self._make_nets(ranks.solver_count() if solver_count is None else solver_count, python_layers)
+        count = ranks.solver_count() if solver_count is None else solver_count
+        given = self.param.random_seed
+        seed = given + self.solver_rank if given >= 0 else random.process_seed()
+        common = (self.dtype, self.solver_rank, count, python_layers, self.net_class, data_workers, on_bad_record)
+        self._make_nets(NetMaker(file, seed, *common))
         self.histories = self.make_histories()
         if self.param.snapshot and self.is_root:
             check_space(file, self.net.arena, len(self.histories))
         log.info("Solver scaffolding done.")
 
-    def _make_nets(self, solver_count: int, python_layers: bool) -> None:
-        given = self.param.random_seed
-        seed = given + self.solver_rank if given >= 0 else random.process_seed()
-        maker = NetMaker(self.file, seed, self.dtype, self.solver_rank, solver_count, python_layers, self.net_class)
+    def _make_nets(self, maker: NetMaker) -> None:
         self.net: Net = maker.train_net()
         self.test_nets: NetVec = NetVec(maker.test_nets())
         for name in filter(None, (name.strip() for entry in self.param.weights for name in entry.split(","))):

@@ -39,9 +39,15 @@ def batches(*images, size=2, rank=0, count=1, **fields):
 
 
 def loaded(of, blobs=2):
+    """A batch, filled by one thread."""
     batch = Batch([Blob() for _ in range(blobs)])
-    of.load(batch)
-    return batch
+    work = of.load(batch)
+    for piece in work.pieces():
+        piece()
+    if work.finish():
+        return batch
+    work.restart()
+    return loaded(of, blobs)
 
 
 def test_solvers_share_the_records_and_the_state_is_the_next_position():

@@ -80,7 +80,7 @@ def test_close_ends_the_thread():
     prefetcher = Prefetcher(Counter().load, [[None] for _ in range(4)])
     taken(prefetcher, 3)
     prefetcher.close()
-    assert not prefetcher._thread.is_alive()
+    assert not prefetcher.threads[0].is_alive()
     prefetcher.close()
 
 
@@ -95,7 +95,7 @@ def test_after_close_there_are_no_more_batches():
 def test_the_thread_ends_when_nobody_has_the_prefetcher():
     counter = Counter()
     prefetcher = Prefetcher(counter.load, [[None]])
-    thread, source = prefetcher._thread, weakref.ref(counter)
+    thread, source = prefetcher.threads[0], weakref.ref(counter)
     del prefetcher, counter
     gc.collect()
     thread.join(10)
@@ -106,7 +106,11 @@ def test_the_thread_ends_when_nobody_has_the_prefetcher():
 def test_says_that_it_waits_but_not_for_the_first(caplog):
     caplog.set_level("INFO")
     gate = threading.Semaphore(1)
-    prefetcher = Prefetcher(lambda buffer: gate.acquire(), [[None]])
+
+    def load(buffer):
+        gate.acquire()
+
+    prefetcher = Prefetcher(load, [[None]])
     with prefetcher.batch():
         assert not caplog.records
     threading.Timer(0.05, gate.release).start()

@@ -321,7 +321,7 @@ def test_the_thread_ends_when_the_layer_is_forgotten(folder):
     text = 'name: "data" type: "Data" data_param { backend: LMDB source: "db" batch_size: 2 }'
     layer = make_layer(text_format.Parse(text, LayerParameter()), Context())
     run(layer, 1)
-    thread = layer._prefetcher._thread
+    thread = layer._prefetcher.threads[0]
     del layer
     gc.collect()
     thread.join(10)
