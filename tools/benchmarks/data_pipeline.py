@@ -109,9 +109,7 @@ def theirs(folder: Path, mean: Any, workers: int, batch: int, batches: int) -> C
 def main() -> None:
     """Print images a second of both and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--workers", type=int, default=usable_cores(), help="threads, and processes (default: cores)"
-    )
+    parser.add_argument("--workers", type=int, default=usable_cores(), help="threads, and processes (default: cores)")
     parser.add_argument("--batch", type=int, default=64, help="images in a batch")
     parser.add_argument("--batches", type=int, default=12, help="batches in one sample of the clock")
     parser.add_argument("--images", type=int, default=2000, help="images in the database")

@@ -53,7 +53,5 @@ class BadRecords:
         places = [place for place, key in enumerate(keys) if key not in self._keys]
         self._in_a_row = len(keys) - 1 - places[-1] if places else self._in_a_row + len(keys)
         if self._in_a_row >= self._most:
-            raise DataError(
-                f"{self._in_a_row} records in a row cannot be read, so no other is looked for: {self._first}"
-            )
+            raise DataError(f"{self._in_a_row} records in a row cannot be read; the first of them all: {self._first}")
         return places

@@ -36,7 +36,8 @@ class Filling:
         self._batches, self._batch = batches, batch
         self._before = batches.get_state()
         size = batches.size
-        self._data = batch.blobs[0]
+        self._transformer = copy.copy(batches.transformer)  # of the thread that reads; each piece has one of its own
+        self._out: Array = np.empty(0)  # the images of the batch
         self._positions: list[int] = []
         self._keys: list[bytes] = []
         self._shapes: list[Shape] = [()] * size
@@ -48,7 +49,7 @@ class Filling:
 
     def pieces(self) -> Iterator[Piece]:
         """Read the records, and leave decoding and large images to workers."""
-        self._data.reshape(self._batches.size, *self._batches.expected)
+        self._reshape(self._batches.expected)
         for positions, records in self._batches.read_batch():
             start = len(self._keys)
             self._positions += positions
@@ -105,10 +106,10 @@ class Filling:
 
     def _place_all(self, images: Sequence[Array] | Array, start: int) -> None:
         """Do the same with small images, in the thread that reads, at once if they are alike."""
-        transformer, count = self._batches.transformer, len(images)
-        out = self._data.data[start : start + count]
+        transformer, count = self._transformer, len(images)
+        out = self._out[start : start + count]
         shape = images[0].shape
-        if not isinstance(images, np.ndarray) or transformer.shape_of(shape) != self._data.shape[1:]:
+        if not isinstance(images, np.ndarray) or transformer.shape_of(shape) != self._out.shape[1:]:
             for place, image in enumerate(images, start):
                 self._place(image, place, transformer)
             return
@@ -124,12 +125,17 @@ class Filling:
         self._shapes[place] = image.shape
         self._kinds.add(image.shape)
         try:
-            if transformer.shape_of(image.shape) == self._data.shape[1:]:
-                transformer.transform(image, self._positions[place], self._data.data[place])
+            if transformer.shape_of(image.shape) == self._out.shape[1:]:
+                transformer.transform(image, self._positions[place], self._out[place])
                 return
         except LayerError as err:
             self._errors[place] = err
         self._waiting[place] = image
+
+    def _reshape(self, image_shape: Shape) -> None:
+        data = self._batch.blobs[0]
+        data.reshape(self._batches.size, *image_shape)
+        self._out = data.data  # here and not by several workers: the memory is taken when it is first asked for
 
     def _settle(self) -> None:
         """Raise the error of the first record that has one; then give the images that waited their places."""
@@ -141,9 +147,9 @@ class Filling:
                 raise self._errors[place]
         if self._waiting:
             self._batches.expected = transformer.shape_of(self._shapes[0])
-            self._data.reshape(self._batches.size, *self._batches.expected)
+            self._reshape(self._batches.expected)
         for place, image in self._waiting.items():
-            transformer.transform(image, self._positions[place], self._data.data[place])
+            transformer.transform(image, self._positions[place], self._out[place])
 
     def _refuse_other(self, place: int, transformer: DataTransformer) -> None:
         """Raise LayerError, naming the record, for an image that does not fit in a batch that began with another."""

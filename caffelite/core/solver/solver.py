@@ -18,6 +18,7 @@ from caffelite.core.errors import SolverError, UnknownNameError, require_callabl
 from caffelite.core.events import Action
 from caffelite.core.format import message_text
 from caffelite.core.net.net import Net
+from caffelite.core.net.reading import readers
 from caffelite.core.registry import Registry
 from caffelite.core.solver.checks import check_solver, require_lr_policy, require_max_iter
 from caffelite.core.solver.display import Display, outputs_of
@@ -26,6 +27,7 @@ from caffelite.core.solver.findings import tell_findings
 from caffelite.core.solver.log import SolverLog
 from caffelite.core.solver.nan_watch import bad_histories, bad_loss, bad_params, diverged
 from caffelite.core.solver.nets import NetMaker
+from caffelite.core.solver.reading_log import ReadingLog
 from caffelite.core.solver.restore import read_snapshot, tell_other_step
 from caffelite.core.solver.snapshot import Progress, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
@@ -109,6 +111,8 @@ class Solver(ABC):
         seed = given + self.solver_rank if given >= 0 else random.process_seed()
         common = (self.dtype, self.solver_rank, count, python_layers, self.net_class, data_workers, on_bad_record)
         self._make_nets(NetMaker(file, seed, *common))
+        self.reading_log = ReadingLog(readers(self.nets) if self.is_root else [])
+        self.events.add(self.reading_log)
         self.histories = self.make_histories()
         if self.param.snapshot and self.is_root:
             check_space(file, self.net.arena, len(self.histories))
