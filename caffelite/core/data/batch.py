@@ -8,6 +8,8 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from caffelite.core.blob import Blob, Shape
 from caffelite.core.data.bad_records import BadRecords
 from caffelite.core.data.database import LabelledImages
@@ -56,6 +58,7 @@ class ImageBatches:
         self.transformer, self.size = transformer, batch_size
         self.bad_records = BadRecords(skip_bad, source.count)
         self.expected: Shape = (0, 0, 0)  # what images become
+        self.label_shape: Shape = (batch_size,)  # of a batch: (batch_size, k) where records have k labels each
         self._source = source
         self._fetch = self._way_to_fetch(source)
         self._rank, self._count = solver_rank, solver_count
@@ -73,20 +76,24 @@ class ImageBatches:
         self._source.set_state({name: value for name, value in state.items() if name not in own})
 
     def image_shape(self) -> Shape:
-        """Return the transformed shape, (C, H, W), of the source's first record, or the first that can be read."""
+        """Return the transformed shape, (C, H, W), of the source's first record, or the first that can be read.
+
+        `label_shape` is known then, too.
+        """
         for position in count():
             records = self._fetch(range(position, position + 1))
             self.bad_records.readable(records.keys)  # raises DataError if there is no end of bad ones
             if isinstance(records, LabelledImages):
-                image = records.images[0]
+                image, label = records.images[0], records.labels[0]
                 break
             try:
-                image, _ = records.decode(records.keys[0], records.values[0])
+                image, label = records.decode(records.keys[0], records.values[0])
                 break
             except DataError as err:
                 if not self.bad_records.skip:
                     raise
                 self.bad_records.add(records.keys[0], err)
+        self.label_shape = (self.size, *np.shape(label))
         self.expected = self.transformer.shape_of(image.shape)
         return self.expected
 

@@ -63,7 +63,7 @@ class DataLayer(PrefetchingLayer):
         shape = (param.batch_size, *self.loader.image_shape())
         top[0].reshape(*shape)
         if len(top) > 1:
-            top[1].reshape(param.batch_size)
+            top[1].reshape(*self.loader.label_shape)
         log.info("output data size: %s", ",".join(map(str, shape)))
 
     def _open(self, source: str) -> Database:
