@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from caffelite.core.blob import Array
 
@@ -29,8 +29,8 @@ class Source(Protocol[Records]):
     def get_state(self) -> dict[str, Any]:
         """Return what later records depend on besides their position, such as the order of a shuffle.
 
-        It is asked for after each batch and kept beside the layer's "position", a name that it must leave free; what it
-        returned stays as it is when more is read, since the batch is used later.
+        It is asked for before and after each batch and kept beside the layer's "position" and "skipped", names that it
+        must leave free; what it returned stays as it is when more is read, since the batch is used later.
         """
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -50,3 +50,11 @@ class Undecoded(NamedTuple):
     keys: list[bytes]
     values: Sequence[Any]
     decode: Callable[[bytes, Any], tuple[Array, Any]]
+
+
+@runtime_checkable
+class FetchingSource(Protocol[Records]):
+    """What a Source has, too, that leaves decoding to whoever asks: threads, for a layer that reads ahead."""
+
+    def fetch(self, positions: range) -> Records | Undecoded:
+        """Return what `read` returns, or the records undecoded; raises DataError if the source itself is damaged."""

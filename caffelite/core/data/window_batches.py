@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from caffelite.core import random
@@ -40,10 +42,28 @@ class Draw(NamedTuple):
     mirrored: bool
 
 
+class WindowFilling:
+    """What is left to do for a batch: its windows, which several threads may fill at once; see Work."""
+
+    def __init__(self, pieces: list[Callable[[], None]]) -> None:
+        self._pieces = pieces
+
+    def pieces(self) -> list[Callable[[], None]]:
+        """Return a call for each window."""
+        return self._pieces
+
+    def finish(self) -> bool:
+        """Say that nothing remains."""
+        return True
+
+    def restart(self) -> None:
+        """Do nothing: `finish` never asks for it."""
+
+
 class WindowBatches:
     """Fills batches with windows drawn with replacement, as a function of `key` and of how many were drawn before.
 
-    With `cache` the image files are read at once and kept, undecoded. One thread at a time.
+    With `cache` the image files are read at once and kept, undecoded.
     """
 
     def __init__(
@@ -66,20 +86,19 @@ class WindowBatches:
         """Let the next batch begin where the state of another one says."""
         self._position = int(state["position"])
 
-    def load(self, batch: Batch) -> None:
-        """Fill images, (batch_size, 3, size, size), and labels, (batch_size).
+    def load(self, batch: Batch) -> WindowFilling:
+        """Begin to fill images, (batch_size, 3, size, size), and labels, (batch_size).
 
-        Raises DataError, with the image, for one that cannot be read and for a window outside of it.
+        What follows raises DataError, with the image, for one that cannot be read and for a window outside of it.
         """
         data, labels = batch.blobs
-        size = self._crop.size
-        data.reshape(self._sampling.size, 3, size, size)
+        data.reshape(self._sampling.size, 3, self._crop.size, self._crop.size)
         labels.reshape(self._sampling.size)
-        for item, draw in enumerate(self.draws(self._position)):
-            self._fill(draw, data.data[item])
-            labels.data[item] = draw.label
+        draws = self.draws(self._position)
+        labels.data[...] = [draw.label for draw in draws]
         self._position += self._sampling.size
         batch.state = {"position": self._position}
+        return WindowFilling([partial(self._fill, draw, data.data[item]) for item, draw in enumerate(draws)])
 
     def draws(self, position: int) -> list[Draw]:
         """Return the items of the batch that begins when so many windows have been drawn."""

@@ -58,7 +58,9 @@ class ImageDataLayer(PrefetchingLayer):
         self.batches_ahead = batches_ahead_of(self)
         self._transformer = transformer_of(self)
         source = _listed_images(self)
-        self.loader = ImageBatches(source, self._transformer, _batch_size(self))
+        self.loader = ImageBatches(
+            source, self._transformer, _batch_size(self), skip_bad=self.context.on_bad_record == "skip"
+        )
         self.first_state = {"position": 0, **source.get_state()}
         shape = (_batch_size(self), *self.loader.image_shape())
         top[0].reshape(*shape)

@@ -337,3 +337,11 @@ def test_number_of_tops(image_data):
     write([0])
     with pytest.raises(LayerError, match="ImageData Layer produces 2 top"):
         set_up(image_data(), [], 1)
+
+
+def test_images_that_cannot_be_read_are_left_out_if_told(image_data, folder):
+    write(range(4))
+    (folder / "2.png").unlink()
+    assert labels_of(image_data("batch_size: 3", on_bad_record="skip"), 3) == [[0, 1, 3]] * 3
+    shuffled = np.ravel(labels_of(image_data("batch_size: 3 shuffle: true", on_bad_record="skip"), 20)).tolist()
+    assert all(sorted(shuffled[start : start + 3]) == [0, 1, 3] for start in range(0, 60, 3))
