@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from caffelite.core.data import included as known_sets
-from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.data.backends import open_records
 from caffelite.core.errors import DataError
 from caffelite.core.files import NoSuchFileError, find_file
+from caffelite.core.layers.data import backend_name
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import included
 from caffelite.proto.caffe_pb2 import LayerParameter
@@ -43,7 +44,7 @@ def _records(layer: LayerParameter, folder: Path | None) -> int:
     """Return how many records the layer's database holds; 0 if that is not known."""
     source = layer.data_param.source
     try:
-        return LmdbReader(find_file(source, folder)).entries
+        return open_records(find_file(source, folder), backend_name(layer.data_param)).entries or 0
     except DataError:  # the layer has said so
         return 0
     except NoSuchFileError:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from caffelite.core.blob import Array, Blob
+from caffelite.core.data.backends import open_records
 from caffelite.core.data.database import Database, find_database
 from caffelite.core.data.datum import DatumReader
-from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.layers.data import backend_name
 from caffelite.core.net.net import Net
 
 Pixels = npt.NDArray[np.uint8]  # (H, W) grey or (H, W, 3), red first
@@ -42,9 +43,10 @@ class DatabaseItems:
     def __init__(self, net: Net, index: int) -> None:
         layer = net.core_layers[index]
         source = layer.layer_param.data_param.source
-        reader = LmdbReader(find_database(source, layer.context.folder))
+        backend = backend_name(layer.layer_param.data_param)
+        reader = open_records(find_database(source, layer.context.folder), backend)
         param = layer.layer_param.transform_param
-        self.count: int | None = reader.entries
+        self.count: int | None = reader.count()
         self._database = Database(reader, DatumReader(source, param.force_color, param.force_gray))
 
     def keep(self, item: int, place: int, margin: float) -> None:
