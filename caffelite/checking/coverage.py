@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from caffelite.core.data import included as known_sets
-from caffelite.core.data.backends import open_records
+from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.errors import DataError
 from caffelite.core.files import NoSuchFileError, find_file
-from caffelite.core.layers.data import backend_name
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import included
 from caffelite.proto.caffe_pb2 import LayerParameter
@@ -18,8 +17,8 @@ from caffelite.proto.caffe_pb2 import LayerParameter
 def uncovered(draft: Draft, folder: Path | None, test_iter: int, where: str) -> Iterator[str]:
     """Yield a warning for each Data layer whose records one test does not see all, or sees again and again.
 
-    `where` is the place of test_iter. Sets of unknown size are left out: those that are not there, but for the ones of
-    `caffelite dataset`.
+    `where` is the place of test_iter. Sets of unknown size are left out: LevelDB's, and those that are not there, but
+    for the ones of `caffelite dataset`.
     """
     for index, layer in enumerate(draft.layers):
         if layer.type != "Data" or not included(layer, draft.param.state):
@@ -44,7 +43,7 @@ def _records(layer: LayerParameter, folder: Path | None) -> int:
     """Return how many records the layer's database holds; 0 if that is not known."""
     source = layer.data_param.source
     try:
-        return open_records(find_file(source, folder), backend_name(layer.data_param)).entries or 0
+        return LmdbReader(find_file(source, folder)).entries
     except DataError:  # the layer has said so
         return 0
     except NoSuchFileError:

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 
 from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.leveldb_files import files_of
+from caffelite.core.data.leveldb_reader import LevelDbReader
+from caffelite.core.data.leveldb_writer import write_leveldb
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.data.mean import read_mean
+from caffelite.core.data.plyvel import plyvel
 from caffelite.datasets.cifar10 import RECORD, Cifar10
 from caffelite.datasets.download import RemoteFile
 from caffelite.datasets.idx import read_idx
@@ -56,6 +60,34 @@ def test_lmdb_databases(fuzz, tmp_path):
         reader.read(min(reader.entries, 1000))
 
     assert fuzz((folder / "data.mdb").read_bytes(), read, region=1 << 16) > 0.2
+
+
+@pytest.mark.parametrize("damaged", ["CURRENT", "MANIFEST", "ldb", "log"])
+def test_leveldb_databases(fuzz, tmp_path, damaged):
+    """Records that can be read are the right ones, and none is missing."""
+    whole = tmp_path / "whole"
+    noise = np.random.default_rng(1).bytes(3000)
+    records = [(b"%04d" % index, (noise if index % 3 else b"x" * 3000)[: index * 7 % 3000]) for index in range(400)]
+    write_leveldb(whole, records[:200])
+    with plyvel().DB(str(whole)) as database:  # which leaves the others in a log
+        for key, value in records[200:]:
+            database.put(key, value)
+    files = files_of(whole)
+    assert len(files.tables) == len(files.logs) == 1
+    name = {"CURRENT": "CURRENT", "MANIFEST": files.manifest, "ldb": files.tables[0], "log": files.logs[0]}[damaged]
+    database = tmp_path / "database"
+
+    def read(path):
+        shutil.rmtree(database, ignore_errors=True)
+        shutil.copytree(whole, database)
+        shutil.copy(path, database / name)
+        reader = LevelDbReader(database)
+        count = reader.count()
+        # A log that ends behind a record looks like one to which nothing was added yet.
+        assert count == 400 or (damaged == "log" and count >= 200)
+        assert reader.read(count + 1) == [*records[:count], records[0]]
+
+    assert fuzz((whole / name).read_bytes(), read) > 0.5
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

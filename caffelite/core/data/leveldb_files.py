@@ -61,6 +61,8 @@ def files_of(folder: Path) -> Files:
     """Return the files of the database `folder`; DataError if that is none, or one is missing or not whole."""
     if folder.exists() and not looks_like_leveldb(folder):
         raise DataError(f"{folder} is not a LevelDB database: that is a folder with a file CURRENT in it")
+    if any(folder.glob("OPTIONS-*")):
+        raise DataError(f"{folder} is a RocksDB database, which LevelDB cannot read: make it again as LevelDB or LMDB")
     try:
         manifest = _manifest_name(folder)
         live = _live(folder / manifest)

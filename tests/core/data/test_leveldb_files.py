@@ -80,6 +80,9 @@ def test_what_is_none(database, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file is not a LevelDB database"):
         files_of(tmp_path / "file")
+    (database / "OPTIONS-000007").touch()
+    with pytest.raises(DataError, match="db is a RocksDB database, which LevelDB cannot read: make it again"):
+        files_of(database)
     shutil.rmtree(database)
     (database / "CURRENT").mkdir(parents=True)
     with pytest.raises(DataError, match="cannot open the LevelDB database .*db: .*CURRENT"):

@@ -2,11 +2,11 @@ import os
 import threading
 from pathlib import Path
 
-import plyvel
 import pytest
 
 from caffelite.core.data.leveldb_reader import LevelDbReader
 from caffelite.core.data.leveldb_writer import write_leveldb
+from caffelite.core.data.plyvel import plyvel
 from caffelite.core.errors import DataError
 
 
@@ -63,7 +63,7 @@ def test_counting_moves_nothing(database):
 
 def test_what_is_written_meanwhile_is_not_seen(database):
     reader = LevelDbReader(database)
-    with plyvel.DB(str(database)) as other:
+    with plyvel().DB(str(database)) as other:
         for number in range(7, 3000):
             other.put(key(number), os.urandom(1000))
         other.compact_range()

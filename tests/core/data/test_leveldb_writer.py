@@ -1,8 +1,8 @@
 import os
 import subprocess
 import sys
+import venv
 
-import plyvel
 import pytest
 
 from caffelite.core.data import leveldb_writer
@@ -10,6 +10,7 @@ from caffelite.core.data.leveldb_files import files_of
 from caffelite.core.data.leveldb_reader import LevelDbReader
 from caffelite.core.data.leveldb_writer import creating_leveldb, write_leveldb
 from caffelite.core.data.lmdb_writer import DatabaseExistsError
+from caffelite.core.data.plyvel import plyvel
 from caffelite.core.errors import DataError
 
 
@@ -20,8 +21,31 @@ def records(count):
 def test_makes_the_folders_above_and_plyvel_reads_it(tmp_path):
     assert write_leveldb(tmp_path / "new" / "db", records(2500)) == 2500
     assert os.listdir(tmp_path / "new") == ["db"]
-    with plyvel.DB(str(tmp_path / "new" / "db"), create_if_missing=False, paranoid_checks=True) as database:
+    with plyvel().DB(str(tmp_path / "new" / "db"), create_if_missing=False, paranoid_checks=True) as database:
         assert list(database) == list(records(2500))
+
+
+ROCKSDICT = """
+import sys
+import venv
+from rocksdict import AccessType, Options, Rdict
+with_bytes = Options(raw_mode=True)
+for key, value in Rdict(sys.argv[1], with_bytes, access_type=AccessType.read_only()).items():
+    print(key.decode(), value.hex())
+"""
+
+
+@pytest.mark.slow
+def test_somebody_elses_reader_reads_it(tmp_path):
+    """Of rocksdict, which is no part of caffelite: so in an environment of its own."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "rocksdict"], check=True, capture_output=True)
+    written = [(b"%05d" % index, os.urandom(index % 500)) for index in range(3000)]
+    write_leveldb(tmp_path / "db", reversed(written))
+    run = subprocess.run([python, "-c", ROCKSDICT, tmp_path / "db"], check=True, capture_output=True, text=True)
+    read = [line.partition(" ") for line in run.stdout.splitlines()]
+    assert [(key.encode(), bytes.fromhex(value)) for key, _, value in read] == written
 
 
 def test_all_records_are_in_tables(tmp_path):
@@ -87,6 +111,7 @@ WRITE = """
 import os, resource, signal, sys
 from pathlib import Path
 from caffelite.core.data.leveldb_writer import write_leveldb
+from caffelite.core.data.plyvel import plyvel
 from caffelite.core.errors import DataError
 if sys.argv[2] == "limit":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
