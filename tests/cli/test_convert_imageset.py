@@ -83,10 +83,11 @@ def test_what_is_refused(images, caffelite, words, message):
     assert sorted(os.listdir()) == before
 
 
-def test_an_interrupted_conversion_leaves_no_database(images, started_program):
+@pytest.mark.parametrize("backend", ["lmdb", "leveldb"])
+def test_an_interrupted_conversion_leaves_no_database(images, started_program, backend):
     (images / "list.txt").write_text("astronaut.png 0\n" * 200000)
     before = sorted(os.listdir())
-    process = started_program("convert_imageset", "images/", "list.txt", "db")
+    process = started_program("convert_imageset", f"--backend={backend}", "images/", "list.txt", "db")
     while not any(name.startswith(".db.") for name in os.listdir()):
         time.sleep(0.01)
         assert process.poll() is None

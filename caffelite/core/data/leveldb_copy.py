@@ -26,6 +26,7 @@ from caffelite.core.temporaries import new_folder, remove_leftovers
 
 log = logging.getLogger("caffelite")
 
+MAX_OPEN_FILES = 100  # as in Caffe
 ATTEMPTS = 3  # if the files change while they are linked
 FULL = os.strerror(errno.ENOSPC)
 
@@ -76,7 +77,9 @@ class OpenCopy:
                 if attempt == ATTEMPTS - 1:
                     raise
         # Paranoid: of a damaged log it would else leave the rest out.
-        self._database = self._module.DB(os.fsencode(self._copy), create_if_missing=False, paranoid_checks=True)
+        self._database = self._module.DB(
+            os.fsencode(self._copy), create_if_missing=False, paranoid_checks=True, max_open_files=MAX_OPEN_FILES
+        )
         self._resources.callback(self._database.close)
         self.iterator: Any = self._database.raw_iterator(verify_checksums=True, fill_cache=False)
 

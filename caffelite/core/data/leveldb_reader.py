@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
+from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from caffelite.core.data.plyvel import plyvel
 from caffelite.core.errors import DataError
 
 log = logging.getLogger("caffelite")
+
+MANY = 10_000  # records, which may take a while to pass over
 
 
 class LevelDbReader:
@@ -69,6 +72,8 @@ class LevelDbReader:
                 record %= self._count
             if record < self._passed:
                 self._to_first()
+            if record - self._passed >= MANY:
+                log.info("%s: going to record %d; LevelDB has to read those before it", self._folder, record)
             if not self._skip(record - self._passed):
                 self.seek(record)  # the end came first: now the number of records is known
 
@@ -104,6 +109,8 @@ class LevelDbReader:
         if self._copy.process != os.getpid():
             passed = self._passed
             self._open()
+            # A process of multiprocessing's ends without what Python does at its end.
+            util.Finalize(self, self._copy.close, exitpriority=0)
             self._skip(passed)
 
     def _to_first(self) -> None:

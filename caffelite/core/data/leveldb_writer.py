@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from caffelite.core.data.leveldb_copy import FULL, text_of
+from caffelite.core.data.leveldb_copy import FULL, MAX_OPEN_FILES, text_of
 from caffelite.core.data.leveldb_files import files_of
 from caffelite.core.data.lmdb_records import Record
 from caffelite.core.data.lmdb_writer import BYTES_PER_TRANSACTION, RECORDS_PER_TRANSACTION, DatabaseExistsError
@@ -19,7 +19,7 @@ from caffelite.core.files import reason_of
 from caffelite.core.temporaries import new_folder, remove_leftovers
 
 # Caffe's
-BLOCK_SIZE, WRITE_BUFFER_SIZE, MAX_OPEN_FILES = 1 << 16, 1 << 28, 100
+BLOCK_SIZE, WRITE_BUFFER_SIZE = 1 << 16, 1 << 28
 
 
 class LevelDbWriter:

@@ -1,9 +1,11 @@
+import multiprocessing
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from caffelite.core.data import leveldb_reader
 from caffelite.core.data.leveldb_reader import LevelDbReader
 from caffelite.core.data.leveldb_writer import write_leveldb
 from caffelite.core.data.plyvel import plyvel
@@ -54,6 +56,19 @@ def test_seek(database, record, counted):
         assert keys(reader.read(2)) == [record % 7, (record + 1) % 7]
 
 
+def test_a_long_way_is_told(database, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(leveldb_reader, "MANY", 5)
+    reader = LevelDbReader(database)
+    reader.seek(4)
+    assert not caplog.messages
+    reader.seek(13)
+    assert caplog.messages == [f"{database}: going to record 13; LevelDB has to read those before it"] + [
+        f"{database}: going to record 6; LevelDB has to read those before it"
+    ]
+    assert keys(reader.read(2)) == [6, 0]
+
+
 def test_counting_moves_nothing(database):
     reader = LevelDbReader(database)
     reader.read(5)
@@ -80,6 +95,18 @@ def test_a_forked_process_goes_on_where_it_was(database):
         os._exit(0 if keys(reader.read(3)) == [5, 6, 0] and reader.count() == 7 else 1)
     assert os.waitpid(process, 0)[1] == 0
     assert keys(reader.read(3)) == [5, 6, 0]
+
+
+def test_a_process_of_multiprocessing_leaves_nothing_behind(database):
+    reader = LevelDbReader(database)
+    before = os.listdir(database.parent)
+    fork = multiprocessing.get_context("fork")
+    queue = fork.SimpleQueue()
+    process = fork.Process(target=lambda: queue.put(keys(reader.read(2))))
+    process.start()
+    process.join()
+    assert queue.get() == [0, 1]
+    assert os.listdir(database.parent) == before
 
 
 def test_readers_of_one_database_in_threads(database):
