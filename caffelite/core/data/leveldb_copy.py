@@ -36,9 +36,9 @@ class OpenCopy:
 
     Files are hard links beside the database, else in the folder for temporary files, else symbolic links there: a
     folder that cannot be written to can be read, and one database by any number of readers and processes. Room is taken
-    only for records that are still in a log, of which LevelDB makes a table (in Caffe's databases up to 256 MiB). Hard
-    links stay whole whatever becomes of the database. What a killed process left is removed by the next one that opens
-    the database.
+    only for what LevelDB does on its own with any database: it makes tables of records that are still in a log (in
+    Caffe's databases up to 256 MiB), and of tables whose keys were not written in order. Hard links stay whole whatever
+    becomes of the database. What a killed process left is removed by the next one that opens the database.
 
     Raises DataError.
     """
