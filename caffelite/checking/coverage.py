@@ -20,8 +20,8 @@ PARAMS = {"Data": "data_param", "HDF5Data": "hdf5_data_param"}
 def uncovered(draft: Draft, folder: Path | None, test_iter: int, where: str) -> Iterator[str]:
     """Yield a warning for each Data or HDF5Data layer whose records a test does not all see, or sees again and again.
 
-    `where` is the place of test_iter. Sets of unknown size are left out: those that are not there, but for the ones of
-    `caffelite dataset`.
+    `where` is the place of test_iter. Sets of unknown size are left out: LevelDB's, and those that are not there, but
+    for the ones of `caffelite dataset`.
     """
     for index, layer in enumerate(draft.layers):
         if layer.type not in PARAMS or not included(layer, draft.param.state):

@@ -17,7 +17,7 @@ from caffelite.cli.counting import counting
 def convert_cifar_data(arguments: Arguments) -> None:
     """Make OUT_DIR/cifar10_train_lmdb and cifar10_test_lmdb of data_batch_1.bin and the others in IN_DIR.
 
-    DB_TYPE is lmdb. `caffelite dataset cifar10` downloads the files, too. For example:
+    DB_TYPE is lmdb or leveldb. `caffelite dataset cifar10` downloads the files, too. For example:
 
       caffelite convert_cifar_data cifar-10-batches-bin . lmdb
     """

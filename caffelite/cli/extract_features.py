@@ -18,15 +18,16 @@ LOGGER = logging.getLogger("caffelite")
 
 @command(
     "extract_features",
-    "write blobs of a trained net to databases",
+    "write blobs of a trained net to databases or HDF5 files",
     flags=(NO_PYTHON_LAYERS,),
     positionals="WEIGHTS NET BLOB[,BLOB] DB[,DB] NUM_BATCHES DB_TYPE [CPU|GPU [DEVICE]]",
 )
 def extract_features(arguments: Arguments) -> None:
     """Run NET, which reads its data itself, in phase TEST with WEIGHTS; write the items of each BLOB to its DB.
 
-    NUM_BATCHES are the batches to run, of the net's batch_size items each. A DB is a new folder, DB_TYPE is lmdb.
-    For example, the two last layers of a classifier, for 10 batches:
+    NUM_BATCHES are the batches to run, of the net's batch_size items each. A DB is a new folder, DB_TYPE is lmdb
+    or leveldb. With the DB_TYPE hdf5 it is a file, one for each BLOB or one for all: a BLOB is a dataset of its name
+    with an item a row, as HDF5Data reads it. For example, the two last layers of a classifier, for 10 batches:
 
       caffelite extract_features net.caffemodel train_val.prototxt fc7,fc8 fc7_lmdb,fc8_lmdb 10 lmdb
     """

@@ -26,7 +26,7 @@ SNAPSHOT = string(
     metavar=f"FILE|{AUTO}",
 )
 GPU = string("gpu", "", "Accepted for Caffe's scripts; caffelite says once that it runs on the CPU.", metavar="IDS")
-BACKEND = string("backend", "lmdb", "Kind of the database: lmdb.", metavar="KIND")
+BACKEND = string("backend", "lmdb", "Kind of the database: lmdb or leveldb.", metavar="KIND")
 ITERATIONS = int32("iterations", 50, "How many iterations to run.")
 PHASE = string("phase", "", "Phase of the net that is timed; TRAIN if not given.", choices=("TRAIN", "TEST"))
 LEVEL = int32("level", 0, "Level of the net's state, which include and exclude rules look at.")

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from caffelite.core.blob import Array, Blob
+from caffelite.core.data.backends import open_records
 from caffelite.core.data.database import Database, find_database
 from caffelite.core.data.datum import DatumReader
-from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.layers.data import backend_name
 from caffelite.core.layers.shared.prefetching import PrefetchingLayer
 from caffelite.core.net.net import Net
 
@@ -52,9 +53,10 @@ class DatabaseItems:
         assert isinstance(layer, PrefetchingLayer)
         self._layer = layer
         source = layer.layer_param.data_param.source
-        reader = LmdbReader(find_database(source, layer.context.folder))
+        backend = backend_name(layer.layer_param.data_param)
+        reader = open_records(find_database(source, layer.context.folder), backend)
         param = layer.layer_param.transform_param
-        self.count: int | None = reader.entries
+        self.count: int | None = reader.count()
         self._database = Database(reader, DatumReader(source, param.force_color, param.force_gray))
 
     def numbers(self, first: int, count: int) -> Ints:

@@ -10,13 +10,13 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array
+from caffelite.core.data.backends import RecordReader, backend_of, open_records, wrong_backend
 from caffelite.core.data.datum import DatumReader
-from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.mean import write_mean
 from caffelite.core.errors import DataError, UsageError
 from caffelite.core.format import number
 from caffelite.proto import caffe_pb2
-from caffelite.tools.backend import Progress, require_lmdb
+from caffelite.tools.backend import Progress, require_backend
 
 log = logging.getLogger("caffelite")
 
@@ -30,12 +30,16 @@ def compute_image_mean(database: Path, out: Path | None, backend: str, progress:
     C, H and W are those of the first image; raises DataError if another has another number of values. As in Caffe the
     sum is made in float32 in the order of the keys, so that the file is the same, byte for byte.
     """
-    require_lmdb(backend)
+    require_backend(backend)
     if out is not None and not out.parent.is_dir():  # which shows itself only when the mean is there
         raise UsageError(f"cannot write {out}: there is no folder {out.parent}")
-    reader = LmdbReader(database)
-    log.info("Opened lmdb %s", database)
-    images = _images(reader, str(database))
+    found = backend_of(database)
+    if found and found != backend:
+        raise UsageError(wrong_backend(database, backend, found) + f": write --backend={found}")
+    reader = open_records(database, backend)
+    log.info("Opened %s %s", backend, database)
+    total_count = reader.count()
+    images = _images(reader, total_count, str(database))
     first = next(images)
     log.info("Starting iteration")
     total = np.array(first, np.float32, order="C")  # a decoded image has the channels last in memory
@@ -45,7 +49,7 @@ def compute_image_mean(database: Path, out: Path | None, backend: str, progress:
         values += image.reshape(-1)
         if count % RECORDS_PER_LINE == 0:
             log.info("Processed %d files.", count)
-        progress(count, reader.entries)
+        progress(count, total_count)
     if count % RECORDS_PER_LINE:
         log.info("Processed %d files.", count)
     total /= np.float32(count)
@@ -63,12 +67,12 @@ def _mean_of(plane: Array) -> float:
     return float(np.add.accumulate(plane.ravel(), dtype=np.float32)[-1] / np.float32(plane.size))
 
 
-def _images(reader: LmdbReader, source: str) -> Iterator[Array]:
+def _images(reader: RecordReader, total_count: int, source: str) -> Iterator[Array]:
     """Give the images in order; DataError where one has not as many values as the first."""
     datum_reader = DatumReader(source)
     size = 0
-    for start in range(0, reader.entries, RECORDS_PER_READ):
-        for key, value in reader.read(min(RECORDS_PER_READ, reader.entries - start)):
+    for start in range(0, total_count, RECORDS_PER_READ):
+        for key, value in reader.read(min(RECORDS_PER_READ, total_count - start)):
             if start == 0 and size == 0 and _is_encoded(value):
                 log.info("Decoding Datum")
             image, _ = datum_reader.read(key, value)

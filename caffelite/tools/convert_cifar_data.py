@@ -9,10 +9,9 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import raw_datum
-from caffelite.core.data.lmdb_writer import creating_lmdb
 from caffelite.core.errors import DataError
 from caffelite.core.files import read_file
-from caffelite.tools.backend import Progress, require_lmdb, require_new
+from caffelite.tools.backend import Progress, creating_database, require_backend, require_new
 
 log = logging.getLogger("caffelite")
 
@@ -24,11 +23,11 @@ TEST_FILE = "test_batch.bin"
 
 
 def convert_cifar_data(source: Path, target: Path, backend: str, progress: Progress) -> tuple[Path, Path]:
-    """Make `target`/cifar10_train_lmdb and cifar10_test_lmdb of the files in `source`, and return both.
+    """Make `target`/cifar10_train_lmdb and cifar10_test_lmdb, or _leveldb, of the files in `source`, and return both.
 
     Keys are numbers of five digits from 0. Raises DataError for a file that is missing or not whole.
     """
-    require_lmdb(backend)
+    require_backend(backend)
     train, test = target / f"cifar10_train_{backend}", target / f"cifar10_test_{backend}"
     require_new(train)
     require_new(test)
@@ -37,7 +36,7 @@ def convert_cifar_data(source: Path, target: Path, backend: str, progress: Progr
     done = 0
     for database, text, parts in ((train, "Training", batches[:-1]), (test, "Testing", batches[-1:])):
         log.info("Writing %s data", text)
-        with creating_lmdb(database) as writer:
+        with creating_database(database, backend) as writer:
             for number, records in enumerate(parts, 1):
                 if database is train:
                     log.info("Training Batch %d", number)

@@ -16,11 +16,10 @@ from caffelite.core.blob import Array
 from caffelite.core.data.datum import encoded_datum, image_datum
 from caffelite.core.data.image import opencv
 from caffelite.core.data.image_list import ListedImage, ends_like_a_label, read_image_list
-from caffelite.core.data.lmdb_writer import creating_lmdb
 from caffelite.core.data.opencv import can_encode, decode_as, encode, resize
 from caffelite.core.errors import DataError, UsageError
 from caffelite.core.files import read_file, reason_of
-from caffelite.tools.backend import Progress, require_lmdb, require_new
+from caffelite.tools.backend import Progress, creating_database, require_backend, require_new
 
 log = logging.getLogger("caffelite")
 
@@ -69,13 +68,13 @@ def convert_imageset(root: str, list_file: Path, database: Path, options: Option
     records. Raises UsageError, or DataError if an image cannot be stored as asked or the database not be made: there
     is none then.
     """
-    require_lmdb(options.backend)
+    require_backend(options.backend)
     _check(options)
     images = _listed(list_file, options)
     require_new(database)
     skipped = 0
     first_size = None
-    with creating_lmdb(database) as writer:
+    with creating_database(database, options.backend) as writer:
         for line, record in enumerate(_in_order(lambda image: _record(root, image, options), images)):
             path = images[line].path
             progress(line + 1, len(images))

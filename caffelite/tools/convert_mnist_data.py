@@ -10,10 +10,9 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import raw_datum
-from caffelite.core.data.lmdb_writer import creating_lmdb
 from caffelite.core.errors import DataError
 from caffelite.core.files import read_file
-from caffelite.tools.backend import Progress, require_lmdb, require_new
+from caffelite.tools.backend import Progress, creating_database, require_backend, require_new
 
 log = logging.getLogger("caffelite")
 
@@ -26,7 +25,7 @@ def convert_mnist_data(images_file: Path, labels_file: Path, database: Path, bac
 
     Raises DataError for files that are none of MNIST's form, not whole, or of two lengths; OSError if one is missing.
     """
-    require_lmdb(backend)
+    require_backend(backend)
     images = _values(images_file, IMAGES_MAGIC, 3)
     labels = _values(labels_file, LABELS_MAGIC, 1).view(np.int8)  # as in Caffe
     if len(images) != len(labels):
@@ -34,7 +33,7 @@ def convert_mnist_data(images_file: Path, labels_file: Path, database: Path, bac
     require_new(database)
     log.info("A total of %d items.", len(images))
     log.info("Rows: %d Cols: %d", *images.shape[1:])
-    with creating_lmdb(database) as writer:
+    with creating_database(database, backend) as writer:
         for image, label in zip(images, labels, strict=True):
             writer.put(b"%08d" % writer.count, raw_datum(image[np.newaxis], int(label)))
             if writer.count % RECORDS_PER_LINE == 0:

@@ -78,9 +78,9 @@ def test_types_and_fields_of_layers_that_are_left_out(problems):
 def test_a_data_layer_whose_data_is_not_there_is_looked_at(problems):
     (error, warning) = problems(
         'layer { name: "d" type: "Data" top: "data" top: "label"\n transform_param { crop_size: 3 force_gray: true }\n'
-        'data_param { source: "x" batch_size: 2 backend: LEVELDB\n mirror: true } }'
+        'data_param { source: "x_lmdb" batch_size: 2\n mirror: true } }'
     )
-    assert error.startswith('3: error: layer "d" (Data): data_param.backend is LEVELDB')
+    assert error.startswith('3: error: layer "d" (Data): data_param.backend is LEVELDB (Caffe\'s default); the source')
     assert warning.startswith('4: warning: layer "d" (Data): data_param.mirror has no effect')
 
 

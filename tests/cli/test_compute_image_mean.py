@@ -22,7 +22,7 @@ def test_without_a_file_it_only_tells(folder, golden_folder, caffelite):
         (["nowhere"], "nowhere"),
         (["net.prototxt"], "net.prototxt"),
         (["nowhere", "no/folder"], "cannot write no/folder: there is no folder no"),
-        (["nowhere", "--backend=leveldb"], "leveldb is not here yet"),
+        (["nowhere", "--backend=sqlite"], 'Unknown database backend "sqlite"; use lmdb or leveldb'),
     ],
 )
 def test_what_is_refused(caffelite, words, message):

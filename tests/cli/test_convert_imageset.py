@@ -1,8 +1,11 @@
 import os
+import shutil
 import signal
 import time
 
 import pytest
+
+from caffelite.core.data.leveldb_reader import LevelDbReader
 
 pytest.importorskip("cv2")
 
@@ -27,6 +30,28 @@ def test_the_program_makes_the_database_and_the_mean_that_caffe_made(images, pro
         assert (images / name).read_bytes() == (golden_folder / "data" / name).read_bytes()
 
 
+def test_the_program_makes_the_leveldb_that_caffe_made_and_a_net_reads_it(images, program, golden_folder):
+    flags = "--gray --resize_height=20 --resize_width=24 --backend=leveldb"
+    made = program("convert_imageset", *flags.split(), "images/", "list.txt", "leveldb")
+    assert (made.status, made.texts) == (0, ["A total of 6 images.", "Processed 6 files."])
+    shutil.copytree(golden_folder / "data" / "gray_leveldb", "caffes")
+    found, wanted = LevelDbReader(images / "leveldb"), LevelDbReader(images / "caffes")
+    assert found.read(6) == wanted.read(6)
+    assert found.count() == wanted.count() == 6
+    text = 'name: "n" layer { name: "data" type: "Data" top: "data" data_param { source: "leveldb" batch_size: 4 } }'
+    (images / "net.prototxt").write_text(text)
+    summary = program("summary", "net.prototxt")
+    assert summary.status == 0
+    assert "4 x 1 x 20 x 24" in summary.out
+    again = program("convert_imageset", *flags.split(), "images/", "list.txt", "leveldb")
+    assert again.status == 1
+    assert "mkdir leveldb failed: it is already there" in again.error
+    assert program("compute_image_mean", "--backend=leveldb", "leveldb").texts[1] == "Starting iteration"
+    wrong = program("compute_image_mean", "leveldb")
+    assert wrong.status == 1
+    assert "leveldb is not an LMDB but a LevelDB folder: write --backend=leveldb" in wrong.error
+
+
 def test_all_flags(images, caffelite):
     flags = (
         "--gray --shuffle --check_size --encoded --encode_type=bmp --resize_width=4 --resize_height=4 --backend=lmdb"
@@ -45,7 +70,7 @@ def test_all_flags(images, caffelite):
     [
         (["images/", "list.txt"], "convert_imageset is missing DB; write caffelite convert_imageset ROOTFOLDER/"),
         (["images/", "list.txt", "net.prototxt"], "mkdir net.prototxt failed: it is already there"),
-        (["images/", "list.txt", "db", "--backend=leveldb"], "the backend leveldb is not here yet; use lmdb"),
+        (["images/", "list.txt", "db", "--backend=levelDB"], 'Unknown database backend "levelDB"; use lmdb or leveldb'),
         (["images/", "list.txt", "db", "--backend=hdf5"], 'Unknown database backend "hdf5"'),
         (["images/", "list.txt", "db", "--encode_type=xyz"], '--encode_type is "xyz"'),
     ],
@@ -58,10 +83,11 @@ def test_what_is_refused(images, caffelite, words, message):
     assert sorted(os.listdir()) == before
 
 
-def test_an_interrupted_conversion_leaves_no_database(images, started_program):
+@pytest.mark.parametrize("backend", ["lmdb", "leveldb"])
+def test_an_interrupted_conversion_leaves_no_database(images, started_program, backend):
     (images / "list.txt").write_text("astronaut.png 0\n" * 200000)
     before = sorted(os.listdir())
-    process = started_program("convert_imageset", "images/", "list.txt", "db")
+    process = started_program("convert_imageset", f"--backend={backend}", "images/", "list.txt", "db")
     while not any(name.startswith(".db.") for name in os.listdir()):
         time.sleep(0.01)
         assert process.poll() is None

@@ -37,7 +37,7 @@ def test_a_gpu_is_asked_for(weights, caffelite, folder):
         ("net.caffemodel net.prototxt ip db 0 lmdb", "0 batches have no features"),
         ("net.caffemodel net.prototxt acuracy db 1 lmdb", 'did you mean "accuracy"?'),
         ("net.caffemodel net.prototxt ip,data db 1 lmdb", "must be equal"),
-        ("net.caffemodel net.prototxt ip db 1 leveldb", "leveldb is not here yet"),
+        ("net.caffemodel net.prototxt ip db 1 csv", 'Unknown database backend "csv"; use lmdb, leveldb or hdf5'),
         ("nowhere net.prototxt ip db 1 lmdb", "File not found: nowhere"),
         ("net.caffemodel nowhere ip db 1 lmdb", "File not found: nowhere"),
     ],

@@ -13,9 +13,13 @@ import pytest
 from caffelite.core.data.datum import DatumReader
 from caffelite.core.data.hdf5_rows import Hdf5Rows, require_readable
 from caffelite.core.data.image_list import first_path, read_image_list
+from caffelite.core.data.leveldb_files import files_of
+from caffelite.core.data.leveldb_reader import LevelDbReader
+from caffelite.core.data.leveldb_writer import write_leveldb
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.data.mean import read_mean
+from caffelite.core.data.plyvel import plyvel
 from caffelite.core.data.window_file import read_window_file
 from caffelite.core.errors import DataError
 from caffelite.core.weights.hdf5 import is_hdf5
@@ -117,6 +121,34 @@ def test_window_files(fuzz, thresholds):
     rows = b"".join(b"%d 0.%d %d %d %d %d\n" % (k % 20 + 1, k, k, k + 1, 2 * k, 3 * k + 9) for k in range(1, 30))
     whole = b"".join(b"# %d\nimages/%d.jpg\n3\n375\n500\n29\n%s" % (index, index, rows) for index in range(4))
     assert fuzz(whole, lambda path: read_window_file(path, *thresholds), strange=TEXT) > 0.2
+
+
+@pytest.mark.parametrize("damaged", ["CURRENT", "MANIFEST", "ldb", "log"])
+def test_leveldb_databases(fuzz, tmp_path, damaged):
+    """Records that can be read are the right ones, and none is missing."""
+    whole = tmp_path / "whole"
+    noise = np.random.default_rng(1).bytes(3000)
+    records = [(b"%04d" % index, (noise if index % 3 else b"x" * 3000)[: index * 7 % 3000]) for index in range(400)]
+    write_leveldb(whole, records[:200])
+    with plyvel().DB(str(whole)) as database:  # which leaves the others in a log
+        for key, value in records[200:]:
+            database.put(key, value)
+    files = files_of(whole)
+    assert len(files.tables) == len(files.logs) == 1
+    name = {"CURRENT": "CURRENT", "MANIFEST": files.manifest, "ldb": files.tables[0], "log": files.logs[0]}[damaged]
+    database = tmp_path / "database"
+
+    def read(path):
+        shutil.rmtree(database, ignore_errors=True)
+        shutil.copytree(whole, database)
+        shutil.copy(path, database / name)
+        reader = LevelDbReader(database)
+        count = reader.count()
+        # A log that ends behind a record looks like one to which nothing was added yet.
+        assert count == 400 or (damaged == "log" and count >= 200)
+        assert reader.read(count + 1) == [*records[:count], records[0]]
+
+    assert fuzz((whole / name).read_bytes(), read) > 0.5
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

@@ -1,15 +1,32 @@
+import sys
+
 import pytest
 
+from caffelite.core.data.backends import open_records
 from caffelite.core.errors import DataError, UsageError
-from caffelite.tools.backend import require_lmdb, require_new
+from caffelite.tools.backend import creating_database, require_backend, require_new
 
 
-def test_lmdb_only():
-    require_lmdb("lmdb")
-    with pytest.raises(UsageError, match="the backend leveldb is not here yet; use lmdb"):
-        require_lmdb("leveldb")
-    with pytest.raises(UsageError, match='Unknown database backend "rocksdb"; use lmdb'):
-        require_lmdb("rocksdb")
+def test_kinds_of_databases(monkeypatch):
+    require_backend("lmdb")
+    require_backend("leveldb")
+    require_backend("hdf5", "hdf5")
+    with pytest.raises(UsageError, match='Unknown database backend "rocksdb"; use lmdb or leveldb$'):
+        require_backend("rocksdb")
+    monkeypatch.setitem(sys.modules, "plyvel", None)
+    monkeypatch.setitem(sys.modules, "plyvel_next", None)
+    require_backend("lmdb")
+    with pytest.raises(DataError, match="caffelite\\[leveldb\\]"):
+        require_backend("leveldb")
+
+
+@pytest.mark.parametrize("backend", ["lmdb", "leveldb"])
+def test_a_database_of_each_kind(tmp_path, backend):
+    with creating_database(tmp_path / "db", backend) as writer:
+        writer.put(b"b", b"2")
+        writer.put(b"a", b"1")
+    assert writer.count == 2
+    assert open_records(tmp_path / "db", backend).read(2) == [(b"a", b"1"), (b"b", b"2")]
 
 
 @pytest.mark.parametrize("make", ["mkdir", "touch"])

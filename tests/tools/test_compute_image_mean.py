@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from caffelite.core.data.datum import encoded_datum, image_datum
+from caffelite.core.data.leveldb_writer import write_leveldb
+from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.data.mean import read_mean
 from caffelite.core.data.opencv import encode
@@ -29,6 +31,16 @@ def test_the_mean_that_caffe_computed(golden_folder, tmp_path):
     data = golden_folder / "data"
     compute_image_mean(data / "raw_lmdb", tmp_path / "mean", "lmdb", lambda *_: None)
     assert (tmp_path / "mean").read_bytes() == (data / "mean.binaryproto").read_bytes()
+
+
+def test_leveldb_has_the_same_mean(golden_folder, tmp_path):
+    folder = golden_folder / "data" / "raw_lmdb"
+    reader = LmdbReader(folder)
+    write_leveldb(tmp_path / "db", reader.read(reader.entries))
+    done = []
+    mean = compute_image_mean(tmp_path / "db", None, "leveldb", lambda now, all: done.append((now, all)))
+    np.testing.assert_array_equal(mean, compute_image_mean(folder, None, "lmdb", lambda *_: None))
+    assert done[-1] == (6, 6)
 
 
 def test_the_case_of_the_specification(mean_of, tmp_path, caplog):
@@ -93,8 +105,8 @@ def test_progress_and_log_lines(tmp_path, monkeypatch, caplog):
 def test_what_cannot_be(tmp_path):
     with pytest.raises(UsageError, match="there is no folder .*nowhere"):
         compute_image_mean(tmp_path / "db", tmp_path / "nowhere" / "mean", "lmdb", lambda *_: None)
-    with pytest.raises(UsageError, match="leveldb"):
-        compute_image_mean(tmp_path / "db", None, "leveldb", lambda *_: None)
+    with pytest.raises(UsageError, match="use lmdb or leveldb"):
+        compute_image_mean(tmp_path / "db", None, "csv", lambda *_: None)
     write_lmdb(tmp_path / "empty", [])
     with pytest.raises(DataError, match="holds no records"):
         compute_image_mean(tmp_path / "empty", None, "lmdb", lambda *_: None)

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.data.backends import open_records
 from caffelite.core.errors import DataError
 from caffelite.proto.caffe_pb2 import Datum
 from caffelite.tools import convert_cifar_data as module
@@ -21,14 +21,15 @@ def source(tmp_path, monkeypatch):
     return folder
 
 
-def test_both_databases(source, tmp_path, caplog):
+@pytest.mark.parametrize("backend", ["lmdb", "leveldb"])
+def test_both_databases(backend, source, tmp_path, caplog):
     caplog.set_level(logging.INFO, logger="caffelite")
     done = []
-    made = convert_cifar_data(source, tmp_path / "out", "lmdb", lambda now, all: done.append((now, all)))
-    assert [path.name for path in made] == ["cifar10_train_lmdb", "cifar10_test_lmdb"]
+    made = convert_cifar_data(source, tmp_path / "out", backend, lambda now, all: done.append((now, all)))
+    assert [path.name for path in made] == [f"cifar10_train_{backend}", f"cifar10_test_{backend}"]
     for path, numbers in zip(made, (range(10), range(10, 12)), strict=True):
-        reader = LmdbReader(path)
-        records = reader.read(reader.entries)
+        reader = open_records(path, backend)
+        records = reader.read(reader.count())
         assert [key for key, _ in records] == [b"%05d" % number for number in range(len(numbers))]
         for (_, value), number in zip(records, numbers, strict=True):
             datum = Datum.FromString(value)

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.data.backends import open_records
 from caffelite.core.errors import DataError, UsageError
 from caffelite.proto.caffe_pb2 import Datum
 from caffelite.tools.convert_mnist_data import convert_mnist_data
@@ -21,8 +21,8 @@ def convert(tmp_path, caplog):
         (tmp_path / "images").write_bytes(images)
         (tmp_path / "labels").write_bytes(labels)
         convert_mnist_data(tmp_path / "images", tmp_path / "labels", tmp_path / "db", backend, lambda *_: None)
-        reader = LmdbReader(tmp_path / "db")
-        return reader.read(reader.entries)
+        reader = open_records(tmp_path / "db", backend)
+        return reader.read(reader.count())
 
     return run
 
@@ -70,9 +70,15 @@ def test_files_that_are_not_right(convert, images_file, labels_file, message, tm
     assert sorted(os.listdir(tmp_path)) == ["images", "labels"]
 
 
+def test_leveldb_holds_the_same_records(convert, tmp_path):
+    found = convert(images(), labels(1, 2), "leveldb")
+    (tmp_path / "db").rename(tmp_path / "leveldb")
+    assert found == convert(images(), labels(1, 2))
+
+
 def test_another_backend_and_an_existing_database(convert, tmp_path):
-    with pytest.raises(UsageError, match="leveldb"):
-        convert(images(), labels(1, 2), "leveldb")
+    with pytest.raises(UsageError, match="use lmdb or leveldb"):
+        convert(images(), labels(1, 2), "csv")
     (tmp_path / "db").mkdir()
     with pytest.raises(DataError, match="mkdir .*db failed"):
         convert(images(), labels(1, 2))

@@ -2,10 +2,12 @@ import logging
 import os
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 
 import caffelite as caffe
+from caffelite.core.data.leveldb_reader import LevelDbReader
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.proto.caffe_pb2 import Datum
@@ -89,7 +91,7 @@ def test_a_blob_that_a_later_layer_changes_in_place_is_its_last_value(folder):
         (["ip", "pool"], ["a", "a"], {}, "two blobs cannot go to one database"),
         (["ip"], ["raw_lmdb"], {}, "mkdir raw_lmdb failed"),
         (["ip"], ["a"], {"batches": 0}, "0 batches have no features"),
-        (["ip"], ["a"], {"backend": "leveldb"}, "leveldb is not here yet"),
+        (["ip"], ["a"], {"backend": "csv"}, "use lmdb, leveldb or hdf5"),
         (["pol"], ["a"], {}, 'Unknown feature blob name pol in the network net.prototxt; did you mean "pool"?'),
         (["five"], ["a"], {}, 'the blob "five" has 5 axes'),
         (["ip"], ["a"], {"weights": "net.prototxt"}, "net.prototxt"),
@@ -102,11 +104,58 @@ def test_what_is_refused(folder, names, databases, changed, message):
     assert sorted(os.listdir()) == before
 
 
-def test_all_databases_or_none(folder):
+def test_leveldb_holds_the_same_records(folder):
+    extract(["ip"], [folder / "a"], 2)
+    extract(["ip"], [folder / "b"], 2, backend="leveldb")
+    lmdb, leveldb = LmdbReader(folder / "a"), LevelDbReader(folder / "b")
+    assert lmdb.entries == leveldb.count() == 8
+    assert lmdb.read(8) == leveldb.read(8)
+
+
+def test_hdf5_has_a_dataset_for_each_blob_and_a_row_for_each_item(folder, caplog):
+    names = ["pool", "ip", "sum", "five"]
+    extract(names, [folder / "all.h5"], 3, backend="hdf5")
+    extract(["ip"], [folder / "ip.h5"], 3, backend="hdf5")
+    assert "Extracted features of 12 query images for feature blob five" in caplog.messages
+    net = caffe.Net("net.prototxt", "net.caffemodel", caffe.TEST)
+    with h5py.File("all.h5") as file, h5py.File("ip.h5") as alone:
+        assert sorted(file) == sorted(names)
+        assert {name: file[name].shape for name in names} == {
+            "pool": (12, 3, 2, 3),
+            "ip": (12, 2),
+            "sum": (3,),
+            "five": (12, 1, 1, 1, 18),
+        }
+        assert all(file[name].dtype == np.float32 for name in names)
+        for start in range(0, 12, 4):
+            net.forward()
+            for name in ("pool", "ip", "five"):
+                np.testing.assert_array_equal(file[name][start : start + 4], net.blobs[name].data)
+            np.testing.assert_array_equal(alone["ip"][start : start + 4], net.blobs["ip"].data)
+    net.close()
+
+
+@pytest.mark.parametrize(
+    ("names", "files", "message"),
+    [
+        (["ip", "ip"], ["a.h5"], "a blob is listed twice"),
+        (["ip", "pool"], ["a.h5", "b.h5", "c.h5"], "must be equal; .*, or one HDF5 file takes all blobs"),
+        (["ip"], ["net.prototxt"], "net.prototxt .*it is already there"),
+    ],
+)
+def test_what_is_refused_for_hdf5(folder, names, files, message):
+    before = sorted(os.listdir())
+    with pytest.raises(CaffeliteError, match=message):
+        extract(names, [folder / name for name in files], backend="hdf5")
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("backend", ["lmdb", "leveldb", "hdf5"])
+def test_all_databases_or_none(folder, backend):
     def fail(done, all):
         raise UsageError("stopped")
 
     before = sorted(os.listdir())
     with pytest.raises(UsageError, match="stopped"):
-        extract(["ip", "pool"], [folder / "a", folder / "b"], progress=fail)
+        extract(["ip", "pool"], [folder / "a", folder / "b"], backend=backend, progress=fail)
     assert sorted(os.listdir()) == before

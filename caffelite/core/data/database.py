@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from caffelite.core.blob import Array
 from caffelite.core.data import included
+from caffelite.core.data.backends import RecordReader
 from caffelite.core.data.datum import DatumReader, Label
-from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_records import Rows
 from caffelite.core.data.plain_records import PlainRecords
 from caffelite.core.data.source import Undecoded
@@ -26,16 +26,16 @@ class LabelledImages(NamedTuple):
 
 
 class Database:
-    """The records of an LMDB database of images, in the order of their keys; see Source and FetchingSource."""
+    """The records of a database of images, in the order of their keys; see Source and FetchingSource."""
 
-    def __init__(self, reader: LmdbReader, datum_reader: DatumReader) -> None:
+    def __init__(self, reader: RecordReader, datum_reader: DatumReader) -> None:
         self._reader, self._datum_reader = reader, datum_reader
         self._plain_records = PlainRecords()
         self._next = 0  # position of the record that the reader gives next
 
     @property
-    def count(self) -> int:
-        """Records of the database."""
+    def count(self) -> int | None:
+        """Records of the database; None as long as that is not known."""
         return self._reader.entries
 
     def read(self, positions: range) -> LabelledImages:
@@ -109,5 +109,5 @@ def find_database(name: str, folder: Path | None) -> Path:
         if included.make_if_included(name):
             return Path(name)
         command = included.command_for(name)
-        advice = f"make it with `{command}`" if command else "an LMDB folder is expected"
+        advice = f"make it with `{command}`" if command else "an LMDB or LevelDB folder is expected"
         raise DataError(f"{err}; {advice}") from None

@@ -113,6 +113,10 @@ class LmdbReader:
         self._tree = Tree(self._snapshot.file, self._snapshot.meta)
         self.seek(0)
 
+    def count(self) -> int:
+        """Return the number of records."""
+        return self.entries
+
     def seek(self, record: int) -> None:
         """Let `read` go on with this record, counted from 0 in the order of keys; beyond the last it wraps."""
         self._block: Block | None = None

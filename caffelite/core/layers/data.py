@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from caffelite.core.data.backends import NAMES, backend_of, open_records
 from caffelite.core.data.batch import ImageBatches
 from caffelite.core.data.database import Database, find_database
 from caffelite.core.data.datum import DatumReader
-from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.errors import DataError, LayerError
 from caffelite.core.layer import Blobs, State, register_layer
 from caffelite.core.layers.shared.prefetching import PrefetchingLayer
@@ -31,8 +31,8 @@ class DataLayer(PrefetchingLayer):
     the next one takes its place, of several solvers the next one of the same solver. What was left out before is in the
     state, too.
 
-    Raises LayerError for a batch_size or prefetch of 0, a backend other than LMDB, a source that cannot be opened, and
-    images that do not fit together; DataError for a record that cannot be read, when its batch is due.
+    Raises LayerError for a batch_size or prefetch of 0, a backend that the source is not of, a source that cannot be
+    opened, and images that do not fit together; DataError for a record that cannot be read, when its batch is due.
     """
 
     messages = ("data_param", "transform_param")
@@ -68,12 +68,17 @@ class DataLayer(PrefetchingLayer):
 
     def _open(self, source: str) -> Database:
         is_root = self.context.solver_rank == 0
+        backend = backend_name(self.layer_param.data_param)
         try:
-            reader = LmdbReader(find_database(source, self.context.folder), log_restart=is_root)
+            folder = find_database(source, self.context.folder)
+            found = backend_of(folder)
+            if found and found != backend:
+                raise _wrong_backend(self.layer_param.data_param, f'"{source}" is {NAMES[found]} folder', found)
+            reader = open_records(folder, backend, log_restart=is_root)
         except DataError as err:
             raise LayerError("data_param.source", f'"{source}"', str(err)) from None
         if is_root:
-            log.info("Opened lmdb %s", source)
+            log.info("Opened %s %s", backend, source)
         param = self.layer_param.transform_param
         return Database(reader, DatumReader(source, param.force_color, param.force_gray))
 
@@ -85,12 +90,21 @@ class DataLayer(PrefetchingLayer):
 
 def check_data_param(param: caffe_pb2.DataParameter) -> None:
     """Raise LayerError for a backend or number that cannot be used, whether the database is there or not."""
-    if param.backend != caffe_pb2.DataParameter.LMDB:
-        given = "LEVELDB" if param.HasField("backend") else "LEVELDB (Caffe's default)"
-        raise LayerError(
-            "data_param.backend", given, "only LMDB can be read: write `backend: LMDB`, for an LMDB folder"
-        )
+    if not param.HasField("backend") and param.source.lower().endswith("lmdb"):
+        raise _wrong_backend(param, f'the source is "{param.source}"', "lmdb")
     if param.batch_size < 1:
         raise LayerError("data_param.batch_size", param.batch_size, "use 1 or more")
     if param.prefetch < 1:
         raise LayerError("data_param.prefetch", param.prefetch, "use 1 or more batches (4 if left out)")
+
+
+def backend_name(param: caffe_pb2.DataParameter) -> str:
+    """Return the backend as the tools call it, "lmdb" or "leveldb"."""
+    return caffe_pb2.DataParameter.DB.Name(param.backend).lower()
+
+
+def _wrong_backend(param: caffe_pb2.DataParameter, why: str, right: str) -> LayerError:
+    given = backend_name(param).upper()
+    if not param.HasField("backend"):
+        given += " (Caffe's default)"
+    return LayerError("data_param.backend", given, f"{why}: write `backend: {right.upper()}`")

@@ -69,7 +69,7 @@ def test_the_number_of_records_and_no_state(database):
 
 
 def test_a_missing_database_says_where_it_was_looked_for(tmp_path):
-    with pytest.raises(DataError, match=r"no such file \(tried .*none and .*none\); an LMDB folder is expected"):
+    with pytest.raises(DataError, match=r"no such file \(tried .*none\); an LMDB or LevelDB folder is expected"):
         find_database("none", tmp_path)
     with pytest.raises(DataError, match="make it with `caffelite dataset mnist`"):
         find_database("data/mnist_train_lmdb", tmp_path)

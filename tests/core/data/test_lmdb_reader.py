@@ -307,6 +307,27 @@ def test_more_readers_than_there_are_places_for(folder, caplog):
     assert "some_lmdb is read by more processes and layers than its lock.mdb has places for" in message
 
 
+def test_a_folder_on_readonly_media_stays_as_it_is(tmp_path):
+    write_lmdb(tmp_path / "db", [(b"%03d" % number, b"x" * 1000) for number in range(100)])
+    (tmp_path / "db" / "lock.mdb").unlink()
+    mount = f'mount --bind "{tmp_path}" "{tmp_path}" && mount -o remount,ro,bind "{tmp_path}" && exec "$@"'
+    private = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    try:
+        subprocess.run([*private, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("nothing can be mounted here")
+    code = f"""
+from pathlib import Path
+from caffelite.core.data.lmdb_reader import LmdbReader
+print(len(LmdbReader(Path({str(tmp_path / "db")!r})).read(100)))
+"""
+    before = (tmp_path / "db" / "data.mdb").read_bytes(), (tmp_path / "db" / "data.mdb").stat().st_mtime_ns
+    run = subprocess.run([*private, sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "100\n"
+    assert os.listdir(tmp_path / "db") == ["data.mdb"]
+    assert ((tmp_path / "db" / "data.mdb").read_bytes(), (tmp_path / "db" / "data.mdb").stat().st_mtime_ns) == before
+
+
 def test_more_than_126_readers(folder, caplog):
     readers = [LmdbReader(folder) for _ in range(200)]
     assert all(keys(reader.read(2)) == [0, 1] for reader in readers)

@@ -10,6 +10,7 @@ from google.protobuf import text_format
 
 from caffelite.core.data.datum import encoded_datum, image_datum, raw_datum
 from caffelite.core.data.filling import LARGE_IMAGE
+from caffelite.core.data.leveldb_writer import write_leveldb
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.data.opencv import encode
 from caffelite.core.errors import DataError, LayerError, NetError
@@ -50,13 +51,11 @@ def data(folder):
         layer.close()
 
 
-def write(images, labels=None):
+def write(images, labels=None, write_database=write_lmdb):
     shutil.rmtree("db", ignore_errors=True)
     labels = range(len(images)) if labels is None else labels
-    write_lmdb(
-        Path("db"),
-        [(b"%03d" % i, raw_datum(image, label)) for i, (image, label) in enumerate(zip(images, labels, strict=True))],
-    )
+    records = enumerate(zip(images, labels, strict=True))
+    write_database(Path("db"), [(b"%03d" % i, raw_datum(image, label)) for i, (image, label) in records])
 
 
 def same(count=5):
@@ -283,10 +282,50 @@ def test_refuses_to_read_more_ahead_than_fits_in_memory(data):
         layer.forward([], top)
 
 
-def test_says_that_leveldb_is_the_default(folder):
-    layer = make_layer(text_format.Parse('type: "Data" data_param { source: "db" batch_size: 1 }', LayerParameter()))
-    with pytest.raises(LayerError, match=r"backend is LEVELDB \(Caffe's default\); only LMDB .*`backend: LMDB`"):
+@pytest.mark.parametrize("source", ["db", "nowhere_lmdb"])
+def test_says_that_leveldb_is_the_default(folder, source):
+    write(same())
+    text = f'type: "Data" data_param {{ source: "{source}" batch_size: 1 }}'
+    layer = make_layer(text_format.Parse(text, LayerParameter()))
+    with pytest.raises(LayerError, match=rf"backend is LEVELDB \(Caffe's default\); .*\"{source}\".*`backend: LMDB`"):
         set_up(layer, [], 2)
+
+
+def test_says_that_a_folder_is_of_leveldb(data):
+    write(same(), write_database=write_leveldb)
+    with pytest.raises(LayerError, match=r'backend is LMDB; "db" is a LevelDB folder: write `backend: LEVELDB`'):
+        set_up(data("batch_size: 1"), [], 2)
+
+
+def test_leveldb_wraps_and_a_resumed_run_goes_on_with_the_next_record(data):
+    write(same(), write_database=write_leveldb)
+    fields = "batch_size: 3 backend: LEVELDB"
+    layer = data(fields)
+    assert labels_of(layer, 3) == [[0, 1, 2], [3, 4, 0], [1, 2, 3]]
+    resumed = data(fields)
+    top = set_up(resumed, [], 2)
+    resumed.set_state(layer.get_state())
+    assert [forward(resumed, top)[1].tolist() for _ in range(2)] == [[4, 0, 1], [2, 3, 4]]
+    shares = [labels_of(data(fields, solver_rank=rank, solver_count=2), 2) for rank in range(2)]
+    assert shares == [[[0, 2, 4], [1, 3, 0]], [[1, 3, 0], [2, 4, 1]]]
+
+
+def test_several_layers_and_a_forked_process_read_one_leveldb(data):
+    write(same(), write_database=write_leveldb)
+    fields = "batch_size: 2 backend: LEVELDB"
+    layers = [data(fields), data(fields, phase=TEST)]
+    tops = [set_up(layer, [], 2) for layer in layers]
+    for layer, top in zip(layers, tops, strict=True):
+        assert forward(layer, top)[1].tolist() == [0, 1]
+    process = os.fork()
+    if not process:
+        found = [forward(layer, top)[1].tolist() for layer, top in zip(layers, tops, strict=True)]
+        os._exit(0 if found == [[2, 3], [2, 3]] else 1)
+    assert os.waitpid(process, 0)[1] == 0
+    assert forward(layers[0], tops[0])[1].tolist() == [2, 3]
+    for layer in layers:
+        layer.close()
+    del layer, layers, tops
 
 
 def test_a_missing_source_lists_the_places(data):
@@ -467,7 +506,14 @@ def test_sizes_of_encoded_images_may_change_from_batch_to_batch(data, folder):
         run(data("batch_size: 9"), 1)
 
 
-CASES = ["data_lmdb_raw", "data_lmdb_encoded", "data_mean_value", "data_mean_file_scale", "data_crop_center_mean_file"]
+CASES = [
+    "data_lmdb_raw",
+    "data_lmdb_encoded",
+    "data_leveldb_gray",
+    "data_mean_value",
+    "data_mean_file_scale",
+    "data_crop_center_mean_file",
+]
 
 
 @pytest.mark.parametrize("name", CASES)
