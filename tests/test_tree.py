@@ -18,6 +18,7 @@ OF_MORE_THAN_ONE_FILE = {
     "test_packaging.py": "the source archive, the wheel and what they carry",
     "cli/test_paths.py": "everything that takes a path",
     "cli/test_kill.py": "a run that is killed",
+    "cli/test_early_stopping.py": "train over several runs, with decisions about tests",
     "cli/test_together.py": "several programs at once",
     "cli/test_train_resume.py": "train over several runs",
     "core/kernels/convolution/pointwise/test_pointwise.py": "all files of the folder, which share their cases",
