@@ -260,7 +260,7 @@ class Solver(ABC):
             on_start()
         displayed = self.is_due(self.param.display)
         self.net.debug_info = displayed and self.param.debug_info
-        loss = self._forward_backward()
+        loss = self.forward_backward()
         smoothed_loss = self._display.smooth(loss)
         if displayed:
             outputs = outputs_of(self.net.output_values())
@@ -289,7 +289,7 @@ class Solver(ABC):
         """Return whether what happens every `interval` iterations (0: never) happens in this one."""
         return interval > 0 and self._iter % interval == 0
 
-    def _forward_backward(self) -> float:
+    def forward_backward(self) -> float:
         """Add up the gradients of iter_size batches; return their mean loss."""
         batches = self.param.iter_size
         loss = 0.0

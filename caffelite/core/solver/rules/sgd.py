@@ -30,6 +30,7 @@ class SGDSolver(Solver):
     """
 
     num_histories: ClassVar[int] = 1  # blobs that the rule remembers for each parameter
+    fixed_lr: float | None = None  # instead of the policy's, in a range test
 
     def make_histories(self) -> list[Array]:
         """Return the history, and make the tables that kernels need to find the parameters in the arena."""
@@ -51,6 +52,8 @@ class SGDSolver(Solver):
         return float(self.as_number(self._rate().lr))
 
     def _rate(self) -> Rate:
+        if self.fixed_lr is not None:
+            return Rate(self.fixed_lr, self.current_step)
         require_lr_policy(self.file)
         rate = LR_POLICIES[self.param.lr_policy].rate(self.param, self.iter, self.current_step)
         return rate._replace(lr=rate.lr * warmup_factor(self.param, self.iter))
