@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from caffelite.core.errors import SolverError, UnknownNameError
-from caffelite.core.events import BestSnapshotWritten, EarlyStopped, Output, RateLowered
+from caffelite.core.events import Action, BestSnapshotWritten, EarlyStopped, Output, RateLowered
 from caffelite.core.solver.scores import Score, Scores
 from caffelite.core.weights.formats import format_of
 from caffelite.proto.caffe_pb2 import LARGER, SMALLER, EarlyStoppingParameter, LrPlateauParameter
@@ -230,3 +230,26 @@ def test_a_verdict_names_what_asks(solvers):
     outputs = {0: (Output("loss", 1.0, 1.0),)}
     assert [solver.scores.take(i, outputs).stop is not None for i in range(4)] == [False, False, True, True]
     assert solver.scores.take(3, outputs).stop is None  # the same test again
+
+
+@pytest.mark.parametrize("batch", range(1, 8))
+def test_a_stop_during_the_tests_counts_no_test_twice(solvers, tmp_path, resumable_net, batch):
+    """Three batches a round: whichever a stop comes before, both runs go on as if it had not come."""
+    fields = f'{DECIDING} snapshot_prefix: "{tmp_path}/a"'
+    straight = solvers.of(fields, resumable_net)
+    straight.step(24)
+    stopped = solvers.of(fields, resumable_net)
+    stopped.step(15)
+    asked = iter([Action.NONE] * batch + [Action.STOP])
+    stopped.action_source = lambda: next(asked, Action.NONE)
+    stopped.step(9)
+    assert stopped.stopped
+    resumed = solvers.of(fields, resumable_net)
+    resumed.restore(stopped.snapshot().state_file)
+    for solver in (stopped, resumed):
+        solver.step(24 - solver.iter)
+        np.testing.assert_array_equal(solver.net.arena.data, straight.net.arena.data)
+        assert solver.scores.states() == straight.scores.states()
+        assert (solver.lr, solver.current_step) == (straight.lr, straight.current_step)
+    for solver in (straight, stopped, resumed):
+        solver.close()
