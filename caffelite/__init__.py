@@ -7,6 +7,9 @@ in the kernels, and these numba.
 import caffelite.working_directory  # noqa: F401  (before anything can be imported from there)
 
 # isort: split
+import caffelite.early_interrupt  # before what takes time to import
+
+# isort: split
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from caffelite import inspection as inspection
     from caffelite import io as io
     from caffelite import net_spec as net_spec
+    from caffelite import proto as proto
     from caffelite import pycaffe as pycaffe
     from caffelite.as_caffe import install_as_caffe
     from caffelite.classifier import Classifier
@@ -95,7 +99,7 @@ _HOMES = {
 # modules that are there after `import caffelite` alone
 _MODULES = ("_caffe", "classifier", "coord_map", "detector", "draw", "inspection", "io", "net_spec", "pycaffe")
 
-__all__ = [
+__all__ = [  # with the modules, since scripts say `from caffe import *`
     "NCCL",
     "TEST",
     "TRAIN",
@@ -114,15 +118,21 @@ __all__ = [
     "SGDSolver",
     "Solver",
     "Timer",
+    "classifier",
+    "detector",
     "get_solver",
     "has_nccl",
     "init_log",
     "install_as_caffe",
+    "io",
     "layer_type_list",
     "layers",
     "log",
     "lr_find",
+    "net_spec",
     "params",
+    "proto",
+    "pycaffe",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
@@ -175,3 +185,6 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
     return [*__all__, *_MODULES, "__version__"]
+
+
+caffelite.early_interrupt.end()

@@ -75,6 +75,13 @@ class _Loader(Loader):
         module.__spec__ = self._spec
 
 
+def _let_children_find_it() -> None:
+    """Give processes that are started from here a package caffe: they import anew, and do not have the finder."""
+    folder = str(Path(__file__).with_name("alias"))
+    sys.path.append(folder)  # multiprocessing's spawn and forkserver hand this on
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+
+
 USAGE = """usage: python -m caffelite.as_caffe script.py [its arguments]
        python -m caffelite.as_caffe -m module [its arguments]
 
@@ -98,6 +105,7 @@ def main(arguments: Sequence[str]) -> None:
     if words is arguments and not os.path.exists(words[0]):
         raise SystemExit(f"caffelite.as_caffe: there is no script {words[0]} in {os.getcwd()}")
     install_as_caffe()
+    _let_children_find_it()
     sys.argv[:] = words
     if words is arguments:
         sys.path.insert(0, str(Path(words[0]).resolve().parent))  # as Python does for a script

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffelite.core.format import number
 from caffelite.core.solver.file import SolverFile, solver_file
@@ -54,21 +54,22 @@ def lr_find(
     start: float = START,
     end: float = END,
     iterations: int = ITERATIONS,
-    *,
-    python_layers: bool = True,
+    **options: Any,
 ) -> LrFind:
     """Train for some iterations with a rate that grows from `start` to `end`, and suggest one.
 
     A solver that is given is afterwards as before, bit for bit: weights, gradients, histories, positions in data. From
-    a file or message one is made, without tests, and closed. Nothing is written. The rates grow by equal factors; it
-    ends early when the smoothed loss (a mean in which the newest has a weight of 0.1) is over 4 times its lowest, or
-    no number. Suggested is a tenth of the rate at which the smoothed loss was lowest.
+    a file or message one is made, with `options` as of get_solver and without tests, and closed. Nothing is written.
+    The rates grow by equal factors; it ends early when the smoothed loss (a mean in which the newest has a weight of
+    0.1) is over 4 times its lowest, or no number. Suggested is a tenth of the rate at which the smoothed loss was
+    lowest.
 
-    Raises SolverError for rates that do not grow from above 0, and what `get_solver` raises.
+    Raises SolverError for rates that do not grow from above 0 and for layers that write files, and what get_solver
+    raises.
     """
     if isinstance(source, Solver):
         return LrFind(**vars(range_test(source, start, end, iterations)))
-    solver = get_solver(without_files(solver_file(source)), python_layers=python_layers)
+    solver = get_solver(without_files(solver_file(source)), **options)
     try:
         return LrFind(**vars(range_test(solver, start, end, iterations)))
     finally:

@@ -7,7 +7,6 @@ from typing import Any
 from caffelite.core.solver import solver as core
 from caffelite.core.solver.file import solver_file
 from caffelite.core.solver.rules import ada_delta, ada_grad, adam, nesterov, rms_prop, sgd
-from caffelite.core.vectors import NetVec
 from caffelite.pycaffe import Net
 
 
@@ -15,8 +14,12 @@ class Solver(core.Solver):
     """The base of the solvers: core's, with nets that users can look into by name."""
 
     net_class = Net
-    net: Net
-    test_nets: NetVec
+    _net: Net
+
+    @property
+    def net(self) -> Net:
+        """The training net."""
+        return self._net
 
 
 class SGDSolver(Solver, sgd.SGDSolver):

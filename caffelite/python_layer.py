@@ -32,7 +32,7 @@ class Layer(metaclass=_AnyLayer):
     The net makes it with its LayerParameter, sets `param_str` and `phase` (TRAIN or TEST), calls `setup(bottom, top)`
     once, and `reshape(bottom, top)` before every `forward(bottom, top)`. `backward(top, propagate_down, bottom)`
     overwrites the diff of each bottom i for which propagate_down[i] is true and adds to the diffs of `self.blobs`.
-    `bottom` and `top` are lists of blobs: `bottom[0].data`, `top[0].diff`, `top[0].reshape(2, 3)`.
+    `bottom` and `top` are sequences of blobs: `bottom[0].data`, `top[0].diff`, `top[0].reshape(2, 3)`.
 
     Every layer of a net, also a built-in one, is an instance of this class, as in pycaffe.
 

@@ -85,7 +85,7 @@ def test_the_wheel_carries_the_examples_and_says_what_it_is(wheel):
     lessons = {name for name in sources if name.startswith("models/lessons/") and "__pycache__" not in name}
     assert "models/lessons/backward_by_hand/lesson.py" in lessons
     assert examples == lessons | {name for name in sources if name.endswith((".prototxt", ".caffemodel", "readme.md"))}
-    made_or_read = {"proto/caffe.desc", "explaining/web/page.html", "reports/templates/page.html"}
+    made_or_read = {"alias/caffe.py", "proto/caffe.desc", "explaining/web/page.html", "reports/templates/page.html"}
     assert {f"caffelite/{name}" for name in made_or_read} <= names
     assert metadata["Author"] == "The caffelite developers"
     assert {"Operating System :: POSIX :: Linux", "Operating System :: MacOS"} <= set(metadata.get_all("Classifier"))

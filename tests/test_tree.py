@@ -12,10 +12,13 @@ PACKAGE = ROOT / "caffelite"
 
 # Tests of more than one source file, and what they test.
 OF_MORE_THAN_ONE_FILE = {
+    "cli/test_bad_hdf5.py": "the refusals of core/data/hdf5_*.py, as users see them",
+    "cli/test_bad_records.py": "data layers, solver, train and test together",
     "cli/test_bad_input.py": "every command's refusals",
     "cli/test_caffe_places.py": "the log lines of the program, and caffe_places.py",
     "cli/test_cli.py": "the program as a user starts it",
     "test_packaging.py": "the source archive, the wheel and what they carry",
+    "cli/test_image_files.py": "ImageData and WindowData in nets that are trained and looked at",
     "cli/test_paths.py": "everything that takes a path",
     "cli/test_kill.py": "a run that is killed",
     "cli/test_early_stopping.py": "train over several runs, with decisions about tests",
@@ -36,6 +39,8 @@ OF_MORE_THAN_ONE_FILE = {
     "fuzz/test_data.py": "all readers of data, with damaged files",
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
+    "models/test_autoencoder.py": "models/autoencoder, solvers/autoencoder.prototxt",
+    "models/test_hdf5_models.py": "models/hdf5_classification, models/logistic_regression and their solvers",
     "models/test_known_nets.py": "models/",
     "models/test_lessons.py": "models/lessons",
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
@@ -82,6 +87,7 @@ MAY_IMPORT = {
     "layers": BELOW_ALL | {"kernels", "data", "weights"},
     "net": BELOW_ALL | {"layers", "data", "weights", "kernels"},
     "solver": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
+    "alias": {"caffelite"},
     "datasets": BELOW_ALL | {"data", "weights"},
     "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "writing": BELOW_ALL | {"net", "layers", "data", "weights"},

@@ -41,8 +41,8 @@ def errors_alone(draft: Draft, index: int, try_net: Callable[[Draft], list[str]]
 def _shapes(layer: LayerParameter) -> Iterator[Shape]:
     """Yield shapes of bottoms; of those for a convolution one has an axis more, since it may be 2-d or 3-d."""
     group = max(layer.convolution_param.group, 1)
-    sides = SMALL_SIDES if layer.HasField("inner_product_param") else IMAGE_SIDES
+    sides = SMALL_SIDES if layer.type == "InnerProduct" else IMAGE_SIDES
     for num, (height, width) in zip(NUMS, sides, strict=True):
         yield num, num * group, height, width
-    if layer.HasField("convolution_param"):
+    if layer.type in ("Convolution", "Deconvolution"):
         yield NUMS[0], NUMS[0] * group, 9, *IMAGE_SIDES[0]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from caffelite.checking.mended import readable
+from caffelite.checking.mended import readable, readable_solver
 from caffelite.checking.net import Options, check_net
-from caffelite.checking.problems import ERROR, WARNING, Problem, distinct, logged
+from caffelite.checking.problems import ERROR, NOTE, WARNING, Problem, distinct, logged
 from caffelite.checking.solver import check_solver, learning
 from caffelite.checking.tops import has_loss
 from caffelite.core.errors import CaffeliteError
 from caffelite.core.layer import layer_type_list
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.net.wiring.filter import included
+from caffelite.core.net.wiring.filter import makes_data
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.prototxt.braces import CLOSER
 from caffelite.core.prototxt.parse import read_text
@@ -34,12 +34,11 @@ def check_file(
     The states of a solver's nets are in the solver.
     """
     try:
-        if _is_solver(path):
-            with logged():  # what the log says of snapshot_prefix is no problem
-                file = read_solver_file(path)
-            return distinct(_with_nets_mistakes(check_solver(file, options), path, options))
+        is_solver = _is_solver(path)
     except CaffeliteError as err:
         return [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
+    if is_solver:
+        return distinct(_with_nets_mistakes(_of_solver(path, options), path, options))
     try:
         param, lines, notes = load_net(path, layer_type_list())
     except CaffeliteError as err:
@@ -48,9 +47,26 @@ def check_file(
     for draft in _in_states(Draft.of(param, lines), phase, level, tuple(stages)):
         checked = check_net(draft, Path(path).parent, path, options)
         problems += checked.problems
-        if checked.net is not None and has_loss(checked.net):
+        if has_loss(draft):
             problems += learning(checked.net, [path])
     return distinct(problems)
+
+
+def _of_solver(path: str, options: Options) -> list[Problem]:
+    """Return the problems of a solver; with mistakes of its text not what may be missing only because of them."""
+    try:
+        with logged():  # what the log says of snapshot_prefix is no problem
+            return check_solver(read_solver_file(path), options)
+    except CaffeliteError as err:
+        problems = [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
+    with logged():
+        file = readable_solver(path, _places(problems))
+    found = check_solver(file, options) if file is not None else []
+    return problems + [one for one in found if one.file != path or (one.line and "no test_iter" not in one.text)]
+
+
+def _places(problems: list[Problem]) -> list[tuple[int, int]]:
+    return [(problem.line, problem.column) for problem in problems]
 
 
 def _with_nets_mistakes(problems: list[Problem], solver: str, options: Options) -> list[Problem]:
@@ -69,11 +85,11 @@ def _with_mistakes(
 ) -> list[Problem]:
     """Return the mistakes of a file's text, and what else is wrong, as far as the rest can be read."""
     problems = [Problem.read(ERROR, text, [path]) for text in errors]
-    mended = readable(path, [(problem.line, problem.column) for problem in problems]) if problems[0].line else None
+    mended = readable(path, _places(problems)) if problems[0].line else None
     if mended is not None:
         for draft in _in_states(mended.draft, phase, level, stages):
             problems += check_net(draft, Path(path).parent, path, options, mended.mistaken).problems
-    return distinct(problem for problem in problems if problem.severity == ERROR)
+    return distinct(problem for problem in problems if problem.severity != NOTE)
 
 
 def _is_solver(path: str) -> bool:
@@ -102,9 +118,5 @@ def _in_states(draft: Draft, phase: str, level: int, stages: Sequence[str]) -> I
     elif not any(layer.include or layer.exclude for layer in draft.layers):
         yield drafts["TEST"]
     else:
-        fed = [state for state in drafts.values() if any(_makes_data(state))]
+        fed = [state for state in drafts.values() if makes_data(state)]
         yield from fed or drafts.values()
-
-
-def _makes_data(draft: Draft) -> Iterator[bool]:
-    return (not layer.bottom and included(layer, draft.param.state) for layer in draft.layers)

@@ -1,16 +1,19 @@
-"""A net's text with mistakes, as far as it can be read: the fields with mistakes are left out of it."""
+"""Text with mistakes of a net or solver, as far as it can be read: the fields with mistakes are left out of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from caffelite.core.errors import CaffeliteError
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.prototxt.braces import CLOSER
-from caffelite.core.prototxt.parse import parse_net, read_text
+from caffelite.core.prototxt.parse import parse_net, parse_text, read_text
 from caffelite.core.prototxt.tokens import Source, Token
 from caffelite.core.prototxt.upgrade import upgrade_net
+from caffelite.core.solver.file import SolverFile, as_read
+from caffelite.proto.caffe_pb2 import SolverParameter
 
 BRACKETS = {**CLOSER, "[": "]"}
 LAYERS = ("layer", "layers")
@@ -42,16 +45,9 @@ class Mended(NamedTuple):
 
 def readable(path: str, places: Collection[tuple[int, int]]) -> Mended | None:
     """Return the net in a file that has mistakes at these lines and columns; None if the rest cannot be read either."""
-    source = Source(path, read_text(path))
-    starts = [0]
-    for line in source.text.split("\n"):
-        starts.append(starts[-1] + len(line) + 1)
-    wrong = [starts[line - 1] + column - 1 for line, column in places if 0 < line < len(starts)]
-    text = source.text
+    source, wrong = _source(path, places)
     mistaken = [field for field in _fields(list(source.tokens())) if field.has(wrong)]
-    for field in _without_mistakes(mistaken, wrong):
-        blank = "".join(c if c == "\n" else " " for c in text[field.start : field.end])
-        text = text[: field.start] + blank + text[field.end :]
+    text = _without(source.text, _without_mistakes(mistaken, wrong))
     try:
         param, lines, _ = upgrade_net(*parse_net(text, path))
     except CaffeliteError:  # the mistake is one of syntax, which the file's own errors have told
@@ -62,6 +58,37 @@ def readable(path: str, places: Collection[tuple[int, int]]) -> Mended | None:
         i for i, place in enumerate(draft.places) if place is not None and place.lines.line(place.prefix) in begins
     )
     return Mended(draft, frozenset(layers))
+
+
+def readable_solver(path: str, places: Collection[tuple[int, int]]) -> SolverFile | None:
+    """Return the solver in a file that has mistakes at these lines and columns, without the fields that have them.
+
+    None if the rest cannot be read either.
+    """
+    source, wrong = _source(path, places)
+    text = _without(source.text, (field for field in _fields(list(source.tokens())) if field.has(wrong)))
+    param = SolverParameter()
+    try:
+        return as_read(param, parse_text(text, param, path), Path(path))
+    except CaffeliteError:  # as for nets
+        return None
+
+
+def _source(path: str, places: Collection[tuple[int, int]]) -> tuple[Source, list[int]]:
+    """Return the text, and where in it these lines and columns are."""
+    source = Source(path, read_text(path))
+    starts = [0]
+    for line in source.text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    return source, [starts[line - 1] + column - 1 for line, column in places if 0 < line < len(starts)]
+
+
+def _without(text: str, fields: Iterable[_Field]) -> str:
+    """Return the text with spaces in place of the fields, so that all else stays where it is."""
+    for field in fields:
+        blank = "".join(c if c == "\n" else " " for c in text[field.start : field.end])
+        text = text[: field.start] + blank + text[field.end :]
+    return text
 
 
 def _without_mistakes(mistaken: list[_Field], wrong: list[int]) -> Iterator[_Field]:
@@ -90,6 +117,8 @@ def _fields(tokens: list[Token]) -> Iterator[_Field]:
         else:
             while tokens[at].kind == "string" and at + 1 < len(tokens) and tokens[at + 1].kind == "string":
                 at += 1
+            while at + 2 < len(tokens) and tokens[at + 1].text == "," and tokens[at + 2].kind == "number":
+                at += 2  # 0,01 for 0.01, and 2,3,8 for three numbers: no field is named by a number
         yield _Field(tokens[begin].text, tokens[begin].offset, tokens[at].offset + len(tokens[at].text), inner)
         begin = at + 1
         while begin < len(tokens) and tokens[begin].text in (",", ";"):

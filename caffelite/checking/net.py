@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from caffelite.checking.alone import errors_alone
 from caffelite.checking.problems import ERROR, NOTE, WARNING, Problem, Records, logged
-from caffelite.checking.tops import unused_tops
+from caffelite.checking.tops import has_loss, unused_tops
 from caffelite.core.blob import Shape
 from caffelite.core.errors import CaffeliteError, LayerError, UnknownNameError
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.layers.data import check_data_param
+from caffelite.core.layers.hdf5_data import check_hdf5_data_param
 from caffelite.core.net.net import Net
 from caffelite.core.net.plan import with_location
 from caffelite.core.net.wiring.draft import Draft
@@ -22,6 +23,7 @@ from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.unread import unread
 from caffelite.core.net.without_data import WithoutData, without_data
 from caffelite.core.prototxt.lines import Place
+from caffelite.core.solver.findings import zero_weights
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 Lost = list[tuple[LayerParameter, Place | None]]  # layers that depend on one at fault, and where they stand
@@ -39,7 +41,7 @@ class Options:
 
 @dataclass
 class CheckedNet:
-    """What was found, and the net; None if it cannot be built."""
+    """What was found, and the net; None if it cannot be built whole."""
 
     problems: list[Problem]
     net: Net | None
@@ -58,18 +60,20 @@ def check_net(
         builder = _Builder(draft, folder, options, records)
         net = builder.build(mistaken)
         fields = _of_fields(draft, mistaken)
-    warnings = [*records.warnings, *fields.warnings, *(unused_tops(net) if net else [])]
+    warnings = [*records.warnings, *fields.warnings, *builder.warnings]
     problems = [Problem.read(ERROR, text, files) for text in dict.fromkeys([*builder.errors, *fields.errors])]
     problems += [Problem.read(WARNING, text, files) for text in dict.fromkeys(warnings)]
     problems += [Problem.read(NOTE, text, files) for text in builder.notes]
-    return CheckedNet(problems, None if fields.errors else net)
+    return CheckedNet(problems, net)
 
 
 class _Builder:
     def __init__(self, draft: Draft, folder: Path | None, options: Options, records: Records) -> None:
         self.draft, self.folder, self.options, self.records = draft, folder, options, records
         self.errors: list[str] = []
+        self.warnings: list[str] = []
         self.notes: list[str] = []
+        self._has_loss = has_loss(draft)
 
     def build(self, mistaken: Collection[int]) -> Net | None:
         """Return the net without the layers `mistaken`, or None after errors, which are kept."""
@@ -82,17 +86,43 @@ class _Builder:
                 break
             draft, more = _without(draft, failed)
             lost += more
+        if net is not None:
+            self._warn(net, draft.read_elsewhere, is_whole=not self.errors)
         for layer, place in lost:
             if len(self.errors) < MOST_ERRORS and layer.type != "Python":  # whose code may take any shapes
                 self._look_at(layer, place)
         return None if self.errors else net
 
     def _look_at(self, layer: LayerParameter, place: Place | None) -> None:
-        """Keep the errors of a layer whose bottoms are not known."""
+        """Keep what is wrong with a layer whose bottoms are not known."""
+        built: list[Net] = []
+
+        def try_net(draft: Draft) -> list[str]:
+            errors, net = self._try(draft)
+            built.extend([net] if net else [])
+            return errors
+
         with logged():  # warnings may be about shapes
             alone = self.draft.with_layers([layer], [place])
-            errors = errors_alone(alone, 0, lambda net: self._try(net)[0])
+            errors = errors_alone(alone, 0, try_net)
         self.errors += [text for text in errors if text not in self.errors]
+        if built:
+            self._warn(built[0], self._read_below(layer), is_whole=False)
+
+    def _read_below(self, layer: LayerParameter) -> set[str]:
+        """Return what the layers below one read."""
+        layers = self.draft.layers
+        start = next(index for index, other in enumerate(layers) if other is layer) + 1
+        below = (other for other in layers[start:] if included(other, self.draft.param.state))
+        return {blob for other in below for blob in other.bottom}
+
+    def _warn(self, net: Net, read_elsewhere: Collection[str], is_whole: bool) -> None:
+        """Keep what can be said of a net, or of a part, of one that learns."""
+        if not self._has_loss:
+            return
+        self.warnings += unused_tops(net, read_elsewhere)
+        if not is_whole:  # of a whole one who trains it is told, with what else keeps it from learning
+            self.warnings += map(str, zero_weights(net))
 
     def _try(self, draft: Draft) -> tuple[list[str], Net | None]:
         """Return the errors of one attempt, one a line, or the net."""
@@ -135,6 +165,8 @@ def _of_fields(draft: Draft, mistaken: Collection[int]) -> _Fields:
             found.warnings.extend(unread(alone))
             if layer.type == "Data":
                 check_data_param(layer.data_param)
+            elif layer.type == "HDF5Data":
+                check_hdf5_data_param(layer.hdf5_data_param)
         except LayerError as err:
             found.errors.append(str(with_location(err, layer, place)))
         except UnknownNameError as err:
@@ -179,4 +211,7 @@ def _without(draft: Draft, failed: Collection[int]) -> tuple[Draft, Lost]:
             kept.append(index)
             made.update(layer.top)
             lost.difference_update(layer.top)
-    return draft.with_layers([draft.layers[i] for i in kept], [draft.places[i] for i in kept]), dependent
+    left_out = [*(draft.layers[index] for index in failed), *(layer for layer, _ in dependent)]
+    rest = draft.with_layers([draft.layers[index] for index in kept], [draft.places[index] for index in kept])
+    read_elsewhere = draft.read_elsewhere.union(*(layer.bottom for layer in left_out))
+    return replace(rest, read_elsewhere=read_elsewhere), dependent

@@ -20,6 +20,7 @@ from caffelite.core.solver.nets import NetMaker, NetSource
 from caffelite.core.solver.score_checks import check_score, score_params
 from caffelite.core.solver.scores import make_score
 from caffelite.core.solver.solver import solver_class
+from caffelite.core.weights.formats import copy_trained_layers
 from caffelite.proto.caffe_pb2 import SolverParameter
 
 _FIELD = re.compile(r"(?:.*?: )?(\w+)(?:\[\d+\])?(?:\.\w+)? is ")  # which field an error is about
@@ -38,6 +39,7 @@ def check_solver(file: SolverFile, options: Options) -> list[Problem]:
     if train is not None:
         checked = check_net(train.draft, train.folder, files[0], options)
         problems += checked.problems
+        problems += _weights(file, checked.net, files)
         problems += learning(checked.net, files)
     test_nets: dict[int, Net | None] = {}
     for index, source in tests:
@@ -64,6 +66,21 @@ def learning(net: Net | None, files: list[str]) -> list[Problem]:
     """Return what keeps the net from learning; nothing of a net that cannot be built."""
     found = findings_of_net(net) if net is not None else []
     return [Problem.read(finding.severity, str(finding), files) for finding in found]
+
+
+def _weights(file: SolverFile, net: Net | None, files: list[str]) -> list[Problem]:
+    """Give the net the weights that training begins from, and return what is wrong with them."""
+    errors: list[str] = []
+    with logged() as records:
+        for name in file.weights:
+            try:
+                path = file.find("weights", name)
+                if net is not None:
+                    copy_trained_layers(net.weight_layers(), path)
+            except CaffeliteError as err:
+                errors += str(err).splitlines()
+    problems = [Problem.read(ERROR, text, files) for text in errors]
+    return [*problems, *(Problem.read(WARNING, text, files) for text in records.warnings)]
 
 
 def _files(file: SolverFile) -> list[str]:

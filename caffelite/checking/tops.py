@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from caffelite.core.errors import CaffeliteError
+from caffelite.core.layer import layer_class_for
 from caffelite.core.net.net import Net
+from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.filter import included
 from caffelite.core.prototxt.lines import where
+from caffelite.proto.caffe_pb2 import LayerParameter
 
 
-def has_loss(net: Net) -> bool:
-    """Return whether a top of the net has a loss weight."""
-    return any(any(step.loss_weights) for step in net.plan.layer_steps)
+def has_loss(draft: Draft) -> bool:
+    """Return whether a layer of the net in its state has a loss weight; layers that cannot be read have none."""
+    return any(included(layer, draft.param.state) and _is_loss(layer) for layer in draft.layers)
 
 
-def unused_tops(net: Net) -> Iterator[str]:
+def _is_loss(layer: LayerParameter) -> bool:
+    if layer.loss_weight:
+        return any(layer.loss_weight)
+    try:
+        return any(layer_class_for(layer).default_loss_weights(layer))
+    except CaffeliteError:  # an unknown type, or fields that no layer of the type takes
+        return False
+
+
+def unused_tops(net: Net, read_elsewhere: Collection[str] = ()) -> Iterator[str]:
     """Yield a warning for each top that no layer reads, in a net with a loss.
 
-    Without a loss, tops are what the net is for. Results are no waste either: losses, single numbers, what layers
-    without a gradient make of others (Accuracy, ArgMax), and tops of Python layers, of which nothing is known.
+    Without a loss, tops are what the net is for, and nobody should ask. Results are no waste either: losses, single
+    numbers, what layers without a gradient make of others (Accuracy, ArgMax), and tops of Python layers, of which
+    nothing is known. `read_elsewhere`: what layers read that are not in the net, if it is a part of another.
     """
-    if not has_loss(net):
-        return
-    unread = set(net.outputs)
-    for step in reversed(
-        net.plan.layer_steps
-    ):  # of a blob that several layers work on in place, the last is at the end
+    unread = set(net.outputs).difference(read_elsewhere)
+    # from the end: of a blob that several layers work on in place, the last is the one
+    for step in reversed(net.plan.layer_steps):
         layer = step.layer
         for index, name in enumerate(layer.layer_param.top):
             if name not in unread:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.options import GPU, NO_PYTHON_LAYERS
 from caffelite.cli.streams import write_stdout
 from caffelite.core import mode
-from caffelite.core.errors import UsageError, printable
-from caffelite.core.files import file_problem
+from caffelite.core.errors import printable
+from caffelite.core.files import require_file
 
 
 @command(
@@ -30,8 +28,7 @@ def classify(arguments: Arguments) -> None:
     """
     deploy, weights, mean, labels, *images = arguments.positionals
     for name in (deploy, weights, *images):
-        if problem := file_problem(name):
-            raise UsageError(f"{problem} (looked in {Path.cwd()})")
+        require_file(name)
     if arguments[GPU]:
         mode.set_mode_gpu()
     from caffelite.tools.classify import ImageClassifier

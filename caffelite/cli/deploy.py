@@ -9,7 +9,7 @@ from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import int32
 from caffelite.cli.options import LEVEL, NO_PYTHON_LAYERS, OUTPUT, SHAPE, STAGE, at_least, shapes, stages
-from caffelite.cli.streams import write_stdout
+from caffelite.cli.streams import write_text
 
 LOGGER = logging.getLogger("caffelite")
 BATCH_SIZE = int32("batch_size", 1, "How many images the net reads at once.")
@@ -31,7 +31,6 @@ def deploy(arguments: Arguments) -> None:
 
       caffelite deploy models/lenet/train_val_mnist.prototxt -o deploy.prototxt
     """  # noqa: D205 - the first paragraph is the command's help text
-    from caffelite.core.weights.atomic import replacing
     from caffelite.writing.file import deploy_file
 
     batch_size = at_least(arguments, BATCH_SIZE, 1)
@@ -47,9 +46,4 @@ def deploy(arguments: Arguments) -> None:
     )
     for note in written.notes:
         glog.say(note)
-    if not arguments[OUTPUT]:
-        write_stdout(written.text.removesuffix("\n"))
-        return
-    with replacing(arguments[OUTPUT]) as file:
-        file.write(written.text.encode())
-    write_stdout(arguments[OUTPUT])
+    write_text(written.text, arguments[OUTPUT])

@@ -11,7 +11,7 @@ from caffelite.cli.counting import counting
 from caffelite.cli.options import NO_PYTHON_LAYERS
 from caffelite.core import mode
 from caffelite.core.errors import UsageError
-from caffelite.core.files import file_problem
+from caffelite.core.files import require_file
 
 LOGGER = logging.getLogger("caffelite")
 
@@ -32,8 +32,7 @@ def extract_features(arguments: Arguments) -> None:
     """
     weights, model, blobs, databases, batches, backend, *device = arguments.positionals
     for name in (weights, model):
-        if problem := file_problem(name):
-            raise UsageError(f"{problem} (looked in {Path.cwd()})")
+        require_file(name)
     if device[:1] == ["GPU"]:
         mode.set_mode_gpu()
     LOGGER.error("Using CPU")

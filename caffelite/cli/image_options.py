@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from caffelite.cli.command import Arguments
 from caffelite.cli.flags import Flag, string
 from caffelite.cli.options import required
 from caffelite.core.errors import UsageError
-from caffelite.core.files import file_problem
+from caffelite.core.files import require_file
 
 N = TypeVar("N", int, float)
 
@@ -34,8 +33,7 @@ def model_files(arguments: Arguments, purpose: str) -> tuple[str, str]:
     model = required(arguments, MODEL_DEF, f"Need a model definition {purpose}")
     weights = required(arguments, PRETRAINED_MODEL, f"Need model weights {purpose}")
     for name in (model, weights):
-        if problem := file_problem(name):
-            raise UsageError(f"{problem} (looked in {Path.cwd()})")
+        require_file(name)
     return model, weights
 
 

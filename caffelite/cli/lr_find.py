@@ -8,15 +8,18 @@ from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import double
 from caffelite.cli.options import (
+    DATA_WORKERS,
     GPU,
     ITERATIONS,
     LEVEL,
     NO_PYTHON_LAYERS,
+    ON_BAD_RECORD,
     OUTPUT,
     SOLVER,
     STAGE,
     WEIGHTS,
     at_least,
+    data_workers,
     require_files,
     required,
     stages,
@@ -34,7 +37,10 @@ END = double("end", 10.0, "The rate to end with, unless the loss explodes before
 @command(
     "lr_find",
     "find a learning rate to begin with",
-    flags=(SOLVER, START, END, ITERATIONS, WEIGHTS, OUTPUT, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU),
+    flags=(
+        *(SOLVER, START, END, ITERATIONS, WEIGHTS, OUTPUT, LEVEL, STAGE),
+        *(DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS, GPU),
+    ),
     file=SOLVER,
     flag_help={
         ITERATIONS: f"How many iterations to train. Default: {COUNT}.",
@@ -57,6 +63,7 @@ def lr_find(arguments: Arguments) -> None:
     count = at_least(arguments, ITERATIONS, 2) if arguments.given(ITERATIONS) else COUNT
     if not 0 < arguments[START] < arguments[END]:
         raise UsageError(f"--start is {arguments[START]:g} and --end {arguments[END]:g}; use rates above 0 that grow")
+    workers = data_workers(arguments)
     _check_picture(arguments)
     from caffelite.core.solver.file import read_solver_file
     from caffelite.lr_range import lr_find as find
@@ -69,8 +76,15 @@ def lr_find(arguments: Arguments) -> None:
         use_cpu(arguments, file_asks=file.param.HasField("solver_mode") and file.param.solver_mode == file.param.GPU)
         if arguments[WEIGHTS]:
             file.param.weights[:] = [arguments[WEIGHTS]]
-    python_layers = not arguments[NO_PYTHON_LAYERS]
-    found = find(file, arguments[START], arguments[END], count, python_layers=python_layers)
+    found = find(
+        file,
+        arguments[START],
+        arguments[END],
+        count,
+        python_layers=not arguments[NO_PYTHON_LAYERS],
+        data_workers=workers,
+        on_bad_record=arguments[ON_BAD_RECORD],
+    )
     write_stdout(str(found))
     if arguments[OUTPUT]:
         from caffelite.pictures.figure import save

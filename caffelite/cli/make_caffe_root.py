@@ -10,6 +10,7 @@ from pathlib import Path
 
 from caffelite.cli.command import COMMANDS, Arguments, command
 from caffelite.cli.streams import write_stdout
+from caffelite.core.errors import UsageError
 
 LOGGER = logging.getLogger("caffelite")
 
@@ -30,6 +31,8 @@ def make_caffe_root(arguments: Arguments) -> None:
     from caffelite.tools.caffe_root import make_caffe_root
 
     (name,) = arguments.positionals
+    if not name:  # as "$CAFFE_ROOT" is where it is not set; it would be the working directory
+        raise UsageError("make-caffe-root: DIR is empty; write . for the working directory")
     made = make_caffe_root(Path(name), sys.executable, frozenset(COMMANDS))
     for path in made.written:
         write_stdout(os.path.join(name, path))

@@ -8,7 +8,7 @@ from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import boolean
 from caffelite.cli.options import OUTPUT
-from caffelite.cli.streams import write_stdout
+from caffelite.cli.streams import write_text
 from caffelite.core.errors import UsageError
 from caffelite.core.files import file_problem
 
@@ -28,7 +28,6 @@ def prototxt(arguments: Arguments) -> None:
 
       caffelite prototxt bvlc_googlenet.caffemodel --upgrade -o train_val.prototxt
     """  # noqa: D205 - the first paragraph is the command's help text
-    from caffelite.core.weights.atomic import replacing
     from caffelite.writing.of_weights import text_of_weights
 
     (name,) = arguments.positionals
@@ -37,9 +36,4 @@ def prototxt(arguments: Arguments) -> None:
     written = text_of_weights(Path(name), arguments[UPGRADE])
     for note in written.notes:
         glog.say(note)
-    if not arguments[OUTPUT]:
-        write_stdout(written.text.removesuffix("\n"))
-        return
-    with replacing(arguments[OUTPUT]) as file:
-        file.write(written.text.encode())
-    write_stdout(arguments[OUTPUT])
+    write_text(written.text, arguments[OUTPUT])

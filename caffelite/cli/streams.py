@@ -34,6 +34,21 @@ def write_stdout(line: str) -> None:
             print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
+def write_text(text: str, file: str) -> None:
+    """Write a text to a file, whole or not at all, and its name to stdout; the text itself there if no file is given.
+
+    Raises as write_stdout, and as files do that cannot be written.
+    """
+    from caffelite.core.weights.atomic import replacing
+
+    if not file:
+        write_stdout(text.removesuffix("\n"))
+        return
+    with replacing(file) as target:
+        target.write(text.encode())
+    write_stdout(file)
+
+
 def flush_stdout() -> None:
     """Write what others left in the buffer, as a Python layer that prints; raises as write_stdout."""
     if sys.stdout is not None:

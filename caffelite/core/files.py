@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 
+from caffelite.core.errors import UsageError
+
 
 class NoSuchFileError(FileNotFoundError):
     """None of the places `tried` holds the file, or it has no name; who knows the field makes an error of the text."""
@@ -70,6 +72,13 @@ def file_problem(path: str | os.PathLike[str]) -> str:
     if kind is Kind.NOTHING:
         return f"File not found: {os.fspath(path)}"
     return "" if kind is Kind.FILE else f"{os.fspath(path)}: cannot be read (it is {kind.value})"
+
+
+def require_file(path: str | os.PathLike[str], flag: str = "") -> None:
+    """Raise UsageError, with the working directory, for what cannot be read as a file; `flag` gave it."""
+    if problem := file_problem(path):
+        given_by = f"--{flag}: " if flag else ""
+        raise UsageError(f"{given_by}{problem} (looked in {Path.cwd()})")
 
 
 def _listed(words: list[str]) -> str:

@@ -12,12 +12,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from caffelite.core.blob import Array
+from caffelite.core.data import mean
 from caffelite.core.data.included import Records
 from caffelite.core.errors import DataError, WeightsError
-from caffelite.core.weights.atomic import replacing
 from caffelite.datasets.databases import is_complete, write_images
 from caffelite.datasets.download import RemoteFile, download
-from caffelite.proto import caffe_pb2
 
 SHAPE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32  # bytes: label, then the red, green and blue plane
@@ -47,14 +46,14 @@ class Cifar10:
 
     def make(self, out: Path, source: Path | None, url: str | None) -> None:
         """Make the databases and the mean of the training images in folder `out`; see catalogue.make."""
-        train, test, mean = (out / name for name in self.names)
+        train, test, mean_file = (out / name for name in self.names)
         train_count = len(self.train_files) * self.images_per_file
-        if is_complete(train, train_count) & is_complete(test, self.images_per_file) & mean.exists():
+        if is_complete(train, train_count) & is_complete(test, self.images_per_file) & mean_file.exists():
             return
         found = self._read(source, url or self.url)
         images, labels = self._join(found, self.train_files)
         write_images(train, images, labels, KEY_DIGITS)
-        write_mean(mean, images)
+        write_mean(mean_file, images)
         write_images(test, *self._join(found, self.test_files), KEY_DIGITS)
 
     def _read(self, source: Path | None, url: str) -> dict[str, bytes]:
@@ -110,12 +109,8 @@ class Cifar10:
 
 def write_mean(path: Path, images: Array) -> None:
     """Write the mean of `images`, (N, C, H, W) uint8, as compute_image_mean does; DataError if it cannot be written."""
-    mean = images.sum(axis=0, dtype=np.int64).astype(np.float32) / np.float32(len(images))
-    channels, height, width = mean.shape
-    proto = caffe_pb2.BlobProto(num=1, channels=channels, height=height, width=width, data=mean.ravel())
     try:
-        with replacing(path) as file:
-            file.write(proto.SerializeToString())
+        mean.write_mean(path, images.sum(axis=0, dtype=np.int64).astype(np.float32) / np.float32(len(images)))
     except WeightsError as err:
         raise DataError(str(err)) from err
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from textwrap import wrap
 
 from caffelite.core.blob import Shape
 from caffelite.core.errors import printable
@@ -15,6 +16,9 @@ from caffelite.core.tables import aligned, by, thousands
 from caffelite.inspection.lookup import layer_index
 
 WIDTH = 100
+_SIGN = re.compile(r" (//|[<=*/]) ")  # a line does not end beside one of these, nor within brackets
+_IN_BRACKETS = re.compile(r"\[[^][]*\]|\([^()]*\)")
+_GLUE = "\0"
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [f"{self.where}{self.name} ({self.type})"]
-        lines += wrap(self.formula, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+        lines += _wrapped(self.formula)
         for noun, shapes in (("bottom", self.bottoms), ("top", self.tops), ("blob", self.params)):
             lines += [f"  {noun:<7}{name}: {by(shape)}" for name, shape in shapes.items()]
         if self.columns is not None:
@@ -85,6 +89,20 @@ def _columns(layer: BaseConvolutionLayer) -> tuple[Shape, str]:
     if layer.group > 1:
         words += f"; {layer.group} such matrices an image, one for each group"
     return (channels * prod(kernel), prod(spatial)), words
+
+
+def _wrapped(formula: str) -> Iterator[str]:
+    """Yield the lines of a formula; one is longer than WIDTH only where it has no place to end."""
+    glued = _SIGN.sub(rf"{_GLUE}\1{_GLUE}", formula)
+    for _ in range(2):  # brackets within brackets, the inner ones first
+        glued = _IN_BRACKETS.sub(lambda found: found[0].replace(" ", _GLUE), glued)
+    line = " "
+    for word in glued.split(" "):
+        if len(line) + 1 + len(word) > WIDTH and line.strip():
+            yield line.replace(_GLUE, " ")
+            line = "   "
+        line += f" {word}"
+    yield line.replace(_GLUE, " ")
 
 
 def _row(product: Product) -> list[str]:

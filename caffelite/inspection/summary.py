@@ -9,8 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import Message
-
 from caffelite.core.blob import Shape
 from caffelite.core.container import NO_LIMIT, Budget, human
 from caffelite.core.errors import printable
@@ -19,12 +17,11 @@ from caffelite.core.net.graph import Node
 from caffelite.core.net.net import Net
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
-from caffelite.core.net.without_data import Replacement, without_data
+from caffelite.core.net.without_data import Replacement, without_data, without_fillers
 from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.upgrade import load_net
 from caffelite.core.tables import aligned, by, html_table, thousands
 from caffelite.inspection.receptive_field import ALL, ReceptiveField, receptive_fields
-from caffelite.proto.caffe_pb2 import LayerParameter
 
 HEAD = ("layer", "type", "top", "parameters", "multiply-adds", "memory", "stride", "field")
 NUMBERS = (3, 4, 5, 6, 7)  # columns that end at the same place
@@ -222,26 +219,11 @@ def summary_of_file(
     changed = without_data(draft, shapes, folder)
     # its blobs are never filled, so it may be larger than the memory
     context = Context(folder=folder, python_layers=python_layers, budget=Budget(NO_LIMIT))
-    net = Net(_without_fillers(changed.draft), context)
+    net = Net(without_fillers(changed.draft), context)
     try:
         return summary(net, changed.replacements)
     finally:
         net.close()
-
-
-def _without_fillers(draft: Draft) -> Draft:
-    """Return the draft with all parameters 0: to draw 60 million of them takes seconds, and nobody looks at them."""
-    layers = []
-    for layer in draft.layers:
-        changed = LayerParameter()
-        changed.CopyFrom(layer)
-        for _, message in changed.ListFields():
-            if isinstance(message, Message):
-                for field, value in message.ListFields():
-                    if field.name.endswith("filler") and isinstance(value, Message):
-                        message.ClearField(field.name)
-        layers.append(changed)
-    return draft.with_layers(layers, draft.places)
 
 
 def _layer_summary(

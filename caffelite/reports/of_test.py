@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from caffelite.core.errors import UsageError
-from caffelite.core.files import file_problem, open_file
+from caffelite.core.files import open_file, require_file
 from caffelite.core.weights.atomic import replacing
 from caffelite.reports.calibration import calibration_html
 from caffelite.reports.confusion import MOST_IN_TABLE, confusion_html, shortened
@@ -195,8 +195,7 @@ class TestReport:
 
 def read_names(path: str, classes: int) -> list[str]:
     """Return the names of the classes, a line each; UsageError unless there are as many."""
-    if problem := file_problem(path):
-        raise UsageError(f"--labels: {problem} (looked in {Path.cwd()})")
+    require_file(path, "labels")
     with open_file(path) as file:
         names = file.readall().decode("utf-8", "backslashreplace").splitlines()
     if len(names) != classes:

@@ -29,6 +29,8 @@ THRESHOLD = 1e-3
 SHARE = 1e-3
 BATCH = 2  # images, in place of data that is not there
 RIGHT, WRONG, KINKS, FAILED = "right", "WRONG", "kinks only", "FAILED"
+MOVE_VALUES = ("Concat", "Flatten", "Reshape", "Slice", "Split", "Tile")  # labels, too
+EVALUATE = ("Accuracy", "Silence")
 FIRST_TOP_ONLY = ("Pooling",)  # of several tops; the mask of the places has no gradient
 
 
@@ -98,12 +100,25 @@ def _smaller(layer: LayerParameter, given: set[str]) -> LayerParameter:
 
 
 def _fill_inputs(net: Net, rng: np.random.Generator) -> None:
-    """Fill inputs with random numbers; what holds one number an item is taken for labels, and stays 0."""
+    """Fill inputs with random numbers; labels, and what holds one number an item, which is taken for labels, stay 0."""
+    values = _with_values(net)
     for step in net.plan.layer_steps:
         if step.layer.is_input:
             for blob in step.top:
-                if blob.num_axes > 1:
+                if blob.num_axes > 1 and id(blob) in values:
                     blob.data[...] = rng.normal(size=blob.shape)
+
+
+def _with_values(net: Net) -> set[int]:
+    """Return the ids of the blobs that some layer reads as more than labels or indices, which have no gradient."""
+    found: set[int] = set()
+    for index in reversed(range(len(net.plan.layer_steps))):
+        layer, tops = net.plan.layer_steps[index].layer, net.tops(index)
+        moved = layer.type in MOVE_VALUES and any(id(top) in found for _, top in tops)
+        for number, (_, blob) in enumerate(net.bottoms(index)):
+            if layer.allow_force_backward(number) and (moved or layer.type not in MOVE_VALUES + EVALUATE):
+                found.add(id(blob))
+    return found
 
 
 def _fill_weights(net: Net, rng: np.random.Generator) -> None:

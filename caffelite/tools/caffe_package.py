@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import site
+import sys
 import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
+import caffelite
 from caffelite.core.errors import UsageError
 from caffelite.core.weights.atomic import replacing
 
 NAME = "caffe"
-MARK = "# This package stands for caffelite; `caffelite alias` or `caffelite make-caffe-root` made it."
-SOURCE = f'''{MARK}
-"""caffelite under the name caffe: `import caffe` gives caffelite itself, and `caffe.io` is the module caffelite.io."""
-
-import sys
-
-try:
-    from caffelite.as_caffe import install_as_caffe
-except ImportError as err:
-    if err.name != "caffelite":
-        raise
-    raise ImportError(f"{{__file__}} is caffelite, which {{sys.executable}} has not: pip install caffelite") from err
-
-del sys.modules[__name__]  # caffelite takes the name
-install_as_caffe()
-'''
+SOURCE = (Path(caffelite.__file__).parent / "alias" / "caffe.py").read_text(encoding="utf-8")
+MARK = SOURCE.partition("\n")[0]
 
 
 def write(folder: Path) -> None:
@@ -46,7 +35,13 @@ def is_ours(folder: Path) -> bool:
 
 
 def site_packages() -> Path:
-    """Return the folder for packages of the running environment."""
+    """Return the folder for packages of the running environment; the user's own if that has caffelite.
+
+    Outside a virtual environment the first may be the system's, and closed.
+    """
+    own = Path(site.getusersitepackages())
+    if sys.prefix == sys.base_prefix and Path(caffelite.__file__).parent.parent == own:
+        return own
     return Path(sysconfig.get_path("purelib"))
 
 
@@ -65,17 +60,23 @@ def add_alias() -> Path:
 def remove_alias() -> Path | None:
     """Remove the package from the running environment, and return its place; None if there is none.
 
-    Raises UsageError if what is there is not ours.
+    Raises UsageError if what is there is not ours or cannot be removed.
     """
     folder = site_packages() / NAME
     if not os.path.lexists(folder):
         return None
     if not is_ours(folder):
         raise UsageError(f"{folder} is not caffelite's, and nothing was changed")
+    if folder.is_symlink():  # the package lies elsewhere, and stays there
+        folder.unlink()
+        return folder
     kept = sorted({path.name for path in folder.iterdir()} - {"__init__.py", "__pycache__"})
     if kept:
         raise UsageError(f"{folder} also has {', '.join(kept)}, which is not caffelite's, and nothing was changed")
-    shutil.rmtree(folder)
+    try:
+        shutil.rmtree(folder)
+    except OSError as err:  # which names a file without its folder
+        raise UsageError(f"cannot remove {folder}: {err.strerror}") from None
     return folder
 
 

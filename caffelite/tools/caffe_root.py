@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -151,8 +151,8 @@ def make_caffe_root(root: Path, python: str, commands: Collection[str]) -> Made:
     """Write the files of a built Caffe into the folder `root`, which is made; the Python `python` runs them.
 
     What caffelite wrote there before is written anew; other files stay, so that the folder may hold Caffe's own
-    sources. Programs whose command is not among `commands` are left out. Raises UsageError if `root` is no folder,
-    OSError or WeightsError if it cannot be written.
+    sources. Programs whose command is not among `commands` are left out. Raises UsageError, before anything is written,
+    if `root` or what stands in place of a folder in it is none; OSError or WeightsError if it cannot be written.
     """
     try:
         kind = kind_of(root)
@@ -160,10 +160,12 @@ def make_caffe_root(root: Path, python: str, commands: Collection[str]) -> Made:
         raise UsageError(f"{root}: {err}") from None
     if kind not in (Kind.NOTHING, Kind.FOLDER):
         raise UsageError(f"{root} is no folder; give the name of a new one, or of Caffe's sources")
+    files = dict(_files(python, commands))
+    _check_folders(root, files)
     made = Made()
-    for name, text in _files(python, commands):
+    for name, text in files.items():
         path = root / name
-        if path.exists() and not _is_ours(path):
+        if os.path.lexists(path) and not _is_ours(path):
             made.kept.append(name)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +174,7 @@ def make_caffe_root(root: Path, python: str, commands: Collection[str]) -> Made:
         path.chmod(0o755)
         made.written.append(name)
     package = root / "python" / caffe_package.NAME
-    if package.exists() and not caffe_package.is_ours(package):
+    if os.path.lexists(package) and not caffe_package.is_ours(package):
         made.kept.append("python/caffe")
     else:
         caffe_package.write(package)
@@ -183,6 +185,14 @@ def make_caffe_root(root: Path, python: str, commands: Collection[str]) -> Made:
     for place in PLACES:
         (root / place).mkdir(exist_ok=True)
     return made
+
+
+def _check_folders(root: Path, names: Iterable[str]) -> None:
+    """Raise UsageError for what is no folder, also a link that leads nowhere, where the files need one."""
+    inside = {*PLACES, *(str(folder) for name in names for folder in Path(name).parents)}
+    for folder in sorted(root / name for name in inside):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise UsageError(f"{folder} is no folder, and Caffe has one of that name; nothing was changed")
 
 
 def _files(python: str, commands: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from caffelite.core.blob import Array
 from caffelite.core.data.image import opencv
 from caffelite.core.data.opencv import decode_as, resize
 from caffelite.core.errors import DataError, UsageError
-from caffelite.core.files import file_problem, read_file
+from caffelite.core.files import read_file, require_file
 from caffelite.proto import caffe_pb2
 from caffelite.pycaffe import Net
 from caffelite.tools.channel_mean import channel_mean
@@ -74,8 +73,7 @@ class ImageClassifier:
 
 
 def _read_labels(path: str) -> list[str]:
-    if problem := file_problem(path):
-        raise UsageError(f"{problem} (looked in {Path.cwd()})")
+    require_file(path)
     text = read_file(path).decode("utf-8", "backslashreplace")
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import UsageError
-from caffelite.core.files import NoSuchFileError, file_problem, find_file, read_file
+from caffelite.core.files import NoSuchFileError, find_file, read_file, require_file
 from caffelite.core.prototxt.suggest import any_of
 from caffelite.core.weights.atomic import replacing
 from caffelite.core.weights.hdf5 import write_array, writing
@@ -87,8 +87,7 @@ def _found(path: Path, names: Sequence[str]) -> list[str]:
 
 
 def _text(path: Path) -> str:
-    if problem := file_problem(path):
-        raise UsageError(f"{problem} (looked in {Path.cwd()})")
+    require_file(path)
     return read_file(path).decode("utf-8-sig", "surrogateescape")
 
 

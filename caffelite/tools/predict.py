@@ -11,7 +11,7 @@ import numpy as np
 from caffelite.classifier import Classifier
 from caffelite.core.blob import Array
 from caffelite.core.errors import UsageError
-from caffelite.core.files import Kind, UnreachableError, file_problem, kind_of
+from caffelite.core.files import Kind, UnreachableError, kind_of, require_file
 from caffelite.io import load_image
 
 CROPS = 10  # of an image, which `oversample` makes
@@ -27,8 +27,7 @@ def image_names(source: Path, ext: str) -> list[Path]:
     except UnreachableError as err:
         raise UsageError(f"{source}: {err}") from None
     if not is_folder:
-        if problem := file_problem(source):
-            raise UsageError(f"{problem} (looked in {Path.cwd()})")
+        require_file(source)
         return [source]
     end = f".{ext.removeprefix('.')}"
     names = [path for path in sorted(source.iterdir()) if path.name.endswith(end) and not path.name.startswith(".")]
@@ -39,8 +38,7 @@ def image_names(source: Path, ext: str) -> list[Path]:
 
 def read_array(path: Path) -> Array:
     """Return the images (N, H, W, K) of a .npy file, memory-mapped; UsageError if it holds none."""
-    if problem := file_problem(path):
-        raise UsageError(f"{problem} (looked in {Path.cwd()})")
+    require_file(path)
     try:
         images: Array = np.load(path, mmap_mode="r")
     except ValueError as err:

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net.net import Net
 from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.filter import makes_data
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.prototxt.parse import parse_net
 from caffelite.core.prototxt.upgrade import load_net
 from caffelite.core.prototxt.write import net_text
-from caffelite.proto.caffe_pb2 import TEST, NetParameter
+from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetParameter
 from caffelite.writing.deploy import deploy
 
 
@@ -34,11 +35,13 @@ def deploy_file(
 ) -> Written:
     """Return the text of the net for use that a train_val.prototxt gives; see deploy.
 
+    It is made of the net's TEST phase, or of TRAIN if only that has data.
     The net of the text is built, so that what is written works. Raises PrototxtError, NetError or LayerError.
     """
     param, lines, _ = load_net(path, layer_type_list())
     draft = Draft.of(param, lines)
-    draft = draft.with_param(with_caller_state(draft.param, TEST, level, stages))
+    test, train = (draft.with_param(with_caller_state(draft.param, phase, level, stages)) for phase in (TEST, TRAIN))
+    draft = train if makes_data(train) and not makes_data(test) else test
     context = Context(folder=path.parent, python_layers=python_layers)
     made = deploy(draft, context, shapes, batch_size)
     text = net_text(made.net, _head(made.net, path, context), made.comments)

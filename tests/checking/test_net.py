@@ -25,6 +25,29 @@ def test_goes_on_behind_an_error(problems):
     ]
 
 
+def test_a_layer_that_is_left_out_reads_its_bottoms(problems):
+    text = INPUT + POOL.format("a", "data", 2).replace("Pooling", "Poolng")
+    _, unlike, like = problems(text + POOL.format("b", "features", 2) + POOL.format("c", "dat", 2))
+    assert unlike == "3: error: Unknown bottom blob 'features' (layer 'b', bottom index 0)"  # "data" has its reader
+    assert like.endswith('did you mean "data"?')
+
+
+def test_warnings_beside_errors(problems):
+    text = INPUT + POOL.format("bad", "data", 9) + POOL.format("unread", "data", 2)
+    for bottom, top in (("data", "a"), ("bad", "b"), ("bad", "lost")):
+        conv = "convolution_param { num_output: 2 kernel_size: 1 } inner_product_param { }"
+        text += f'layer {{ name: "{top}" type: "Convolution" bottom: "{bottom}" top: "{top}" {conv} }}\n'
+    text += 'layer { name: "relu" type: "ReLU" bottom: "lost" top: "lost" }\n'
+    loss = 'layer { name: "loss" type: "EuclideanLoss" bottom: "a" bottom: "b" top: "loss" }\n'
+    words = ("is 9 x 9", "no effect", "begin as 0", 'reads the top "unread"', 'reads the top "lost"')
+    found = [(line[:2], word) for line in problems(text + loss) for word in words if word in line]
+    expected = [("2:", "is 9 x 9"), ("3:", 'reads the top "unread"')]
+    for line in ("4:", "5:", "6:"):  # "bad" is not known to the last two
+        expected += [(line, "no effect"), (line, "begin as 0")]
+    assert sorted(found) == sorted([*expected, ("7:", 'reads the top "lost"')])
+    assert len(problems(text + loss)) == len(found)
+
+
 def test_layers_on_one_line_are_told_apart(problems):
     text = (INPUT + POOL.format("a", "data", 9) + POOL.format("b", "data", 0) + POOL.format("c", "data", 2)).replace(
         "\n", ""

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import caffelite
+
 NET = """layer { name: "data" type: "DummyData" top: "x" top: "t" dummy_data_param { shape { dim: 2 dim: 2 } } }
 layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y"
   inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
@@ -93,3 +95,16 @@ def test_outputs_that_decisions_are_made_by(problems):
         "7: error: best_snapshot.output is missing",
         "8: error: lr_warmup.iterations is missing",
     ]
+
+
+def test_weights_that_training_begins_from(problems):
+    net = NET.replace('weight_filler { type: "xavier" }', "")
+    (missing, zero) = check(problems, f'{SOLVER}weights: "w.caffemodel"', net)
+    assert missing.startswith('3: error: weights is "w.caffemodel"; there is no such file')
+    assert "its weights begin as 0" in zero
+    trained = caffelite.Net("a.prototxt", caffelite.TRAIN)
+    trained.params["ip"][0].data[...] = 1
+    trained.save("w.caffemodel")
+    assert check(problems, f'{SOLVER}weights: "w.caffemodel"', net) == []
+    (error,) = check(problems, f'{SOLVER}weights: "w.caffemodel"', NET.replace('"ip"', '"fc"'))
+    assert "w.caffemodel: no layer in it has the name of a layer with parameters" in error

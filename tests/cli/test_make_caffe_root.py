@@ -123,7 +123,12 @@ def test_prints_what_it_writes_and_names_what_it_keeps(caffelite, folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"), [([], "make-caffe-root is missing DIR"), (["net.prototxt"], "net.prototxt is no folder")]
+    ("words", "message"),
+    [
+        ([], "make-caffe-root is missing DIR"),
+        ([""], "DIR is empty; write . for the working directory"),
+        (["net.prototxt"], "net.prototxt is no folder"),
+    ],
 )
 def test_what_is_refused(caffelite, words, message):
     result = caffelite("make-caffe-root", *words)

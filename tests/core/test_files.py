@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from caffelite.core.errors import UsageError
 from caffelite.core.files import (
     Kind,
     NoSuchFileError,
@@ -13,6 +14,7 @@ from caffelite.core.files import (
     first_existing,
     kind_of,
     open_file,
+    require_file,
 )
 
 UNREACHABLE = {
@@ -108,6 +110,15 @@ def test_what_is_no_file_says_so(nets):
     assert file_problem("none") == "File not found: none"
     (nets / "net.prototxt").touch()
     assert file_problem(nets / "net.prototxt") == ""
+
+
+def test_requiring_a_file_tells_flag_and_working_directory(nets):
+    (nets / "net.prototxt").touch()
+    require_file(nets / "net.prototxt", "model")
+    with pytest.raises(UsageError, match=rf"^File not found: none \(looked in {Path.cwd()}\)$"):
+        require_file("none")
+    with pytest.raises(UsageError, match="^--model: File not found: none "):
+        require_file("none", "model")
 
 
 def test_only_files_are_opened(nets):

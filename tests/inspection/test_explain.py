@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 
 CONV1 = """\
 {place}: conv1 (Convolution)
-  y[n, k, p, q] = b[k] + sum over c < 1, i < 5, j < 5 of w[k, c, i, j] * x[n, c, p + i, q + j], k <
-    20
+  y[n, k, p, q] = b[k] + sum over c < 1, i < 5, j < 5 of w[k, c, i, j] * x[n, c, p + i, q + j],
+    k < 20
   bottom data: 64 x 1 x 28 x 28
   top    conv1: 64 x 20 x 24 x 24
   blob   conv1[0]: 20 x 1 x 5 x 5
@@ -100,3 +101,17 @@ def test_blobs_are_those_that_the_user_named(tmp_path):
 def test_a_layer_that_does_not_say_its_formula(lenet, monkeypatch):
     monkeypatch.setattr(type(lenet.layer_dict["relu1"]), "formula", "")
     assert lenet.explain("relu1").formula == "ReLULayer does not say its `formula`"
+
+
+@pytest.mark.parametrize("name", ["alexnet", "squeezenet_v1.1", "mtcnn", "siamese"])
+def test_lines_of_a_formula_end_between_its_parts(name):
+    path = MODELS / name / ("det1.prototxt" if name == "mtcnn" else "deploy.prototxt")
+    net = caffelite.Net(path, caffelite.TEST)
+    for layer in net.layer_dict:
+        text = str(net.explain(layer))
+        formula = text[: text.index("\n  bottom" if "\n  bottom" in text else "\n  top")].splitlines()[1:]
+        assert all(len(line) <= 100 for line in formula)
+        for line, following in pairwise(formula):
+            assert line.count("[") == line.count("]") and line.count("(") == line.count(")")
+            assert line[-1] not in "<=*/" and following.strip()[0] not in "<=*/"
+        assert " ".join(line.strip() for line in formula) == net.explain(layer).formula

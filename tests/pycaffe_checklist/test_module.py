@@ -44,6 +44,14 @@ def test_every_name_is_there_after_a_bare_import(tmp_path):
     assert python(code, tmp_path) == "[] 1\n"
 
 
+def test_a_star_imports_what_pycaffe_gives(tmp_path):
+    names = [name for name in CAFFE if not name.startswith("_")]
+    code = (
+        f"from caffelite import *; print([name for name in {names} if name not in globals()], io.load_image.__name__)"
+    )
+    assert python(code, tmp_path) == "[] load_image\n"
+
+
 def test_the_names_of_the_compiled_part():
     assert [name for name in COMPILED if not hasattr(_caffe, name)] == []
     for name in set(COMPILED) & set(CAFFE):

@@ -146,8 +146,11 @@ def test_members(counted):
     assert solver.lr == pytest.approx(0.01)
     solver.param.base_lr = 0.5  # takes effect at once
     assert solver.lr == 0.5
-    with pytest.raises(AttributeError):
-        solver.iter = 3
+    for name in ("iter", "lr", "net", "test_nets"):
+        with pytest.raises(AttributeError):
+            setattr(solver, name, 3)
+    with pytest.raises(TypeError, match="share_weights takes a Net, not 3"):
+        solver.share_weights(3)
     with pytest.raises(TypeError):
         solver.add_callback(lambda: None)
     for steps in (0, -1):

@@ -206,3 +206,23 @@ def test_net_is_run_in_float64(monkeypatch):
     )
     found(INPUT + 'layer { name: "t" type: "TanH" bottom: "x" top: "y" }')
     assert set(seen) == {np.dtype(np.float64)}
+
+
+def test_labels_of_each_pixel_are_whole_numbers():
+    text = """
+      layer { name: "in" type: "Input" top: "x" top: "t" input_param {
+        shape { dim: 2 dim: 3 dim: 4 dim: 4 } shape { dim: 2 dim: 2 dim: 4 dim: 4 } } }
+      layer { name: "slice" type: "Slice" bottom: "t" top: "t1" top: "t2" }
+      layer { name: "flat" type: "Flatten" bottom: "x" top: "f" }
+      layer { name: "target" type: "Flatten" bottom: "x" top: "target" }
+      layer { name: "loss1" type: "SoftmaxWithLoss" bottom: "x" bottom: "t1" top: "loss1" }
+      layer { name: "loss2" type: "SoftmaxWithLoss" bottom: "x" bottom: "t2" top: "loss2" }
+      layer { name: "code" type: "InnerProduct" bottom: "f" top: "c" inner_product_param { num_output: 48 } }
+      layer { name: "loss3" type: "SigmoidCrossEntropyLoss" bottom: "c" bottom: "target" top: "loss3" }
+    """
+    draft = Draft.of(*parse_net(text, "net"))
+    found = []
+    assert check_net_gradients(draft.with_param(with_caller_state(draft.param, TRAIN)), found.append)
+    assert {check.verdict for check in found} == {RIGHT}
+    (weight,) = [check for check in found if (check.layer, check.blob) == ("code", "blobs[0]")]
+    assert weight.worst > 0  # the images are not all 0, though one layer reads them as targets

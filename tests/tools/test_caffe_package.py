@@ -104,3 +104,39 @@ def test_strangers_files_in_ours_stay(site):
     with pytest.raises(CaffeliteError, match=r"also has mine\.py"):
         remove_alias()
     assert (site / "caffe" / "mine.py").exists()
+
+
+def test_of_a_link_to_ours_only_the_link_is_removed(site, tmp_path_factory):
+    package = tmp_path_factory.mktemp("elsewhere") / "caffe"
+    write(package)
+    (site / "caffe").symlink_to(package)
+    assert add_alias() == site / "caffe"
+    assert remove_alias() == site / "caffe"
+    assert os.listdir(site) == []
+    assert is_ours(package)
+
+
+def test_a_package_that_cannot_be_removed(site, monkeypatch):
+    add_alias()
+
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", "__init__.py")
+
+    monkeypatch.setattr(caffe_package.shutil, "rmtree", refuse)
+    with pytest.raises(CaffeliteError, match=f"cannot remove {site}/caffe: Permission denied"):
+        remove_alias()
+
+
+@pytest.mark.parametrize("venv", ["outside", "inside"])
+def test_a_users_own_packages(tmp_path, venv):
+    """As `pip install --user` puts them, while those of the Python that runs belong to somebody else."""
+    code = "import site; print(site.getusersitepackages())"
+    environment = {**os.environ, "PYTHONUSERBASE": str(tmp_path)}
+    own = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment).stdout.strip()
+    os.makedirs(own)
+    os.symlink(os.path.join(HOME, "caffelite"), os.path.join(own, "caffelite"))
+    environment["PYTHONPATH"] = own
+    outside = "sys.prefix = sys.base_prefix; " if venv == "outside" else ""
+    code = f"import sys; {outside}from caffelite.tools.caffe_package import site_packages; print(site_packages())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert (done.stdout == f"{own}\n") == (venv == "outside" or sys.prefix == sys.base_prefix), done.stderr

@@ -162,3 +162,28 @@ def test_a_python_that_is_gone(root, echo):
 def test_what_is_no_folder(tmp_path, echo, name, message):
     with pytest.raises(UsageError, match=message):
         make_caffe_root(tmp_path / name, echo, ALL)
+
+
+@pytest.mark.parametrize("name", ["models", "build", "tools/extra"])
+@pytest.mark.parametrize("leads_nowhere", [False, True])
+def test_what_stands_in_place_of_a_folder(tmp_path, echo, name, leads_nowhere):
+    path = tmp_path / "root" / name
+    path.parent.mkdir(parents=True)
+    if leads_nowhere:
+        path.symlink_to(tmp_path / "nowhere")
+    else:
+        path.touch()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match=f"{name} is no folder, and Caffe has one of that name; nothing was changed"):
+        make_caffe_root(tmp_path / "root", echo, ALL)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_links_of_others_that_lead_nowhere_stay(tmp_path, echo):
+    links = [tmp_path / "root" / name for name in ("build/tools/caffe", "python/caffe")]
+    for link in links:
+        link.parent.mkdir(parents=True)
+        link.symlink_to(tmp_path / "nowhere")
+    assert make_caffe_root(tmp_path / "root", echo, ALL).kept == ["build/tools/caffe", "python/caffe"]
+    assert all(link.is_symlink() for link in links)
+    assert not (tmp_path / "nowhere").exists()

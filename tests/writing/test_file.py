@@ -71,3 +71,14 @@ def test_python_layers_can_be_refused(tmp_path):
     (tmp_path / "net.prototxt").write_text(layer)
     with pytest.raises(LayerError, match="loaded without Python layers"):
         deploy_file(tmp_path / "net.prototxt", python_layers=False)
+
+
+def test_a_net_that_has_data_in_training_only(tmp_path):
+    (tmp_path / "train.prototxt").write_text(
+        'layer { name: "d" type: "DummyData" top: "x" top: "t" include { phase: TRAIN } '
+        'dummy_data_param { data_filler { type: "gaussian" } shape { dim: 2 dim: 3 } shape { dim: 2 } } }'
+        'layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }'
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "y" bottom: "t" top: "loss" include { phase: TRAIN } }'
+    )
+    param, _ = parse_net(deploy_file(tmp_path / "train.prototxt").text, "deploy")
+    assert [layer.type for layer in param.layer] == ["Input", "InnerProduct", "Softmax"]

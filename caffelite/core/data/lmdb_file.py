@@ -10,6 +10,8 @@ import os
 import stat
 import struct
 import weakref
+from collections.abc import Iterable
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +24,7 @@ from caffelite.core.kernels.pages import (
     LEAF,
     OVERFLOW,
     PAGE_HEADER,
+    PARTS,
     REACHES_OUT,
     Memory,
     read_nodes,
@@ -93,7 +96,7 @@ class PageFile:
                 raise self.not_of_kind(number, kind)
             if state == REACHES_OUT:
                 raise self.damaged(f"page {number} has entries that reach out of it")
-            self.read(number * page_size, page_size)  # tells why, or a signal came between
+            self._look_for_unreadable(numbers[done : done + len(memory.counts)].tolist(), repeat(1), page_size)
 
     def read_values(self, wanted: Array, page_size: int, scratch: tuple[Array, Array], values: Array) -> None:
         """Fill `values` as the kernel of this name does. DataError as for read, and for pages of another kind."""
@@ -101,10 +104,18 @@ class PageFile:
             done, state = read_values(self._file, wanted, page_size, *scratch, values)
             if state == DONE:
                 return
-            number, pages, _ = wanted[:, done].tolist()
             if state == ANOTHER_KIND:
-                raise self.not_of_kind(number, OVERFLOW)
-            self.read(number * page_size, pages * page_size)  # tells why, or a signal came between
+                raise self.not_of_kind(int(wanted[0, done]), OVERFLOW)
+            numbers, pages, _ = wanted[:, done : done + PARTS].tolist()
+            self._look_for_unreadable(numbers, pages, page_size)
+
+    def _look_for_unreadable(self, numbers: list[int], pages: Iterable[int], page_size: int) -> None:
+        """Raise DataError for the first of these pages that cannot be read; if all can be, a signal came between.
+
+        A kernel reads many together, and cannot tell which failed, and why.
+        """
+        for number, count in zip(numbers, pages, strict=False):
+            self.read(number * page_size, count * page_size)
 
     def not_of_kind(self, number: int, kind: int) -> DataError:
         """Return the error for a page that is of another kind than what leads to it says."""
@@ -112,7 +123,7 @@ class PageFile:
 
     def _some(self, found: bytes, offset: int) -> bytes:
         if not found:
-            raise self.error(f"is cut short: it ends at byte {offset}")
+            raise self.error(f"is cut short: it ends at byte {self.size()}")
         return found
 
     def _unreadable(self, err: OSError) -> DataError:

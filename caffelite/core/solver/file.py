@@ -41,13 +41,23 @@ class SolverFile:
         except NoSuchFileError as err:
             raise SolverError(f'{self.where(field)}{field} is "{name}"; {err}') from None
 
+    @property
+    def weights(self) -> list[str]:
+        """The caffemodels to begin from, as they are named: one or, with commas, several in each field."""
+        return [name.strip() for entry in self.param.weights for name in entry.split(",") if name.strip()]
+
 
 def read_solver_file(path: str | bytes | os.PathLike[str]) -> SolverFile:
     """Read a solver's prototxt, old `solver_type` replaced by `type`; PrototxtError lists all mistakes."""
     place = Path(os.fsdecode(path))
-    param, lines, notes = upgrade_solver(*read_solver(place))
+    return as_read(*read_solver(place), place)
+
+
+def as_read(param: SolverParameter, lines: Lines, path: Path) -> SolverFile:
+    """Return a solver whose fields were read from a file, upgraded and with a snapshot_prefix."""
+    param, lines, notes = upgrade_solver(param, lines)
     log_notes(notes)
-    file = SolverFile(param, lines, place)
+    file = SolverFile(param, lines, path)
     _set_snapshot_prefix(file)
     return file
 

@@ -46,7 +46,7 @@ def findings_of_file(file: SolverFile) -> list[Finding]:
 
 def findings_of_net(net: Net) -> list[Finding]:
     """Return what keeps a net from learning, whatever the solver; its parameters have their first values."""
-    return [*_of_loss(net), *_of_lr_mults(net), *_of_zero_weights(net)]
+    return [*_of_loss(net), *_of_lr_mults(net), *zero_weights(net)]
 
 
 def tell_findings(file: SolverFile, net: Net) -> None:
@@ -197,7 +197,8 @@ def _of_lr_mults(net: Net) -> Iterator[Finding]:
         yield Finding(WARNING, where(place, "param"), "every lr_mult of the training net is 0: nothing is learned")
 
 
-def _of_zero_weights(net: Net) -> Iterator[Finding]:
+def zero_weights(net: Net) -> Iterator[Finding]:
+    """Yield a warning for each layer whose weights are 0 and have no filler that says so."""
     owned = {id(param.blob) for param in net.learnable_params}
     for layer in net.core_layers:
         message = _message_without_filler(layer)

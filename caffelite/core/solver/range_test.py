@@ -17,6 +17,7 @@ import numpy as np
 from caffelite.core import container, events
 from caffelite.core.errors import SolverError
 from caffelite.core.format import number
+from caffelite.core.prototxt.lines import where
 from caffelite.core.solver.rules.sgd import SGDSolver
 from caffelite.core.weights.state_values import pack, unpack
 
@@ -52,7 +53,8 @@ def range_test(solver: Any, start: float = START, end: float = END, iterations: 
     """Train with rates from `start` to `end`, less where the loss explodes; afterwards the solver is as it was.
 
     Callbacks and listeners of the solver are not called. What the training net's other blobs hold changes, and so does
-    what a Python layer keeps without get_state and set_state. Raises SolverError for numbers that cannot work.
+    what a Python layer keeps without get_state and set_state. Raises SolverError for numbers that cannot work, and for
+    layers that write files.
     """
     if not 0 < start < end < math.inf:
         raise SolverError(f"the rates go from {start:g} to {end:g}; use two numbers above 0 that grow")
@@ -60,6 +62,10 @@ def range_test(solver: Any, start: float = START, end: float = END, iterations: 
         raise SolverError(f"the number of iterations is {iterations}; use 2 or more")
     if not isinstance(solver, SGDSolver):
         raise SolverError(f"a solver of type {solver.type} takes no learning rate from outside; use one of ours")
+    for layer in solver.net.core_layers:
+        if layer.writes_files:
+            text = "it writes a file, which a range test would change; give it include { phase: TEST }"
+            raise SolverError(f'{where(layer.place)}layer "{layer.name}" ({layer.type}): {text}')
     found = RangeTest()
     with unchanged(solver):
         mean = 0.0

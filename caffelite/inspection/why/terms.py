@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Protocol, TypeVar
@@ -21,8 +21,9 @@ class Terms:
     """Some terms of one kind, as arrays with an entry for each; all numbers are float64.
 
     values: what they add. role, number, places: where in which blob each comes from ("bottom" 0, flat index), or no
-    role for what comes from no blob. factors times inputs are the values, where that is how they are made. params, of
-    `param_number`, are the flat indices of factors that are a parameter's. text says what else there is to know.
+    role for what comes from no blob. factors times inputs are the values, where that is how they are made. params are
+    the flat indices of factors that are a parameter's, the one of `param_number`, or with factor_role "bottom" that
+    bottom's. text says what else there is to know.
     """
 
     values: Array
@@ -34,6 +35,7 @@ class Terms:
     param_number: int = 0
     params: Array | None = None
     text: str = ""
+    factor_role: str = PARAM
 
 
 class At(Protocol):
@@ -73,6 +75,7 @@ Rule = Callable[[At, int, int], list[Terms]]
 R = TypeVar("R", bound=Rule)
 VALUES: dict[type[Layer], Rule] = {}
 GRADIENTS: dict[type[Layer], Rule] = {}
+PARAM_GRADIENTS: dict[type[Layer], Rule] = {}
 
 
 def value_of(*classes: type[Layer]) -> Callable[[R], R]:
@@ -83,6 +86,11 @@ def value_of(*classes: type[Layer]) -> Callable[[R], R]:
 def gradient_of(*classes: type[Layer]) -> Callable[[R], R]:
     """Decorate `rule(at, bottom number, flat place)`, which returns the terms of a gradient of a bottom."""
     return _adder(GRADIENTS, classes)
+
+
+def param_gradient_of(*classes: type[Layer]) -> Callable[[R], R]:
+    """Decorate `rule(at, parameter number, flat place)`, which returns the terms of a gradient of a parameter."""
+    return _adder(PARAM_GRADIENTS, classes)
 
 
 def _adder(table: dict[type[Layer], Rule], classes: Iterable[type[Layer]]) -> Callable[[R], R]:
@@ -139,6 +147,13 @@ def weighted(at: At, terms: Terms, param_number: int, params: Array) -> Terms:
     return Terms(
         factors * terms.values, terms.role, terms.number, terms.places, terms.inputs, factors, param_number, flat
     )
+
+
+def sent_times(at: At, number: int, places: Any, bottom: int, bottom_places: Any) -> Terms:
+    """Return gradients of a top, each times a value of a bottom."""
+    flat = np.asarray(bottom_places, np.int64).reshape(-1)
+    terms = sent(at, number, places, at.bottom(bottom, flat))
+    return replace(terms, param_number=bottom, params=flat, factor_role=BOTTOM)
 
 
 def parameter(at: At, number: int, place: int, text: str = "") -> Terms:

@@ -14,7 +14,7 @@ from caffelite.core.layer import Layer, TopMemory
 from caffelite.core.layers.shared.kept_bottom import KeptBottom
 from caffelite.core.net.net import Net
 from caffelite.core.net.plan import LayerStep
-from caffelite.inspection.why.terms import GRADIENTS, VALUES, Rule, Terms, constant, rule_for
+from caffelite.inspection.why.terms import GRADIENTS, PARAM_GRADIENTS, VALUES, Rule, Terms, constant, rule_for
 
 
 class Version(NamedTuple):
@@ -210,6 +210,28 @@ class View:
             through += [reader] * len(found)
         if not readers:
             terms, through = [self._given_gradient(version, place)], [Reader(version.writer, 0)]
+        return terms, through
+
+    def param_gradient_terms(self, param: Blob, place: int) -> tuple[list[Terms], list[Reader]]:
+        """Return what the gradient of a parameter is the sum of, and the layer, of those with it, that each is from.
+
+        UsageError if no backward pass goes to it, or no rule says so for a layer.
+        """
+        terms: list[Terms] = []
+        through: list[Reader] = []
+        is_reached = False
+        storage = param.diff.__array_interface__["data"][0]  # of those that share it each has a blob of its own
+        for index, step in enumerate(self.steps):
+            for number, blob in enumerate(step.layer.blobs):
+                if blob.diff.__array_interface__["data"][0] != storage or not step.need_backward:
+                    continue
+                if step.layer.param_propagate_down[number]:
+                    is_reached = True
+                    found = self._rule(PARAM_GRADIENTS, index)(LayerAt(self, index), number, place)
+                    terms += found
+                    through += [Reader(index, number)] * len(found)
+        if not is_reached:
+            raise UsageError("this parameter gets no gradient: no backward pass goes to it")
         return terms, through
 
     def _given_gradient(self, version: Version, place: int) -> Terms:

@@ -9,7 +9,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from caffelite.core.blob import Shape
+from caffelite.core.blob import Blob, Shape
 from caffelite.core.errors import UsageError, printable
 from caffelite.core.net.net import Net
 from caffelite.core.tables import by
@@ -18,6 +18,8 @@ from caffelite.inspection.why.terms import BOTTOM, PARAM, TOP, Terms
 from caffelite.inspection.why.view import Reader, Version, View
 
 SHOWN = 8  # terms that are printed
+CHANGED = "the blob, or what it is made of, was changed since"
+ADDED_UP = "the last pass added that much; a diff keeps earlier passes too, and after a solver's step is the update"
 AGREES = 1e-3  # of the sizes of the terms: float32 sums of many terms are rounded
 
 
@@ -69,6 +71,7 @@ class Why:
     value: float
     total: float
     terms: list[Term] = field(repr=False)
+    is_param: bool = False
 
     @property
     def agrees(self) -> bool:
@@ -90,7 +93,7 @@ class Why:
         count = f", {len(self.terms)} terms" if len(self.terms) > 1 else ""
         yield f"{place} = {self.value:.6g}, {verb} {', '.join(self.layers)}{count}"
         if not self.agrees:
-            yield f"  the terms add up to {self.total:.6g}: the blob, or what it is made of, was changed since"
+            yield f"  the terms add up to {self.total:.6g}: {ADDED_UP if self.is_param else CHANGED}"
         for term in self.terms[:SHOWN]:
             yield f"  {term}"
             if term.why is not None:
@@ -106,19 +109,37 @@ def why(net: Net, name: str, *index: int, depth: int = 1, diff: bool = False, fo
     """Return what a value of blob `name` is the sum of, or with `diff` its gradient, as the last passes left them.
 
     `name` may be a layer with one top, which means its top as this layer makes it, also if another one works on it in
-    place. Of the `follow` largest terms the inputs are taken apart, too, `depth` layers down; layers that work in place
-    do not count. It changes and pins nothing.
+    place, or with `diff` a parameter, such as "conv1[0]", whose gradient all layers that share it add to. Of the
+    `follow` largest terms the inputs are taken apart, too, `depth` layers down; layers that work in place do not count.
+    It changes and pins nothing.
 
     Raises UnknownNameError for a name, UsageError for an index that the blob does not have, for a blob without a
-    gradient, and for a layer of a type whose values are not known to be a sum.
+    gradient, for a value of a parameter, which is no sum, and for a layer of a type whose values are not known to be
+    one.
     """
     view = View(net)
-    version = _version(view, name, diff)
-    shape = view.blob(version).shape
-    place = _place(version.blob, index, shape)
     if not isinstance(depth, SupportsIndex) or depth < 1:
         raise UsageError(f"depth is {depth}; use 1 or more layers")
-    return _Builder(view, diff, max(follow, 0)).why(version, place, depth)
+    builder = _Builder(view, diff, max(follow, 0))
+    param = None if name in net.blob_names else _param(view, name)
+    if param is not None:
+        if not diff:
+            raise UsageError(f"{name} is a parameter, which no layer makes; its gradient is a sum: write diff=True")
+        return builder.why_param(name, param, _place(name, index, param.shape), depth)
+    version = _version(view, name, diff)
+    return builder.why(version, _place(version.blob, index, view.blob(version).shape), depth)
+
+
+def _param(view: View, name: str) -> Blob | None:
+    """Return the parameter that a name such as "conv1[0]" means; None if it means none."""
+    layer, _, number = name.removesuffix("]").rpartition("[")
+    if not name.endswith("]") or not number.isdecimal() or view.net.layer_names.count(layer) != 1:
+        return None
+    blobs = view.steps[view.net.layer_names.index(layer)].layer.blobs
+    if int(number) >= len(blobs):
+        raise UsageError(f'layer "{layer}" has {len(blobs)} parameters, numbered from 0, and no {name}')
+    found: Blob = blobs[int(number)]
+    return found
 
 
 def _version(view: View, name: str, diff: bool) -> Version:
@@ -168,6 +189,27 @@ class _Builder:
             found, layers = view.value_terms(version, place), [version.writer]
             through = [Reader(version.writer, 0)] * len(found)
             value = float(view.values(version, places)[0])
+        index = tuple(int(i) for i in np.unravel_index(place, blob.shape)) if blob.shape else ()
+        terms = self._sorted_terms(found, through, version, depth)
+        return Why(version.blob, index, self.diff, self._named(layers), value, _total(found), terms)
+
+    def why_param(self, name: str, param: Blob, place: int, depth: int) -> Why:
+        """Return the gradient of a parameter as the sum that it is."""
+        found, through = self.view.param_gradient_terms(param, place)
+        index = tuple(int(i) for i in np.unravel_index(place, param.shape)) if param.shape else ()
+        layers = list(dict.fromkeys(reader.layer for reader in through))
+        terms = self._sorted_terms(found, through, None, depth)
+        value = float(param.diff.flat[place])
+        return Why(name, index, True, self._named(layers), value, _total(found), terms, is_param=True)
+
+    def _named(self, layers: Sequence[int]) -> list[str]:
+        steps, names = self.view.steps, self.view.net.layer_names
+        return [f"{names[index]} ({steps[index].layer.layer_param.type})" for index in layers]
+
+    def _sorted_terms(
+        self, found: list[Terms], through: list[Reader], version: Version | None, depth: int
+    ) -> list[Term]:
+        """Return the single terms, the largest first, the first ones with what they are the sum of."""
         terms = [
             (term, source)
             for part, reader in zip(found, through, strict=True)
@@ -177,15 +219,12 @@ class _Builder:
         for term, source in terms[: self.follow]:
             if source is not None:
                 term.why = self._below(version, source, depth)
-        names = [f"{view.net.layer_names[index]} ({view.steps[index].layer.layer_param.type})" for index in layers]
-        total = float(sum(part.values.sum() for part in found))
-        index = tuple(int(i) for i in np.unravel_index(place, blob.shape)) if blob.shape else ()
-        return Why(version.blob, index, self.diff, names, value, total, [term for term, _ in terms])
+        return [term for term, _ in terms]
 
-    def _below(self, version: Version, source: tuple[Version, int], depth: int) -> Why | None:
+    def _below(self, version: Version | None, source: tuple[Version, int], depth: int) -> Why | None:
         """Return the sum that an input is, None where one need not go down further, or cannot."""
         below, place = source
-        if below.blob != version.blob:
+        if version is None or below.blob != version.blob:
             depth -= 1
         step = self.view.steps[below.writer]
         if depth < 1 or (not self.diff and not step.bottom and not step.layer.blobs):
@@ -217,16 +256,25 @@ class _Builder:
                 if part.factors is not None:
                     term.factor = float(part.factors[number])
                 if part.params is not None:
-                    shape = self._param_shape(index, part.param_number)
+                    name, shape = self._factor_of(part, index)
                     at = np.unravel_index(int(part.params[number]), shape) if shape else ()
-                    term.factor_name = f"{view.net.layer_names[index]}[{part.param_number}]" + _index_text(
-                        tuple(int(i) for i in at)
-                    )
+                    term.factor_name = name + _index_text(tuple(int(i) for i in at))
             yield term, source
+
+    def _factor_of(self, part: Terms, index: int) -> tuple[str, Shape]:
+        """Return the name and shape of the blob that the factors of layer `index` are in."""
+        if part.factor_role == BOTTOM:
+            version = self.view.read_by(index, part.param_number)
+            return version.blob, self.view.blob(version).shape
+        return f"{self.view.net.layer_names[index]}[{part.param_number}]", self._param_shape(index, part.param_number)
 
     def _param_shape(self, index: int, number: int) -> Shape:
         shape: Shape = self.view.steps[index].layer.blobs[number].shape
         return shape
+
+
+def _total(found: list[Terms]) -> float:
+    return float(sum(part.values.sum() for part in found))
 
 
 def _index_text(index: tuple[int, ...]) -> str:

@@ -206,6 +206,20 @@ def test_cut_short_while_it_is_read(folder):
             reader.read(39)
 
 
+@pytest.mark.parametrize("size", [400, 20000], ids=["in leaf pages", "on pages of their own"])
+def test_cut_short_at_each_page_while_it_is_read(tmp_path, size):
+    """Pages are read many at once: those in front of the cut can be."""
+    write_lmdb(tmp_path / "db", [(b"%04d" % index, b"x" * size) for index in range(30)])
+    pages = (tmp_path / "db" / "data.mdb").stat().st_size // 4096
+    for page in range(1, pages):
+        shutil.copytree(tmp_path / "db", tmp_path / "copy")
+        reader = LmdbReader(tmp_path / "copy")
+        os.truncate(tmp_path / "copy" / "data.mdb", page * 4096)
+        with pytest.raises(DataError, match=rf"data\.mdb is cut short: it ends at byte {page * 4096}"):
+            reader.read(30)
+        shutil.rmtree(tmp_path / "copy")
+
+
 def test_replaced_while_it_is_read(folder, tmp_path):
     reader = LmdbReader(folder)
     reader.read(1)

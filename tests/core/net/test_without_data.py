@@ -2,6 +2,7 @@ import re
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -101,6 +102,28 @@ def test_what_is_there_stays(tmp_path):
     assert replaced(with_mean, folder=tmp_path).reason == 'transform_param.mean_file "mean" is not there'
 
 
+def test_several_labels_of_a_list():
+    text = layer(
+        'image_data_param { batch_size: 8 source: "x" new_height: 6 new_width: 7 label_count: 4 }', "ImageData"
+    )
+    assert replaced(text).shapes == {"data": (8, 3, 6, 7), "label": (8, 4)}
+
+
+def test_a_list_whose_images_are_not_there(tmp_path):
+    fields = 'source: "list.txt" root_folder: "images/" new_height: 6 new_width: 7'
+    text = layer(f"image_data_param {{ {fields} }}", "ImageData")
+    (tmp_path / "list.txt").write_text("a b.jpg 1\n")
+    found = replaced(text, folder=tmp_path)
+    assert found.shapes["data"] == (1, 3, 6, 7)
+    assert found.reason == 'the first image of image_data_param.source "list.txt", "images/a b.jpg", is not there'
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a b.jpg").touch()
+    assert without_data(drafted(text), folder=tmp_path).replacements == []
+    for content in ("", "\n"):  # of which the layer tells
+        (tmp_path / "list.txt").write_text(content)
+        assert without_data(drafted(text), folder=tmp_path).replacements == []
+
+
 def test_layers_of_another_phase_stay():
     train, test = (layer(f"include {{ phase: {phase} }} data_param {{ source: 'x' }}") for phase in ("TRAIN", "TEST"))
     draft = drafted(
@@ -120,6 +143,29 @@ def test_given_shapes_win():
     assert replaced(hdf5, {"data": [5, 7], "label": [5]}).shapes == {"data": (5, 7), "label": (5,)}
     two = 'layer { name: "i" type: "Input" top: "a" top: "b" input_param { shape { dim: 2 dim: 3 } } }'
     assert replaced(two, {"a": (4, 4)}).shapes == {"a": (4, 4), "b": (2, 3)}
+
+
+HDF5 = layer('hdf5_data_param { source: "list" batch_size: 5 }', "HDF5Data")
+
+
+def test_another_hdf5_file_of_the_list_tells_the_shapes(tmp_path):
+    (tmp_path / "list").write_text("a.h5 b.h5")
+    with pytest.raises(LayerError, match='top is "data"; nothing tells its shape without the data'):
+        replaced(HDF5, folder=tmp_path)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["data"], file["label"] = np.zeros((2, 3, 9, 8)), np.zeros((2, 4))
+    found = replaced(HDF5, folder=tmp_path)
+    assert found.shapes == {"data": (5, 3, 9, 8), "label": (5, 4)}
+    assert found.reason == '"a.h5", which hdf5_data_param.source "list" lists, is not there'
+    cropped = HDF5.replace("hdf5_data_param", "transform_param { crop_size: 6 } hdf5_data_param")
+    assert replaced(cropped, folder=tmp_path).shapes["data"] == (5, 3, 6, 6)
+    (tmp_path / "list").write_text("b.h5")
+    assert without_data(drafted(HDF5), folder=tmp_path).replacements == []
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["data"] = np.zeros((2, 3))
+    (tmp_path / "list").write_text("a.h5 b.h5")
+    with pytest.raises(LayerError, match="net.prototxt:3: .*Failed to find HDF5 dataset label; .* there are data"):
+        replaced(HDF5, folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +210,7 @@ def test_finds_the_shapes_of_all_models(path, phase, tmp_path, monkeypatch):
     path = Path(shutil.copy(path, tmp_path))  # beside the original, what a training made of the data may lie
     draft = Draft.of(*read_net(path))
     changed, replacements = without_data(draft.with_param(with_caller_state(draft.param, phase)), folder=path.parent)
-    readers = [layer for layer in draft.layers if layer.type == "Data"]
+    readers = [layer for layer in draft.layers if layer.type in ("Data", "HDF5Data")]
     assert len(replacements) == len(readers) / 2
 
 

@@ -120,3 +120,13 @@ def test_it_is_as_before_after_an_error_too(solvers):
 def test_numbers_that_cannot_work_are_refused(solvers, numbers, text):
     with pytest.raises(SolverError, match=text):
         range_test(solvers.of(FIELDS), *numbers)
+
+
+def test_a_training_net_that_writes_a_file_is_refused(solvers, tmp_path):
+    output = 'layer { name: "out" type: "HDF5Output" bottom: "y" bottom: "t" hdf5_output_param { file_name: "FILE" } }'
+    net = solvers.RANDOM_NET + output.replace("FILE", f"{tmp_path}/out.h5")
+    solver = solvers.of(FIELDS, net)
+    with pytest.raises(SolverError, match=r'layer "out" \(HDF5Output\): it writes a file, which a range test would ch'):
+        range_test(solver)
+    assert not list(tmp_path.iterdir())
+    assert range_test(solvers.of(FIELDS, net.replace('"HDF5Output"', '"HDF5Output" include { phase: TEST }'))).lrs

@@ -11,9 +11,10 @@ from google.protobuf import text_format
 import caffelite
 from caffelite.core.errors import UnknownNameError, UsageError
 from caffelite.core.layer import LAYERS
-from caffelite.inspection.why.terms import GRADIENTS, VALUES, rule_for
+from caffelite.inspection.why.terms import GRADIENTS, PARAM_GRADIENTS, VALUES, rule_for
 from caffelite.inspection.why.view import View
 from caffelite.proto import caffe_pb2
+from caffelite.testing.golden import run_net
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "layers"
@@ -21,12 +22,13 @@ PLACES = 6  # of each blob
 
 # Types that have rules for their values, and those of them that have none for their gradients.
 COVERED = set(
-    "AbsVal Accuracy BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Deconvolution "
-    "Dropout ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HingeLoss Im2col InfogainLoss InnerProduct LRN Log MVN "
-    "MultinomialLogisticLoss PReLU Parameter Pooling Power ReLU Reduction Reshape SPP Scale Sigmoid "
-    "SigmoidCrossEntropyLoss Slice Softmax SoftmaxWithLoss Split Swish TanH Threshold Tile".split()
+    "AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop "
+    "Deconvolution Dropout ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HingeLoss Im2col InfogainLoss "
+    "InnerProduct LRN LSTM LSTMUnit Log MVN MultinomialLogisticLoss PReLU Parameter Pooling Power RNN ReLU Reduction "
+    "Reshape SPP Scale Sigmoid SigmoidCrossEntropyLoss Slice Softmax SoftmaxWithLoss Split Swish TanH Threshold "
+    "Tile".split()
 )
-WITHOUT_GRADIENT = {"Accuracy", "Embed", "Parameter"}
+WITHOUT_GRADIENT = {"Accuracy", "ArgMax", "Embed", "Parameter"}
 
 
 @cache
@@ -36,17 +38,7 @@ def ran(name):
         case = dict(stored)
     param = text_format.Parse(str(case["prototxt"]), caffe_pb2.NetParameter())
     net = caffelite.Net(param, caffelite.TEST if str(case["phase"]) == "TEST" else caffelite.TRAIN)
-    for key, values in case.items():
-        kind, _, number = key.rpartition("_")
-        if kind == "bottom":
-            net.blobs[f"x{number}" if f"x{number}" in net.blobs else f"b{number}"].data[...] = values
-        elif kind == "param":
-            net.params["layer"][int(number)].data[...] = values
-    net.forward()
-    for key, values in case.items():
-        if key.startswith("top_diff_"):
-            net.blobs[f"t{key[9:]}"].diff[...] = values
-    net.backward()
+    run_net(net, case)
     return net, case
 
 
@@ -108,10 +100,17 @@ def test_the_classes_of_these_types_have_rules():
             assert (rule_for(GRADIENTS, layer) is None) == (name in WITHOUT_GRADIENT), name
 
 
-@pytest.mark.parametrize("name", ["LSTM", "Python"])
-def test_layers_without_rules_have_none(name):
-    layer = LAYERS[name][0].layer_class(caffe_pb2.LayerParameter(type=name))
-    assert rule_for(VALUES, layer) is rule_for(GRADIENTS, layer) is None
+@pytest.mark.parametrize("name", GOLDEN_NAMES)
+def test_gradients_of_parameters_are_those_of_caffe(name):
+    net, case = ran(name)
+    for key in (key for key in case if key.startswith("param_diff_")):
+        for index in places_of(case[key]):
+            check(net.why(f"layer[{key[11:]}]", *index, diff=True), float(case[key][index]), case[key])
+
+
+def test_a_python_layer_has_no_rules():
+    layer = LAYERS["Python"][0].layer_class(caffe_pb2.LayerParameter(type="Python"))
+    assert rule_for(VALUES, layer) is rule_for(GRADIENTS, layer) is rule_for(PARAM_GRADIENTS, layer) is None
 
 
 # In place, where blobs hold what came later
@@ -250,6 +249,76 @@ def test_a_gradient_by_hand(small):
     )
     loss = small.why("s", diff=True)
     assert (loss.value, [str(term) for term in loss.terms]) == (1, ["1  loss weight"])
+
+
+def test_the_gradient_of_a_weight_by_hand(small):
+    """One item: x times the gradient of y, -1.5 and 2."""
+    found = small.why("ip[0]", 0, 2, diff=True, depth=2)
+    assert (found.name, found.index, found.value, found.total) == ("ip[0]", (0, 2), -1.5, -1.5)
+    assert str(found).splitlines()[:2] == [
+        "ip[0][0, 2] diff = -1.5, from ip (InnerProduct)",
+        "  -1.5 = x[0, 2] 1 * y[0, 0] diff -1.5",
+    ]
+    assert str(small.why("ip[1]", 1, diff=True).terms[0]) == "2 = y[0, 1] diff 2"
+    small.backward()  # which adds to the gradients of parameters
+    twice = small.why("ip[0]", 0, 2, diff=True)
+    assert (twice.value, twice.total, twice.agrees) == (-3, -1.5, False)
+    assert "the terms add up to -1.5: the last pass added that much; a diff keeps earlier passes too" in str(twice)
+
+
+def test_what_is_not_to_be_had_of_a_parameter(small):
+    with pytest.raises(UsageError, match=r"ip\[0\] is a parameter, which no layer makes; .*: write diff=True"):
+        small.why("ip[0]", 0, 2)
+    with pytest.raises(UsageError, match=r'layer "ip" has 2 parameters, numbered from 0, and no ip\[2\]'):
+        small.why("ip[2]", 0, diff=True)
+    with pytest.raises(UsageError, match=r'blob "ip\[0\]" is 2 x 3; give 2 numbers'):
+        small.why("ip[0]", 0, diff=True)
+    with pytest.raises(UnknownNameError, match=r'has no blob "iq\[0\]"'):
+        small.why("iq[0]", 0, 2, diff=True)
+
+
+SHARED = """
+layer { name: "in" type: "Input" top: "a" top: "b" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "left" type: "InnerProduct" bottom: "a" top: "l" param { name: "w" } inner_product_param {
+  num_output: 1 bias_term: false weight_filler { type: "constant" value: 0.5 } } }
+layer { name: "right" type: "InnerProduct" bottom: "b" top: "r" param { name: "w" } inner_product_param {
+  num_output: 1 bias_term: false } }
+layer { name: "frozen" type: "InnerProduct" bottom: "a" top: "f" param { lr_mult: 0 } inner_product_param {
+  num_output: 1 bias_term: false } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "l" bottom: "r" top: "loss" }
+"""
+
+
+def test_all_layers_that_share_a_parameter_add_to_its_gradient(tmp_path):
+    (tmp_path / "net.prototxt").write_text(SHARED)
+    net = caffelite.Net(tmp_path / "net.prototxt", caffelite.TRAIN)
+    a, b = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[3, 1, 0], [0, 1, 1]])
+    net.blobs["a"].data[...], net.blobs["b"].data[...] = a, b
+    net.forward()
+    net.backward()
+    apart = (a - b) @ [0.5, 0.5, 0.5]
+    found = net.why("right[0]", 0, 1, diff=True)
+    assert found.layers == ["left (InnerProduct)", "right (InnerProduct)"]
+    assert found.total == pytest.approx(apart @ (a - b)[:, 1] / 2) and found.agrees
+    with pytest.raises(UsageError, match="this parameter gets no gradient"):
+        net.why("frozen[0]", 0, 1, diff=True)
+
+
+@pytest.mark.parametrize("fields", ["top_k: 3", "top_k: 3 out_max_val: true", "axis: 1 top_k: 2",
+                                    "axis: 1 top_k: 2 out_max_val: true"])  # fmt: skip
+def test_places_and_values_of_arg_max(tmp_path, fields):
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 3 } } }'
+        f'layer {{ name: "most" type: "ArgMax" bottom: "x" top: "y" argmax_param {{ {fields} }} }}'
+    )
+    net = caffelite.Net(tmp_path / "net.prototxt", caffelite.TEST)
+    x = np.random.default_rng(1).integers(0, 9, (2, 4, 3))
+    net.blobs["x"].data[...] = x
+    made = net.forward()["y"]
+    for index in np.ndindex(*made.shape):
+        (term,) = net.why("y", *index).terms
+        assert term.value == made[index]
+        assert term.input == x[term.index] and term.index[0] == index[0]
 
 
 def test_depth_and_follow(small):

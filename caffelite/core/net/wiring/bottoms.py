@@ -64,9 +64,13 @@ def _reason(draft: Draft, index: int, blob: str, known: Collection[str]) -> str:
 
 def _unread_tops(draft: Draft, index: int) -> list[str]:
     """Return the blobs made above layer `index` that no layer reads, each in quotes."""
-    read = {blob for layer in draft.layers for blob in layer.bottom}
+    read = _read(draft)
     tops = dict.fromkeys(top for layer in draft.layers[:index] for top in layer.top if top not in read)
     return [f'"{top}"' for top in tops]
+
+
+def _read(draft: Draft) -> set[str]:
+    return {*draft.read_elsewhere, *(blob for layer in draft.layers for blob in layer.bottom)}
 
 
 def _lacks_a_top(layer: LayerParameter) -> bool:
@@ -78,7 +82,7 @@ def _lacks_a_top(layer: LayerParameter) -> bool:
 
 def _unread_maker(draft: Draft, index: int, blob: str) -> str:
     """Return the layer above that makes the blob if no layer reads it: then its top may be the misspelt one."""
-    if any(blob in layer.bottom for layer in draft.layers):
+    if blob in _read(draft):
         return ""
     makers = [draft.named(above) for above in range(index) if blob in draft.layers[above].top]
     return f" {makers[-1]} makes that, and no layer reads it" if makers else ""

@@ -1,7 +1,7 @@
 """Where a layer stands in the user's file, kept through filtering, upgrading and splitting."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from caffelite.core.prototxt.lines import Lines, Place, where
 from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter
@@ -28,12 +28,14 @@ class Draft:
     layers, places: the layers' messages, not to be changed (they are the user's own where no step had to change them,
     since they may hold all the weights), and where they stand in the file.
     left_out: blobs made only by layers that filtering removed -> which layer, for the errors of those who miss them.
+    read_elsewhere: blobs that layers read which are not among these, for one who looks at a net without some of them.
     """
 
     param: NetParameter
     layers: tuple[LayerParameter, ...]
     places: tuple[Place | None, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    read_elsewhere: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, param: NetParameter, lines: Lines | None = None) -> "Draft":
@@ -48,11 +50,12 @@ class Draft:
         left_out: Mapping[str, str] | None = None,
     ) -> "Draft":
         """Return a draft with other layers, all else being the same; this one stays as it is."""
-        return Draft(self.param, tuple(layers), tuple(places), self.left_out if left_out is None else left_out)
+        left_out = self.left_out if left_out is None else left_out
+        return replace(self, layers=tuple(layers), places=tuple(places), left_out=left_out)
 
     def with_param(self, param: NetParameter) -> "Draft":
         """Return a draft of the same layers in a net with other fields of its own."""
-        return Draft(param, self.layers, self.places, self.left_out)
+        return replace(self, param=param)
 
     def message(self) -> NetParameter:
         """Return the whole net as one message; stored weights are copied, so this is for people who read it."""

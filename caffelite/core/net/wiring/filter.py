@@ -51,6 +51,11 @@ def included(layer: LayerParameter, state: NetState, log: Log = _silent) -> bool
     return not any(met(rule) for rule in layer.exclude)
 
 
+def makes_data(draft: Draft) -> bool:
+    """Return whether the net, in its state, has a layer that makes its data: without one it is not for this state."""
+    return any(not layer.bottom and included(layer, draft.param.state) for layer in draft.layers)
+
+
 def filter_net(draft: Draft, log: Log = _silent) -> Draft:
     """Return the net of the layers that fit `param.state`; their rules stay in their messages.
 

@@ -12,7 +12,18 @@ from caffelite.core.layers.deconvolution import DeconvolutionLayer
 from caffelite.core.layers.im2col import Im2colLayer
 from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
 from caffelite.core.layers.shared.window import Window
-from caffelite.inspection.why.terms import At, Terms, gradient_of, parameter, read, sent, value_of, weighted
+from caffelite.inspection.why.terms import (
+    At,
+    Terms,
+    gradient_of,
+    param_gradient_of,
+    parameter,
+    read,
+    sent,
+    sent_times,
+    value_of,
+    weighted,
+)
 
 
 @value_of(ConvolutionLayer)
@@ -70,6 +81,45 @@ def outputs_of_pixel(layer: BaseConvolutionLayer, place: int) -> tuple[Array, Ar
     outputs = (item * layer.conv_out_channels + channels) * prod(spatial) + windows
     weights = (channels * group_in + in_group) * prod(layer.window.kernel) + taps
     return outputs.reshape(-1), weights.reshape(-1)
+
+
+@param_gradient_of(ConvolutionLayer)
+def _convolution_param(at: At, number: int, place: int) -> list[Terms]:
+    if number == 1:
+        return _bias_back(at, at.layer.output_shape, place)
+    images, outputs = pairs_of_weight(at.layer, place)
+    return [sent_times(at, which, outputs, which, images) for which in range(at.num_bottoms())]
+
+
+@param_gradient_of(DeconvolutionLayer)
+def _deconvolution_param(at: At, number: int, place: int) -> list[Terms]:
+    if number == 1:
+        return _bias_back(at, at.layer.image_shape, place)
+    images, outputs = pairs_of_weight(at.layer, place)
+    return [sent_times(at, which, images, which, outputs) for which in range(at.num_bottoms())]
+
+
+def _bias_back(at: At, shape: tuple[int, ...], channel: int) -> list[Terms]:
+    """Return the gradients of a channel of all tops, whose items have this shape."""
+    places = (np.arange(at.layer.num)[:, None] * shape[0] + channel) * prod(shape[1:]) + np.arange(prod(shape[1:]))
+    return [sent(at, top, places) for top in range(at.num_tops())]
+
+
+def pairs_of_weight(layer: BaseConvolutionLayer, place: int) -> tuple[Array, Array]:
+    """Return the pixels of the images that a weight is multiplied by, and the output that each adds to."""
+    rest, tap = divmod(place, prod(layer.window.kernel))
+    group_in, group_out = layer.conv_in_channels // layer.group, layer.conv_out_channels // layer.group
+    output, in_group = divmod(rest, group_in)
+    channel = output // group_out * group_in + in_group
+    spatial, windows = layer.image_shape[1:], layer.output_shape[1:]
+    stride, pad, dilation = (np.array(each, np.int64)[:, None] for each in layer.window[1:])
+    at = np.array(list(np.ndindex(*windows)), np.int64).reshape(-1, len(windows)).T
+    position = at * stride - pad + dilation * _grid(layer.window)[:, tap : tap + 1]
+    inside = ((position >= 0) & (position < np.array(spatial, np.int64)[:, None])).all(axis=0)
+    items = np.arange(layer.num)[:, None]
+    images = (items * layer.conv_in_channels + channel) * prod(spatial) + _ravel(position[:, inside], spatial)
+    outputs = (items * layer.conv_out_channels + output) * prod(windows) + np.flatnonzero(inside)
+    return images.reshape(-1), outputs.reshape(-1)
 
 
 @value_of(Im2colLayer)

@@ -25,7 +25,18 @@ from caffelite.core.layers.sigmoid import SigmoidLayer
 from caffelite.core.layers.swish import SwishLayer
 from caffelite.core.layers.tanh import TanHLayer
 from caffelite.core.layers.threshold import ThresholdLayer
-from caffelite.inspection.why.terms import BOTTOM, At, Terms, gradient_of, made_of, read, sent, value_of
+from caffelite.inspection.why.terms import (
+    BOTTOM,
+    At,
+    Terms,
+    gradient_of,
+    made_of,
+    param_gradient_of,
+    read,
+    sent,
+    sent_times,
+    value_of,
+)
 from caffelite.proto import caffe_pb2
 
 Function = Callable[[Any, Array], Array]  # of a layer's message and x
@@ -126,6 +137,14 @@ def _prelu(at: At, top: int, place: int) -> list[Terms]:
 @gradient_of(PReLULayer)
 def _prelu_back(at: At, bottom: int, place: int) -> list[Terms]:
     return [sent(at, 0, place, _prelu_slope(at, place), "slope")]
+
+
+@param_gradient_of(PReLULayer)
+def _prelu_param(at: At, number: int, place: int) -> list[Terms]:
+    outer, channels, inner = at.layer._around
+    places = ((np.arange(outer)[:, None] * channels + place) * inner + np.arange(inner)).reshape(-1)
+    places = places[at.bottom(0, places) <= 0]
+    return [sent_times(at, 0, places, 0, places)]
 
 
 def _prelu_slope(at: At, place: int) -> float:

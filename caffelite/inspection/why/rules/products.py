@@ -14,7 +14,18 @@ from caffelite.core.layers.embed import EmbedLayer
 from caffelite.core.layers.inner_product import InnerProductLayer
 from caffelite.core.layers.parameter import ParameterLayer
 from caffelite.core.layers.scale import ScaleLayer
-from caffelite.inspection.why.terms import At, Terms, gradient_of, parameter, read, sent, value_of, weighted
+from caffelite.inspection.why.terms import (
+    At,
+    Terms,
+    gradient_of,
+    param_gradient_of,
+    parameter,
+    read,
+    sent,
+    sent_times,
+    value_of,
+    weighted,
+)
 
 
 @value_of(InnerProductLayer)
@@ -34,6 +45,16 @@ def _inner_product_back(at: At, bottom: int, place: int) -> list[Terms]:
     return [weighted(at, sent(at, 0, item * len(outputs) + outputs), 0, _weights(at, outputs, number))]
 
 
+@param_gradient_of(InnerProductLayer)
+def _inner_product_param(at: At, number: int, place: int) -> list[Terms]:
+    outputs, size = at.layer.num_output, at.layer.item_count
+    items = np.arange(prod(at.top_shape(0)) // outputs)
+    if number == 1:
+        return [sent(at, 0, items * outputs + place)]
+    of_input, of_output = divmod(place, outputs) if at.layer.transpose else divmod(place, size)[::-1]
+    return [sent_times(at, 0, items * outputs + of_output, 0, items * size + of_input)]
+
+
 def _weights(at: At, outputs: Any, inputs: Any) -> Array:
     """Return the flat indices of weights."""
     if at.layer.transpose:
@@ -50,6 +71,21 @@ def _embed(at: At, top: int, place: int) -> list[Terms]:
     if param.bias_term:
         found.append(parameter(at, 1, output, "bias"))
     return found
+
+
+@param_gradient_of(EmbedLayer)
+def _embed_param(at: At, number: int, place: int) -> list[Terms]:
+    outputs = at.layer.layer_param.embed_param.num_output
+    positions = np.arange(prod(at.bottom_shape(0)))
+    if number == 1:
+        return [sent(at, 0, positions * outputs + place)]
+    row, output = divmod(place, outputs)
+    return [sent(at, 0, positions[at.bottom(0, positions).astype(np.int64) == row] * outputs + output)]
+
+
+@param_gradient_of(ParameterLayer)
+def _parameter_param(at: At, number: int, place: int) -> list[Terms]:
+    return [sent(at, 0, place)]
 
 
 @value_of(ParameterLayer)
@@ -74,6 +110,13 @@ def _scale_back(at: At, bottom: int, place: int) -> list[Terms]:
     return [sent(at, 0, places, at.bottom(0, places), "bottom[0]")]
 
 
+@param_gradient_of(ScaleLayer)
+def _scale_param(at: At, number: int, place: int) -> list[Terms]:
+    places = _places_of_operand(at, place)
+    is_bias = at.layer.layer_param.scale_param.bias_term and number == len(at.layer.blobs) - 1
+    return [sent(at, 0, places) if is_bias else sent_times(at, 0, places, 0, places)]
+
+
 def _times_operand(at: At, terms: Terms, operand: int) -> Terms:
     if at.num_bottoms() == 1:
         return weighted(at, terms, 0, np.array([operand]))
@@ -91,6 +134,11 @@ def _bias(at: At, top: int, place: int) -> list[Terms]:
 @gradient_of(BiasLayer)
 def _bias_back(at: At, bottom: int, place: int) -> list[Terms]:
     return [sent(at, 0, place if bottom == 0 else _places_of_operand(at, place))]
+
+
+@param_gradient_of(BiasLayer)
+def _bias_param(at: At, number: int, place: int) -> list[Terms]:
+    return [sent(at, 0, _places_of_operand(at, place))]
 
 
 def _operand_place(at: At, place: int) -> int:

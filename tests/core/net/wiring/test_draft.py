@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.prototxt.lines import Place, where
 from caffelite.core.prototxt.parse import parse_net
@@ -32,3 +34,8 @@ def test_with_layers_leaves_the_old_draft_alone():
     assert [layer.name for layer in changed.layers] == ["b"]
     assert changed.param.name == "n"
     assert changed.where(0) == "f:5: "
+
+
+def test_copies_keep_what_is_read_elsewhere():
+    draft = replace(Draft.of(*parse_net(TEXT, "f")), read_elsewhere=frozenset({"x"}))
+    assert draft.with_layers([], []).with_param(NetParameter()).read_elsewhere == {"x"}
