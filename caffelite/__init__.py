@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from caffelite.core.random import set_random_seed
     from caffelite.core.ranks import set_multiprocess, set_solver_count, set_solver_rank, solver_count, solver_rank
     from caffelite.detector import Detector
+    from caffelite.lr_range import lr_find
     from caffelite.net_spec import NetSpec, layers, params, to_proto
     from caffelite.pycaffe import Net
     from caffelite.pycaffe_log import init_log, log
@@ -82,6 +83,7 @@ _HOMES = {
     "layer_type_list": "caffelite.core.layer",
     "layers": "caffelite.net_spec",
     "log": "caffelite.pycaffe_log",
+    "lr_find": "caffelite.lr_range",
     "params": "caffelite.net_spec",
     "set_device": "caffelite.core.mode",
     "set_mode_cpu": "caffelite.core.mode",
@@ -126,6 +128,7 @@ __all__ = [  # with the modules, since scripts say `from caffe import *`
     "layer_type_list",
     "layers",
     "log",
+    "lr_find",
     "net_spec",
     "params",
     "proto",

@@ -21,6 +21,7 @@ OF_MORE_THAN_ONE_FILE = {
     "cli/test_image_files.py": "ImageData and WindowData in nets that are trained and looked at",
     "cli/test_paths.py": "everything that takes a path",
     "cli/test_kill.py": "a run that is killed",
+    "cli/test_early_stopping.py": "train over several runs, with decisions about tests",
     "cli/test_together.py": "several programs at once",
     "cli/test_train_resume.py": "train over several runs",
     "core/kernels/convolution/pointwise/test_pointwise.py": "all files of the folder, which share their cases",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -16,11 +17,13 @@ from caffelite.core.solver import checks
 from caffelite.core.solver.file import SolverFile
 from caffelite.core.solver.findings import findings_of_file, findings_of_net
 from caffelite.core.solver.nets import NetMaker, NetSource
+from caffelite.core.solver.score_checks import check_score, score_params
+from caffelite.core.solver.scores import make_score
 from caffelite.core.solver.solver import solver_class
 from caffelite.core.weights.formats import copy_trained_layers
 from caffelite.proto.caffe_pb2 import SolverParameter
 
-_FIELD = re.compile(r"(?:.*?: )?(\w+)(?:\[\d+\])? is ")  # which field an error is about
+_FIELD = re.compile(r"(?:.*?: )?(\w+)(?:\[\d+\])?(?:\.\w+)? is ")  # which field an error is about
 NET_FIELDS = ("net", "train_net")
 
 
@@ -38,12 +41,25 @@ def check_solver(file: SolverFile, options: Options) -> list[Problem]:
         problems += checked.problems
         problems += _weights(file, checked.net, files)
         problems += learning(checked.net, files)
+    test_nets: dict[int, Net | None] = {}
     for index, source in tests:
-        problems += check_net(source.draft, source.folder, files[0], options).problems
+        checked = check_net(source.draft, source.folder, files[0], options)
+        problems += checked.problems
+        test_nets[index] = checked.net
         where = file.where(f"test_iter[{index}]")
         told = uncovered(source.draft, source.folder, file.param.test_iter[index], where)
         problems += [Problem.read(WARNING, text, files) for text in told]
+    problems += [Problem.read(ERROR, text, files) for text in _score_errors(file, test_nets)]
     return problems
+
+
+def _score_errors(file: SolverFile, test_nets: dict[int, Net | None]) -> Iterator[str]:
+    """Yield what is wrong with the outputs that decisions are made by; nothing where fields or nets are wrong."""
+    for field, param in score_params(file.param):
+        net = test_nets.get(param.test_net)
+        if net is not None and not _error_of(partial(check_score, field=field, param=param), file):
+            if error := _error_of(partial(make_score, field=field, param=param, net=net), file):
+                yield error
 
 
 def learning(net: Net | None, files: list[str]) -> list[Problem]:

@@ -1,5 +1,6 @@
 """What a flag of the command line is: its name, the kind of its value, its help text."""
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -76,6 +77,18 @@ def int32(name: str, default: int, help: str, *, metavar: str = "N") -> Flag[int
         return value
 
     return Flag(name, "int32", default, help, metavar, read)
+
+
+def double(name: str, default: float, help: str, *, metavar: str = "X") -> Flag[float]:
+    """Define a flag whose value is a finite number: 0.01, 1e-6."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError(text)
+        return value
+
+    return Flag(name, "double", default, help, metavar, read)
 
 
 def boolean(name: str, help: str, *, default: bool = False) -> Flag[bool]:

@@ -151,6 +151,42 @@ class SnapshotWritten(Event):
 
 
 @dataclass(frozen=True)
+class BestSnapshotWritten(Event):
+    """A test's `output` was better than ever, and the two files that keep the best are on disk; `seconds` it took."""
+
+    output: str
+    test_net: int
+    value: float
+    model_file: str
+    state_file: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NoBetter(Event):
+    """`tests` tests in a row were no better than the best so far, of iteration `best_iter`; None if there is none."""
+
+    output: str
+    test_net: int
+    best: float | None
+    best_iter: int
+    tests: int
+
+
+@dataclass(frozen=True)
+class RateLowered(NoBetter):
+    """The policy "plateau" lowered the learning rate from `old_lr` to `lr`."""
+
+    old_lr: float
+    lr: float
+
+
+@dataclass(frozen=True)
+class EarlyStopped(NoBetter):
+    """early_stopping ends the training."""
+
+
+@dataclass(frozen=True)
 class FinalLossDisplayed(Event):
     """The loss after the last update; `loss` is smoothed."""
 

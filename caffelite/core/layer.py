@@ -168,6 +168,7 @@ class Layer:
     is_input: ClassVar[bool] = False  # its tops are the inputs of the net
     has_backward: ClassVar[bool] = True
     reshape_every_pass: ClassVar[bool] = False
+    writes_files: ClassVar[bool] = False  # in its forward pass
     # Whether it takes one blob as bottom and top: it works in place, keeping what its gradient needs, or refuses. Where
     # it does not, the net hands it a copy of the bottom.
     handles_in_place: ClassVar[bool] = False

@@ -75,6 +75,28 @@ def test_coverage_of_the_test_set(problems):
     )
 
 
+def test_outputs_that_decisions_are_made_by(problems):
+    tested = f"{SOLVER}test_iter: 1 test_interval: 5\n"
+    assert check(problems, f'{tested}early_stopping {{ output: "loss" patience: 2 }}') == []
+    found = check(
+        problems, f'{tested}early_stopping {{\n output: "los"\n patience: 2 }}\nbest_snapshot {{ output: "x" }}\n'
+    )
+    assert found == [
+        '5: error: early_stopping.output is "los", which is no output of test net 0; did you mean "loss"?',
+        '7: error: best_snapshot.output is "x", which is no output of test net 0; use loss',
+    ]
+    found = check(
+        problems,
+        f'{tested}early_stopping {{\n output: "los"\n patience: 0 }}\nbest_snapshot {{ min_change: -1 }}\n'
+        "lr_warmup { start: 2 }\n",
+    )
+    assert [line.partition(";")[0] for line in found] == [
+        "6: error: early_stopping.patience is 0",
+        "7: error: best_snapshot.output is missing",
+        "8: error: lr_warmup.iterations is missing",
+    ]
+
+
 def test_weights_that_training_begins_from(problems):
     net = NET.replace('weight_filler { type: "xavier" }', "")
     (missing, zero) = check(problems, f'{SOLVER}weights: "w.caffemodel"', net)

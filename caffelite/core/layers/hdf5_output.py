@@ -33,6 +33,7 @@ class HDF5OutputLayer(Layer):
     """
 
     messages = ("hdf5_output_param",)
+    writes_files = True
     formula = "nothing is computed; the bottoms are written to {hdf5_output_param.file_name}"
     exact_num_bottom_blobs = 2
     exact_num_top_blobs = 0

@@ -6,6 +6,8 @@ from caffelite.core.errors import UnknownNameError
 from caffelite.core.prototxt.suggest import any_of
 from caffelite.core.solver.file import SolverFile
 from caffelite.core.solver.lr_policies import LR_POLICIES
+from caffelite.core.solver.rate_checks import check_pieces, check_warmup
+from caffelite.core.solver.score_checks import check_scores
 
 REGULARIZATION_TYPES = ("L2", "L1")
 
@@ -34,6 +36,8 @@ def check_solver(file: SolverFile) -> None:
         )
     if param.lr_policy:
         _check_lr_policy(file)
+    check_warmup(file)
+    check_scores(file)
 
 
 def _check_lr_policy(file: SolverFile) -> None:
@@ -48,6 +52,11 @@ def _check_lr_policy(file: SolverFile) -> None:
     for field in policy.not_negative:
         if getattr(param, field) < 0:
             raise file.refusal(field, getattr(param, field), f'lr_policy "{param.lr_policy}" needs 0 or more')
+    if param.lr_policy == "pieces":
+        check_pieces(file)
+    if param.lr_policy == "plateau" and not 0 < param.gamma < 1:
+        value = f"{param.gamma:g}" if param.HasField("gamma") else "missing"
+        raise file.refusal("gamma", value, 'lr_policy "plateau" needs a factor between 0 and 1, such as 0.1')
 
 
 def require_lr_policy(file: SolverFile) -> None:

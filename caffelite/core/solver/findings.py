@@ -72,7 +72,11 @@ def _of_numbers(file: SolverFile) -> Iterator[Finding]:
 
 def _of_rate(file: SolverFile) -> Iterator[Finding]:
     param = file.param
-    if not param.HasField("base_lr"):
+    if param.lr_policy == "pieces":
+        if param.HasField("base_lr"):
+            text = 'lr_policy "pieces" does not use it: the rates are those of lr_piece'
+            yield _finding(file, WARNING, "base_lr", f"{param.base_lr:g}", text)
+    elif not param.HasField("base_lr"):
         yield _finding(file, ERROR, "base_lr", "missing", "without it nothing is learned: write one, such as 0.01")
     elif param.base_lr == 0:
         yield _finding(file, WARNING, "base_lr", 0, "no parameter will change")
@@ -90,6 +94,7 @@ def _of_rate(file: SolverFile) -> Iterator[Finding]:
                 file, WARNING, field, _value(param, field), f"{policy} the learning rate then stays at {rate}"
             )
     yield from _of_gamma(file, policy)
+    yield from _of_our_fields(file)
 
 
 # Fields without which a policy gives the same rate in all iterations. What it cannot do without is refused earlier.
@@ -98,6 +103,21 @@ _CONSTANT_WITHOUT = {"inv": ("gamma", "power"), "poly": ("power",), "sigmoid": (
 
 def _value(param: Any, field: str) -> str:
     return "0" if param.HasField(field) else "missing"
+
+
+def _of_our_fields(file: SolverFile) -> Iterator[Finding]:
+    """Find fields of the learning rate that its policy does not look at, and those that never get to work."""
+    param = file.param
+    for field, policy in (("lr_plateau", "plateau"), ("lr_piece", "pieces")):
+        given = param.HasField("lr_plateau") if field == "lr_plateau" else bool(param.lr_piece)
+        if given and param.lr_policy != policy:
+            yield _finding(file, WARNING, field, "given", f'it is without effect; write lr_policy: "{policy}"')
+    if param.lr_policy == "plateau" and param.lr_plateau.min_lr >= param.base_lr > 0:
+        text = f"base_lr is {param.base_lr:g}, and the learning rate is never lowered"
+        yield _finding(file, WARNING, "lr_plateau.min_lr", f"{param.lr_plateau.min_lr:g}", text)
+    if param.HasField("lr_warmup") and param.HasField("max_iter") and param.lr_warmup.iterations > param.max_iter:
+        text = f"max_iter is {param.max_iter}, and the learning rate never gets to its full value"
+        yield _finding(file, WARNING, "lr_warmup.iterations", param.lr_warmup.iterations, text)
 
 
 def _of_stepvalues(file: SolverFile, policy: str) -> Iterator[Finding]:

@@ -87,6 +87,35 @@ def _snapshot(event: events.SnapshotStarted) -> None:
     log.info("Snapshotting solver state to %s file %s", kind, event.state_file)
 
 
+def _best(event: events.BestSnapshotWritten) -> None:
+    score = f"{event.output} of test net {event.test_net} is {number(event.value)} at iteration {event.iter}"
+    log.info("Best so far: %s; %s and %s", score, event.model_file, event.state_file)
+
+
+def _no_better(event: events.NoBetter) -> str:
+    best = (
+        "there was none that is a number"
+        if event.best is None
+        else f"{number(event.best)} at iteration {event.best_iter}"
+    )
+    tests = f"{event.tests} test{'s' if event.tests > 1 else ''}"
+    return f"{event.output} of test net {event.test_net} was no better in {tests} (best: {best})"
+
+
+def _lowered(event: events.RateLowered) -> None:
+    log.info(
+        "Learning rate lowered from %s to %s at iteration %d: %s",
+        number(event.old_lr),
+        number(event.lr),
+        event.iter,
+        _no_better(event),
+    )
+
+
+def _early(event: events.EarlyStopped) -> None:
+    log.info("Early stopping at iteration %d: %s", event.iter, _no_better(event))
+
+
 def _final_loss(event: events.FinalLossDisplayed) -> None:
     log.info("Iteration %d, loss = %s", event.iter, number(event.loss))
 
@@ -122,6 +151,9 @@ _LINES: dict[type[events.Event], Callable[[Any], None]] = {
     events.NetTestFinished: _tested,
     events.NetTestInterrupted: _interrupted,
     events.SnapshotStarted: _snapshot,
+    events.BestSnapshotWritten: _best,
+    events.RateLowered: _lowered,
+    events.EarlyStopped: _early,
     events.FinalLossDisplayed: _final_loss,
     events.OptimizationStopped: _stopped,
     events.OptimizationDone: _done,

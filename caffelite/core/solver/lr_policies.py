@@ -1,6 +1,7 @@
 """Learning rate policies: the rate as a function of the iteration. Source: src/caffe/solvers/sgd_solver.cpp.
 
-Rates are computed in double precision; the solver rounds them to the net's number type.
+Rates are computed in double precision; the solver rounds them to the net's number type. "plateau", "pieces" and the
+warm-up are ours.
 """
 
 import math
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from caffelite.core.registry import Registry
-from caffelite.proto.caffe_pb2 import SolverParameter
+from caffelite.proto.caffe_pb2 import LrPiece, SolverParameter
 
 
 class Rate(NamedTuple):
@@ -102,6 +103,44 @@ def sigmoid(param: SolverParameter, iteration: int, step: int) -> Rate:
     """base_lr / (1 + e ^ (-gamma * (iteration - stepsize))): rises from about 0 to base_lr around stepsize."""
     exponent = min(-param.gamma * (iteration - param.stepsize), 700.0)  # e ^ 710 is beyond double precision
     return Rate(param.base_lr / (1 + math.exp(exponent)), step)
+
+
+@register_lr_policy("plateau")
+def plateau(param: SolverParameter, iteration: int, step: int) -> Rate:
+    """base_lr * gamma ^ step, not below min_lr; the solver counts the step on when tests get no better."""
+    lowest = min(param.lr_plateau.min_lr, param.base_lr)
+    return Rate(max(param.base_lr * _power(param.gamma, step), lowest), step)
+
+
+@register_lr_policy("pieces")
+def pieces(param: SolverParameter, iteration: int, step: int) -> Rate:
+    """Rate of the piece that the iteration is in, on its way to end_lr; after the last piece, what it ended with."""
+    begin = 0
+    for piece in param.lr_piece:
+        if not piece.HasField("until"):
+            return Rate(piece.lr, step)
+        if iteration < piece.until:
+            return Rate(_rate_in(piece, (iteration - begin) / (piece.until - begin)), step)
+        begin = piece.until
+    return Rate(_rate_in(param.lr_piece[-1], 1.0), step)
+
+
+def _rate_in(piece: LrPiece, share: float) -> float:
+    """Return the rate of a piece when this share of it is done."""
+    if not piece.HasField("end_lr"):
+        return piece.lr
+    if piece.shape == LrPiece.GEOMETRIC:
+        return piece.lr * _power(piece.end_lr / piece.lr, share)
+    done = (1 - math.cos(math.pi * share)) / 2 if piece.shape == LrPiece.COSINE else share
+    return piece.lr + (piece.end_lr - piece.lr) * done
+
+
+def warmup_factor(param: SolverParameter, iteration: int) -> float:
+    """Return what lr_warmup multiplies the rate of any policy by: 1 without it, and when it is over."""
+    if not param.HasField("lr_warmup"):
+        return 1.0
+    share = min(iteration / param.lr_warmup.iterations, 1.0)
+    return param.lr_warmup.start + (1 - param.lr_warmup.start) * share
 
 
 def _power(base: float, exponent: float) -> float:

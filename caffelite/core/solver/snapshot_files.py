@@ -34,6 +34,11 @@ class Snapshot(NamedTuple):
         return cls(f"{base}.caffemodel{chosen.suffix}", f"{base}.solverstate{chosen.suffix}")
 
     @classmethod
+    def best(cls, prefix: str, chosen: Format) -> Snapshot:
+        """Return the names of the files that keep the best; `snapshots` does not find them."""
+        return cls(f"{prefix}_best.caffemodel{chosen.suffix}", f"{prefix}_best.solverstate{chosen.suffix}")
+
+    @classmethod
     def of_state(cls, state_file: str | os.PathLike[str]) -> Snapshot:
         """Return the names from that of the solverstate."""
         base, _, suffix = os.fspath(state_file).rpartition(".solverstate")
@@ -92,8 +97,9 @@ def snapshots(prefix: str) -> list[Snapshot]:
 
 def remove_leftovers(prefix: str) -> None:
     """Remove unfinished files of snapshots with this prefix whose writers were killed."""
-    folder, start = os.path.split(f"{prefix}_iter_")
-    temporaries.remove_leftovers(Path(folder or "."), lambda name: name.startswith(start))
+    folder, name = os.path.split(prefix)
+    starts = (f"{name}_iter_", f"{name}_best.")
+    temporaries.remove_leftovers(Path(folder or "."), lambda name: name.startswith(starts))
 
 
 def _files(folder: str) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import operator
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, NoReturn, SupportsIndex, TypeVar
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from caffelite.core import events, random, ranks
 from caffelite.core.blob import Array, number_type
 from caffelite.core.errors import SolverError, UnknownNameError, require_callable
-from caffelite.core.events import Action
+from caffelite.core.events import Action, Output
 from caffelite.core.format import message_text
 from caffelite.core.net.net import Net
 from caffelite.core.net.reading import readers
@@ -29,13 +30,14 @@ from caffelite.core.solver.nan_watch import bad_histories, bad_loss, bad_params,
 from caffelite.core.solver.nets import NetMaker
 from caffelite.core.solver.reading_log import ReadingLog
 from caffelite.core.solver.restore import read_snapshot, tell_other_step
-from caffelite.core.solver.snapshot import Progress, write_snapshot
+from caffelite.core.solver.scores import make_scores
+from caffelite.core.solver.snapshot import Progress, write_best, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
 from caffelite.core.solver.testing import NetTest, run_test
 from caffelite.core.vectors import NetVec
 from caffelite.core.weights.formats import copy_trained_layers
 from caffelite.core.weights.state_values import pack
-from caffelite.proto.caffe_pb2 import NetStateValues, SolverParameter
+from caffelite.proto.caffe_pb2 import SolverParameter
 
 log = logging.getLogger("caffelite")
 
@@ -99,22 +101,24 @@ class Solver(ABC):
         self.last_snapshot = ""  # the solverstate that was written or restored last
         self._iter = 0
         self.current_step = 0  # that the learning rate policy has reached
-        self._held_states: list[NetStateValues] | None = None  # of `nets`, for snapshots; None: as they are now
+        self._held: Progress | None = None  # for snapshots; None: as it is now
         self._callbacks: list[tuple[Callback, Callback]] = []
         self._display = Display(self.events)
         log.info("Initializing solver from parameters: \n%s", message_text(self.param))
         self.check()
-        if self.param.snapshot and self.is_root:
+        writes = bool(self.param.snapshot) or self.param.HasField("best_snapshot")
+        if writes and self.is_root:
             check_folder(file)  # before nets are made, which may take long
         count = ranks.solver_count() if solver_count is None else solver_count
         given = self.param.random_seed
         seed = given + self.solver_rank if given >= 0 else random.process_seed()
         common = (self.dtype, self.solver_rank, count, python_layers, self.net_class, data_workers, on_bad_record)
         self._make_nets(NetMaker(file, seed, *common))
+        self.scores = make_scores(file, self.test_nets, count)
         self.reading_log = ReadingLog(readers(self.nets) if self.is_root else [])
         self.events.add(self.reading_log)
         self.histories = self.make_histories()
-        if self.param.snapshot and self.is_root:
+        if writes and self.is_root:
             check_space(file, self.net.arena, len(self.histories))
         log.info("Solver scaffolding done.")
 
@@ -190,7 +194,7 @@ class Solver(ABC):
     def count_iteration(self) -> None:
         """Note that an update was made."""
         self._iter += 1
-        self._held_states = None
+        self._held = None
 
     def add_callback(self, on_start: Callback, on_gradients_ready: Callback) -> None:
         """Call `on_start()` before the passes of each iteration, `on_gradients_ready()` between them and the update."""
@@ -220,23 +224,34 @@ class Solver(ABC):
             self.restore(state_file)
         if self._iter >= param.max_iter > 0:
             log.info("There is nothing to do: this is iteration %d, and max_iter is %d", self._iter, param.max_iter)
+        elif self.early_stopped:
+            log.info("There is nothing to do: early_stopping ended the training at iteration %d", self._iter)
         self.step(param.max_iter - self._iter)
         if snapshot_after and not self.is_due(param.snapshot):
             self.snapshot()
         if self.stopped:
             self.events.send(events.OptimizationStopped(self._iter))
             return
-        self._hold_states()
+        if not self.early_stopped:
+            self._show_end()
+        self._held = None
+        self.events.send(events.OptimizationDone(self._iter))
+
+    def _show_end(self) -> None:
+        """Display and test once more after the last update, as the fields say."""
+        self._hold()
+        param = self.param
         if self.is_due(param.display):
             loss = self._display.smooth(self._forward(self._iter * param.iter_size))
             self.events.send(events.FinalLossDisplayed(self._iter, loss))
         if self.is_due(param.test_interval):
-            self.test_all()
-        self._held_states = None
-        self.events.send(events.OptimizationDone(self._iter))
+            self._test_and_decide()
 
     def step(self, iterations: int) -> None:
-        """Train for so many iterations, or until the action source says stop; TypeError for a part of one."""
+        """Train for so many iterations, or until the action source or early_stopping says stop.
+
+        Raises TypeError for a part of an iteration.
+        """
         if not isinstance(iterations, SupportsIndex):
             raise TypeError(f"step takes a whole number of iterations, not {iterations!r}")
         iterations = operator.index(iterations)
@@ -247,21 +262,26 @@ class Solver(ABC):
         self.stopped = False
         self._display.restart(self.param.average_loss)
         stop_iter = self._iter + iterations
-        while self._iter < stop_iter and not self.stopped:
+        while self._iter < stop_iter and not self.stopped and not self.early_stopped:
             self._iterate()
+
+    @property
+    def early_stopped(self) -> bool:
+        """Whether early_stopping ended the training: `step` and `solve` then do nothing."""
+        return self.scores.early_stopped
 
     def _iterate(self) -> None:
         self.net.clear_param_diffs()
         if self.is_due(self.param.test_interval) and (self._iter > 0 or self.param.test_initialization):
-            self._hold_states()
-            self.test_all()
-            if self.stopped:
+            self._hold()
+            self._test_and_decide()
+            if self.stopped or self.early_stopped:
                 return
         for on_start, _ in self._callbacks:
             on_start()
         displayed = self.is_due(self.param.display)
         self.net.debug_info = displayed and self.param.debug_info
-        loss = self._forward_backward()
+        loss = self.forward_backward()
         smoothed_loss = self._display.smooth(loss)
         if displayed:
             outputs = outputs_of(self.net.output_values())
@@ -274,22 +294,23 @@ class Solver(ABC):
         self.events.send(events.IterationFinished(self._iter, loss, smoothed_loss, update.lr))
         self._act()
 
-    def _hold_states(self) -> None:
-        """Let snapshots hold what layers keep now, until the next update.
+    def _hold(self) -> None:
+        """Let snapshots hold what layers and decisions keep now, until the next update.
 
         A run that is resumed from a snapshot taken on the way there does again what follows, a test for instance.
         """
-        if self._held_states is None:
-            self._held_states = self._states()
+        if self._held is None:
+            self._held = self._progress()
 
-    def _states(self) -> list[NetStateValues]:
-        return [pack(net.get_state()) for net in self.nets]
+    def _progress(self) -> Progress:
+        states = [pack(net.get_state()) for net in self.nets]
+        return Progress(self._iter, self.current_step, self.type, states, self.scores.states())
 
     def is_due(self, interval: int) -> bool:
         """Return whether what happens every `interval` iterations (0: never) happens in this one."""
         return interval > 0 and self._iter % interval == 0
 
-    def _forward_backward(self) -> float:
+    def forward_backward(self) -> float:
         """Add up the gradients of iter_size batches; return their mean loss."""
         batches = self.param.iter_size
         loss = 0.0
@@ -322,14 +343,45 @@ class Solver(ABC):
 
     def test_all(self) -> None:
         """Run every test net with the present weights, unless a stop is asked for."""
-        if not self.is_root:
-            return
-        for index in range(len(self.test_nets)):
-            if not self.stopped:
-                self.stopped = self._test(index)
+        self._tested()
 
-    def _test(self, index: int) -> bool:
-        """Run one test net; return whether a stop was asked for meanwhile."""
+    def _tested(self) -> dict[int, tuple[Output, ...]]:
+        """Return the outputs of the test nets by their numbers; after a stop there are not all of them."""
+        found: dict[int, tuple[Output, ...]] = {}
+        for index in range(len(self.test_nets) if self.is_root else 0):
+            outputs = None if self.stopped else self._test(index)
+            if outputs is None:
+                self.stopped = True
+                break
+            found[index] = outputs
+        return found
+
+    def _test_and_decide(self) -> None:
+        """Run every test net, and do what best_snapshot, lr_plateau and early_stopping then ask for."""
+        results = self._tested()
+        if self.stopped or not self.is_root:
+            return
+        verdict = self.scores.take(self._iter, results)
+        if score := verdict.keep:
+            start = time.perf_counter()
+            self._refuse_bad_values()
+            files = write_best(self.param, self.nets, self.histories, self._held or self._progress())
+            seconds = time.perf_counter() - start
+            found = (self._iter, score.output, score.test_net, verdict.value)
+            self.events.send(events.BestSnapshotWritten(*found, *files, seconds))
+        if score := verdict.lower:
+            old_lr, figures = self.lr, score.figures(self._iter)
+            self.current_step += 1
+            score.wait_again()
+            if self.lr < old_lr:
+                self.events.send(events.RateLowered(*figures, old_lr, self.lr))
+            else:  # at its lowest
+                self.current_step -= 1
+        if score := verdict.stop:
+            self.events.send(events.EarlyStopped(*score.figures(self._iter)))
+
+    def _test(self, index: int) -> tuple[Output, ...] | None:
+        """Run one test net; return its outputs, None if a stop was asked for meanwhile."""
         net, batches = self.test_nets[index], self.param.test_iter[index]
         self.events.send(events.NetTestStarted(self._iter, index, batches))
         self.share_weights(net)
@@ -357,9 +409,7 @@ class Solver(ABC):
         self._refuse_bad_values()
         if not os.path.isdir(os.path.dirname(self.param.snapshot_prefix) or "."):
             check_folder(self.file)  # makes it; without `snapshot` nobody did so before
-        states = self._states() if self._held_states is None else self._held_states
-        progress = Progress(self._iter, self.current_step, self.type, states)
-        files = write_snapshot(self.param, self.nets, self.histories, progress, self.events)
+        files = write_snapshot(self.param, self.nets, self.histories, self._held or self._progress(), self.events)
         self.last_snapshot = files.state_file
         return files
 
@@ -372,7 +422,11 @@ class Solver(ABC):
         state = read_snapshot(state_file, strict, self.type, self.nets, self.histories, self.events, take_seed)
         tell_other_step(self.file, state, os.fspath(state_file))
         self._iter, self.current_step = state.iter, state.current_step
-        self._held_states = None
+        self._held = None
+        kept = state.resume.score if state.resume else []
+        self.scores.restore(kept, os.fspath(state_file))
+        if self.param.lr_policy == "plateau" and not any(score.field == "lr_plateau" for score in kept):
+            self.current_step = 0  # that of another policy
         self.last_snapshot = os.fspath(state_file)
 
     def close(self) -> None:

@@ -25,8 +25,10 @@ class NetTest:
     compute_loss: bool
 
 
-def run_test(net: Net, test: NetTest, events: Events, stop_asked: Callable[[], bool]) -> bool:
-    """Run a test net with the weights that it has; return whether a stop was asked for, which is asked at each batch.
+def run_test(net: Net, test: NetTest, events: Events, stop_asked: Callable[[], bool]) -> tuple[Output, ...] | None:
+    """Run a test net with the weights that it has; return its outputs, or None if a stop was asked for.
+
+    That is asked at each batch.
 
     Random draws are a function of iteration and batch, so that a test made again draws the same.
     """
@@ -35,7 +37,7 @@ def run_test(net: Net, test: NetTest, events: Events, stop_asked: Callable[[], b
     for batch in range(test.batches):
         if stop_asked():
             events.send(NetTestInterrupted(test.iter, test.index))
-            return True
+            return None
         net.context.passes = test.iter * test.batches + batch
         total_loss += net.forward_pass()
         warn_of_bad_output(net)
@@ -43,7 +45,7 @@ def run_test(net: Net, test: NetTest, events: Events, stop_asked: Callable[[], b
     loss = total_loss / test.batches if test.compute_loss and test.batches else None
     outputs = _means(net, sums, test.batches)
     events.send(NetTestFinished(test.iter, test.index, outputs, loss, time.perf_counter() - start))
-    return False
+    return outputs
 
 
 def _added(sums: list[Array], net: Net) -> list[Array]:

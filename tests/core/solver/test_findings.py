@@ -86,6 +86,27 @@ def test_all_mistakes_are_named_at_once_with_their_lines(solvers, tmp_path):
             'base_lr: 0.1 lr_policy: "fixed"\nclip_gradients: 0',
             "3: clip_gradients is 0; all gradients are clipped to 0",
         ),
+        (
+            'base_lr: 0.1 lr_policy: "fixed"\nlr_plateau { output: "loss" patience: 1 }',
+            '3: lr_plateau is given; it is without effect; write lr_policy: "plateau"',
+        ),
+        (
+            'base_lr: 0.1 lr_policy: "fixed"\nlr_piece { lr: 1 }',
+            '3: lr_piece is given; it is without effect; write lr_policy: "pieces"',
+        ),
+        (
+            'lr_piece { lr: 1 } lr_policy: "pieces"\nbase_lr: 0.1',
+            '3: base_lr is 0.1; lr_policy "pieces" does not use it: the rates are those of lr_piece',
+        ),
+        (
+            'base_lr: 0.1 lr_policy: "plateau" gamma: 0.5 test_iter: 1 test_interval: 1 lr_plateau {\n'
+            'min_lr: 0.5 output: "loss" patience: 1 }',
+            "3: lr_plateau.min_lr is 0.5; base_lr is 0.1, and the learning rate is never lowered",
+        ),
+        (
+            'base_lr: 0.1 lr_policy: "fixed" lr_warmup {\niterations: 11 }',
+            "3: lr_warmup.iterations is 11; max_iter is 10, and the learning rate never gets to its full value",
+        ),
     ],
 )
 def test_what_somebody_may_mean_is_warned_of_once(solvers, tmp_path, caplog, fields, text):
@@ -107,6 +128,7 @@ def test_what_somebody_may_mean_is_warned_of_once(solvers, tmp_path, caplog, fie
         'lr_policy: "multistep" stepvalue: 10',
         'lr_policy: "multistep" gamma: 0.5 stepvalue: 3 stepvalue: 3 stepvalue: 20',
         'lr_policy: "poly" power: 2',
+        'lr_policy: "fixed" lr_warmup { iterations: 10 }',
         "clip_gradients: -1",
         "momentum: 0.99 stepvalue: 5 stepvalue: 3 gamma: 0 power: 0",  # left over, of another policy
     ],

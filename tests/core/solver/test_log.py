@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from caffelite.core.solver_log import TrainingLog, parse_lines
 from caffelite.pycaffe_solver import get_solver
 
 FIXED = 'base_lr: 0.1 lr_policy: "fixed" snapshot_after_train: false '
@@ -108,3 +109,24 @@ def test_restoring_and_stopping(solvers, caplog, tmp_path):
         "SGDSolver: restoring history",
     ]
     assert caplog.messages[-1] == "Optimization stopped early."
+
+
+def test_decisions_have_lines_that_no_parser_takes_for_caffes(solvers, caplog, tmp_path):
+    """The rate is so high that the loss grows from test to test."""
+    fields = FIXED.replace("fixed", "plateau").replace("0.1", "1.5") + (
+        'gamma: 0.5 test_iter: 1 test_interval: 1 max_iter: 9 lr_plateau { output: "loss" patience: 1 cooldown: 9 } '
+        f'early_stopping {{ output: "loss" patience: 2 }} best_snapshot {{ output: "loss" }} '
+        f'snapshot_prefix: "{tmp_path}/a"'
+    )
+    solvers.of(fields).solve()
+    ours = [line for line in caplog.messages if line.startswith(("Best", "Learning rate l", "Early"))]
+    assert ours == [
+        f"Best so far: loss of test net 0 is 2.53125 at iteration 0; {tmp_path}/a_best.caffemodel and "
+        f"{tmp_path}/a_best.solverstate",
+        "Learning rate lowered from 1.5 to 0.75 at iteration 1: loss of test net 0 was no better in 1 test "
+        "(best: 2.53125 at iteration 0)",
+        "Early stopping at iteration 2: loss of test net 0 was no better in 2 tests (best: 2.53125 at iteration 0)",
+    ]
+    assert parse_lines(ours) == TrainingLog()
+    assert not any(SOLVERS_OWN.match(line) for line in ours if not line.startswith("Learning"))
+    assert caplog.messages[-1] == "Optimization Done."

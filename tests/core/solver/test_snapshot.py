@@ -1,10 +1,13 @@
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from caffelite.core.errors import SolverError
+from caffelite.core.errors import SolverError, WeightsError
+from caffelite.core.solver.snapshot import write_best
+from caffelite.core.solver.snapshot_files import snapshots
 from caffelite.core.weights.caffemodel import read_layers
 from caffelite.core.weights.solverstate import read_state
 from caffelite.pycaffe_solver import get_solver
@@ -71,3 +74,51 @@ except CaffeliteError as err:
     names = {f"a_iter_1.{kind}{suffix}" for kind in ("caffemodel", "solverstate")}
     assert {path.name for path in tmp_path.iterdir()} == {"solver.prototxt", *names}
     get_solver(tmp_path / "solver.prototxt").restore(tmp_path / f"a_iter_1.solverstate{suffix}")
+
+
+@pytest.mark.parametrize("format", ["BINARYPROTO", "HDF5"])
+def test_the_best_is_replaced_whole_whatever_is_interrupted(solvers, tmp_path, format, monkeypatch):
+    suffix = ".h5" if format == "HDF5" else ""
+    solver = solvers.of(FIXED + f'random_seed: 1 snapshot_format: {format} snapshot_prefix: "{tmp_path}/a"')
+    model, state = (tmp_path / f"a_best.{kind}{suffix}" for kind in ("caffemodel", "solverstate"))
+
+    def write():
+        return write_best(solver.param, solver.nets, solver.histories, solver._progress())
+
+    def weights_of(path):
+        other = solvers.of(FIXED)
+        other.net.copy_from(str(path))
+        return other.net.params["ip"][0].data.copy()
+
+    assert write() == (str(model), str(state))
+    real, done, interrupted = os.replace, [], []
+    for failing in range(10):
+        before = solver.net.params["ip"][0].data.copy()
+        solver.step(1)
+        done.clear()
+
+        def replace(source, target, failing=failing):
+            if len(done) == failing:
+                raise OSError(5, "Input/output error")
+            done.append(target)
+            real(source, target)
+
+        monkeypatch.setattr(os, "replace", replace)
+        try:
+            write()
+        except WeightsError as err:
+            assert "Input/output error" in str(err)
+            interrupted.append(state.exists())
+        else:
+            break
+        monkeypatch.setattr(os, "replace", real)
+        written = weights_of(model)
+        assert any(np.array_equal(written, whole) for whole in (before, solver.net.params["ip"][0].data))
+        if state.exists():
+            resumed = solvers.of(FIXED)
+            resumed.restore(state, strict=True)
+            np.testing.assert_array_equal(resumed.net.params["ip"][0].data, before)
+        write()
+    assert interrupted == [True, True, False, False]  # two files elsewhere, then two renamings
+    assert {path.name for path in tmp_path.iterdir()} == {model.name, state.name}
+    assert snapshots(f"{tmp_path}/a") == []  # what --snapshot auto looks at

@@ -16,7 +16,7 @@ from caffelite.core.kernels.sharing import form
 from caffelite.core.kernels.updates.loop import cut, sums_of_squares
 from caffelite.core.kernels.updates.sgd import Momentum, sgd_update
 from caffelite.core.solver.checks import require_lr_policy
-from caffelite.core.solver.lr_policies import LR_POLICIES, Rate
+from caffelite.core.solver.lr_policies import LR_POLICIES, Rate, warmup_factor
 from caffelite.core.solver.solver import Solver, Update, register_solver
 
 UPDATE = 3  # times adding an element: values, gradients and a history pass through
@@ -30,6 +30,7 @@ class SGDSolver(Solver):
     """
 
     num_histories: ClassVar[int] = 1  # blobs that the rule remembers for each parameter
+    fixed_lr: float | None = None  # instead of the policy's, in a range test
 
     def make_histories(self) -> list[Array]:
         """Return the history, and make the tables that kernels need to find the parameters in the arena."""
@@ -51,8 +52,11 @@ class SGDSolver(Solver):
         return float(self.as_number(self._rate().lr))
 
     def _rate(self) -> Rate:
+        if self.fixed_lr is not None:
+            return Rate(self.fixed_lr, self.current_step)
         require_lr_policy(self.file)
-        return LR_POLICIES[self.param.lr_policy].rate(self.param, self.iter, self.current_step)
+        rate = LR_POLICIES[self.param.lr_policy].rate(self.param, self.iter, self.current_step)
+        return rate._replace(lr=rate.lr * warmup_factor(self.param, self.iter))
 
     def _take_step(self, step: int) -> None:
         """Note the step that the learning rate policy has reached; that of multistep is logged."""

@@ -1,0 +1,136 @@
+"""The learning rate range test: train for a few iterations with a growing rate, and see what the loss does.
+
+After Leslie N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2017; with rates that grow by equal
+factors and an end when the loss explodes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from caffelite.core import container, events
+from caffelite.core.errors import SolverError
+from caffelite.core.format import number
+from caffelite.core.prototxt.lines import where
+from caffelite.core.solver.rules.sgd import SGDSolver
+from caffelite.core.weights.state_values import pack, unpack
+
+START, END, ITERATIONS = 1e-6, 10.0, 100
+SMOOTHING = 0.9  # of the smoothed loss is kept at each iteration
+EXPLODED = 4.0  # times the lowest smoothed loss so far
+SAFETY = 10.0  # the suggested rate is so many times smaller than that of the lowest loss
+FALLEN = 0.95  # of the first loss: what the smoothed loss has to fall below for a suggestion
+
+
+@dataclass
+class RangeTest:
+    """What a range test found, one entry an iteration: the rate, the loss before its update, and the smoothed loss.
+
+    end: why it ended. suggested: a rate to begin with, None if the test shows none; reason: how it was chosen, or why
+    there is none.
+    """
+
+    lrs: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    smoothed: list[float] = field(default_factory=list)
+    end: str = ""
+    suggested: float | None = None
+    reason: str = ""
+
+    @property
+    def lowest(self) -> int:
+        """The iteration of the lowest smoothed loss."""
+        return min(range(len(self.smoothed)), key=lambda i: self.smoothed[i]) if self.smoothed else 0
+
+
+def range_test(solver: Any, start: float = START, end: float = END, iterations: int = ITERATIONS) -> RangeTest:
+    """Train with rates from `start` to `end`, less where the loss explodes; afterwards the solver is as it was.
+
+    Callbacks and listeners of the solver are not called. What the training net's other blobs hold changes, and so does
+    what a Python layer keeps without get_state and set_state. Raises SolverError for numbers that cannot work, and for
+    layers that write files.
+    """
+    if not 0 < start < end < math.inf:
+        raise SolverError(f"the rates go from {start:g} to {end:g}; use two numbers above 0 that grow")
+    if iterations < 2:
+        raise SolverError(f"the number of iterations is {iterations}; use 2 or more")
+    if not isinstance(solver, SGDSolver):
+        raise SolverError(f"a solver of type {solver.type} takes no learning rate from outside; use one of ours")
+    for layer in solver.net.core_layers:
+        if layer.writes_files:
+            text = "it writes a file, which a range test would change; give it include { phase: TEST }"
+            raise SolverError(f'{where(layer.place)}layer "{layer.name}" ({layer.type}): {text}')
+    found = RangeTest()
+    with unchanged(solver):
+        mean = 0.0
+        for iteration in range(iterations):
+            solver.fixed_lr = start * (end / start) ** (iteration / (iterations - 1))
+            solver.net.clear_param_diffs()
+            loss = solver.forward_backward()
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
+            found.lrs.append(solver.lr)
+            found.losses.append(loss)
+            found.smoothed.append(mean / (1 - SMOOTHING ** (iteration + 1)))
+            found.end = _exploded(found)
+            if found.end:
+                break
+            solver.apply_update()
+    found.end = found.end or "the largest rate is reached"
+    _suggest(found)
+    return found
+
+
+def _exploded(found: RangeTest) -> str:
+    loss, smoothed = found.losses[-1], found.smoothed[-1]
+    if not math.isfinite(smoothed):
+        found.smoothed[-1] = math.inf  # also where it is nan, so that it is not the lowest
+        return f"the loss is {loss:g}"
+    lowest = min(found.smoothed)
+    if smoothed > EXPLODED * lowest > 0:
+        return f"the smoothed loss, {number(smoothed)}, is over {EXPLODED:g} times its lowest"
+    return ""
+
+
+def _suggest(found: RangeTest) -> None:
+    """Choose a tenth of the rate of the lowest smoothed loss, if that has fallen at all."""
+    first, lowest = found.smoothed[0], found.smoothed[found.lowest]
+    if not (found.lowest > 0 and lowest < first - (1 - FALLEN) * abs(first)):
+        found.reason = f"the smoothed loss did not fall: it began with {number(first)}, its lowest is {number(lowest)}"
+        return
+    rate = found.lrs[found.lowest]
+    found.suggested = rate / SAFETY
+    found.reason = f"a tenth of {rate:.3g}, at which the smoothed loss was lowest ({number(lowest)})"
+    if found.lowest == len(found.lrs) - 1:
+        found.reason += "; the loss was still falling there: try a larger end"
+
+
+@contextmanager
+def unchanged(solver: SGDSolver) -> Iterator[None]:
+    """Let the solver run; when the block ends, its parameters, gradients, histories, layers and numbers are as before.
+
+    Listeners hear nothing meanwhile, and values that are no numbers do not end the run.
+    """
+    net = solver.net
+    arrays = [net.arena.data, net.arena.diff, *solver.histories]
+    container.require(sum(array.nbytes for array in arrays), "a copy of the parameters, gradients and histories")
+    copies = [array.copy() for array in arrays]
+    states, passes, debug_info = pack(net.get_state()), net.context.passes, net.debug_info
+    numbers = {name: getattr(solver, name) for name in ("_iter", "current_step", "_held", "on_nan", "events")}
+    solver.events, solver.on_nan, net.debug_info = events.Events(), "ignore", False
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    finally:
+        solver.fixed_lr = None
+        for name, value in numbers.items():
+            setattr(solver, name, value)
+        for array, copy in zip(arrays, copies, strict=True):
+            array[...] = copy
+        net.context.passes, net.debug_info = passes, debug_info
+        net.set_state(unpack(states))
