@@ -144,6 +144,21 @@ def test_a_database_cut_short(caffelite, net, folder, golden_folder):
     refused(caffelite(*TRAIN), f"net.prototxt:{line + 1}:", '"lmdb" (Data)', "cut_lmdb")
 
 
+@pytest.mark.parametrize(
+    ("augmentation", "message"),
+    [
+        ("rotation { degrees: 500 }", "augmentation.rotation.degrees is 500; use 0 to 180"),
+        ("\n cutout { size: 60 }", "augmentation.cutout.size is 60; the images are 40 x 48 after cropping: use less"),
+    ],
+)
+def test_an_augmentation_that_cannot_be(caffelite, net, golden_folder, augmentation, message):
+    source = golden_folder / "data" / "raw_lmdb"
+    fields = f"transform_param {{ augmentation {{ {augmentation} }} }}\n data_param {{"
+    line = net("", DATA.format(source).replace("data_param {", fields))
+    line += augmentation.count("\n")
+    refused(caffelite(*TRAIN), f'net.prototxt:{line}: layer "lmdb" (Data): transform_param.{message}')
+
+
 def test_weights_of_another_net(caffelite, golden_cli, golden_folder):
     wrong = golden_folder / "cli" / "weights" / "weights_wrong_shape.caffemodel"
     result = caffelite("test", "--model=net.prototxt", f"--weights={wrong}", "--iterations=1")

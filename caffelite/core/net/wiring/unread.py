@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from caffelite.core.layer import LAYERS, Layer, layer_class_for, layer_type_list
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.proto.caffe_pb2 import LayerParameter
+from caffelite.proto.caffe_pb2 import TEST, LayerParameter
 
 # Messages of which each layer type reads its own: pooling_param, ...; those that all layers have are lists.
 OWN_MESSAGES = tuple(
@@ -38,6 +38,8 @@ def _unread_of(layer: LayerParameter) -> Iterator[tuple[str, str]]:
     for message in OWN_MESSAGES:
         if layer.HasField(message) and message not in read:
             yield message, _advice(layer.type, read, message)
+    if "transform_param" in read and layer.transform_param.HasField("augmentation") and _is_for_tests(layer):
+        yield "transform_param.augmentation", "images are augmented in phase TRAIN only, and this layer is for TEST"
     for path, advice in layer_class.not_read.items():
         message, _, name = path.partition(".")
         given = {field.name: (field, value) for field, value in getattr(layer, message).ListFields()}
@@ -45,6 +47,11 @@ def _unread_of(layer: LayerParameter) -> Iterator[tuple[str, str]]:
             field, value = given[name]
             if field.message_type is not None or value != field.default_value:
                 yield path, advice
+
+
+def _is_for_tests(layer: LayerParameter) -> bool:
+    """Whether the layer's rules leave it out in TRAIN; one that is for both phases may say what TRAIN alone reads."""
+    return bool(layer.include) and all(rule.HasField("phase") and rule.phase == TEST for rule in layer.include)
 
 
 def messages_read(layer_class: type[Layer]) -> tuple[str, ...] | None:

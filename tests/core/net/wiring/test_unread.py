@@ -208,3 +208,19 @@ def test_a_solver_tells_it_once_for_all_its_nets(solvers, tmp_path, caplog):
     caffelite.get_solver(str(path))
     assert len(warnings_in(caplog)) == 1
     assert "relu_param has no effect; InnerProduct layers read inner_product_param" in warnings_in(caplog)[0]
+
+
+@pytest.mark.parametrize(
+    ("rules", "count"),
+    [("include { phase: TEST }", 1), ("include { phase: TRAIN }", 0), ("", 0), ("exclude { stage: 's' }", 0)],
+)
+def test_augmentation_of_a_layer_for_tests_has_no_effect(rules, count):
+    fields = f"transform_param {{ \n augmentation {{ rotation {{ degrees: 5 }} }} }} {rules}"
+    found = told(layer_text("Data", fields))
+    assert len(found) == count
+    assert all(
+        line.startswith(
+            'f:4: layer "x" (Data): transform_param.augmentation has no effect; images are augmented in phase'
+        )
+        for line in found
+    )
