@@ -15,6 +15,7 @@ EXAMPLES = (
     "models/*/*.prototxt",
     "models/*/*.caffemodel",
     "models/*/readme.md",
+    "models/lessons/*.py",
     "models/lessons/*/*.*",  # `caffelite lesson` runs these
     "solvers/*.prototxt",
 )

@@ -7,6 +7,9 @@ in the kernels, and these numba.
 import caffelite.working_directory  # noqa: F401  (before anything can be imported from there)
 
 # isort: split
+import caffelite.early_interrupt  # before what takes time to import
+
+# isort: split
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -179,3 +182,6 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
     return [*__all__, *_MODULES, "__version__"]
+
+
+caffelite.early_interrupt.end()

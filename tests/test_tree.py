@@ -12,6 +12,7 @@ PACKAGE = ROOT / "caffelite"
 
 # Tests of more than one source file, and what they test.
 OF_MORE_THAN_ONE_FILE = {
+    "cli/test_bad_hdf5.py": "the refusals of core/data/hdf5_*.py, as users see them",
     "cli/test_bad_input.py": "every command's refusals",
     "cli/test_caffe_places.py": "the log lines of the program, and caffe_places.py",
     "cli/test_cli.py": "the program as a user starts it",
@@ -36,6 +37,7 @@ OF_MORE_THAN_ONE_FILE = {
     "fuzz/test_text.py": "prototxt files, from text to a net that runs",
     "fuzz/test_weights.py": "all readers of weights and states",
     "models/test_autoencoder.py": "models/autoencoder, solvers/autoencoder.prototxt",
+    "models/test_hdf5_models.py": "models/hdf5_classification, models/logistic_regression and their solvers",
     "models/test_known_nets.py": "models/",
     "models/test_lessons.py": "models/lessons",
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",

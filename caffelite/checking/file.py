@@ -60,9 +60,13 @@ def _of_solver(path: str, options: Options) -> list[Problem]:
     except CaffeliteError as err:
         problems = [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
     with logged():
-        file = readable_solver(path, [(problem.line, problem.column) for problem in problems])
+        file = readable_solver(path, _places(problems))
     found = check_solver(file, options) if file is not None else []
     return problems + [one for one in found if one.file != path or (one.line and "no test_iter" not in one.text)]
+
+
+def _places(problems: list[Problem]) -> list[tuple[int, int]]:
+    return [(problem.line, problem.column) for problem in problems]
 
 
 def _with_nets_mistakes(problems: list[Problem], solver: str, options: Options) -> list[Problem]:
@@ -81,7 +85,7 @@ def _with_mistakes(
 ) -> list[Problem]:
     """Return the mistakes of a file's text, and what else is wrong, as far as the rest can be read."""
     problems = [Problem.read(ERROR, text, [path]) for text in errors]
-    mended = readable(path, [(problem.line, problem.column) for problem in problems]) if problems[0].line else None
+    mended = readable(path, _places(problems)) if problems[0].line else None
     if mended is not None:
         for draft in _in_states(mended.draft, phase, level, stages):
             problems += check_net(draft, Path(path).parent, path, options, mended.mistaken).problems

@@ -117,6 +117,8 @@ def _fields(tokens: list[Token]) -> Iterator[_Field]:
         else:
             while tokens[at].kind == "string" and at + 1 < len(tokens) and tokens[at + 1].kind == "string":
                 at += 1
+            while at + 2 < len(tokens) and tokens[at + 1].text == "," and tokens[at + 2].kind == "number":
+                at += 2  # 0,01 for 0.01, and 2,3,8 for three numbers: no field is named by a number
         yield _Field(tokens[begin].text, tokens[begin].offset, tokens[at].offset + len(tokens[at].text), inner)
         begin = at + 1
         while begin < len(tokens) and tokens[begin].text in (",", ";"):

@@ -14,6 +14,7 @@ from caffelite.core.blob import Shape
 from caffelite.core.errors import CaffeliteError, LayerError, UnknownNameError
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.layers.data import check_data_param
+from caffelite.core.layers.hdf5_data import check_hdf5_data_param
 from caffelite.core.net.net import Net
 from caffelite.core.net.plan import with_location
 from caffelite.core.net.wiring.draft import Draft
@@ -164,6 +165,8 @@ def _of_fields(draft: Draft, mistaken: Collection[int]) -> _Fields:
             found.warnings.extend(unread(alone))
             if layer.type == "Data":
                 check_data_param(layer.data_param)
+            elif layer.type == "HDF5Data":
+                check_hdf5_data_param(layer.hdf5_data_param)
         except LayerError as err:
             found.errors.append(str(with_location(err, layer, place)))
         except UnknownNameError as err:

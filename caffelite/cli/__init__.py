@@ -1,23 +1,22 @@
 """The command `caffelite`: Caffe's train, test, time and device_query, with its flags, log lines and exit statuses."""
 
+import gc
 import logging
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from caffelite.cli import common, glog, help, program, streams, waiting
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
 from caffelite.cli.command_line import parse
 from caffelite.cli.flags import FlagError
-from caffelite.cli.signals import raise_interrupt
+from caffelite.cli.signals import INTERRUPTED, ended_by_interrupts, is_interrupted
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import reason_of
 from caffelite.core.prototxt.suggest import any_of
 
 LOGGER = logging.getLogger("caffelite")
 FAILED = 1
-INTERRUPTED = 130  # what shells show for a program ended by Ctrl-C
-NOBODY_READS = 141  # and for one whose pipe was closed
+NOBODY_READS = 141  # what shells show for a program whose pipe was closed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,29 +25,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     What the system refuses (OSError) is said with its reason and the file. Other exceptions that are not the user's
     affair are bugs and come through.
     """
-    status = FAILED
+    if argv is None:
+        with ended_by_interrupts(glog.say):
+            status = _status_of(lambda: _run(sys.argv[1:], program.of_this_process()))
+        gc.freeze()  # Python would look through all objects of numba once more before the program ends: 0.2 s and more
+        return status
     hook = sys.unraisablehook
-    if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, raise_interrupt)
     try:
-        ended = _run(sys.argv[1:], program.of_this_process()) if argv is None else _run(argv, (program.NAME,))
+        return _status_of(lambda: _run(argv, (program.NAME,)))
+    finally:
+        sys.unraisablehook = hook
+
+
+def _status_of(run: Callable[[], int]) -> int:
+    """Return the exit status of a run, of which errors are said."""
+    status = FAILED
+    try:
+        ended = run()
         streams.flush_stdout()
         status = ended
     except FlagError as err:
         streams.write_stderr(f"ERROR: {err}")
     except CaffeliteError as err:
         streams.write_stderr(f"caffelite: error: {err}")
-    except KeyboardInterrupt:
-        streams.write_stderr("caffelite: stopped by Ctrl-C")
-        return INTERRUPTED
     except BrokenPipeError:
         streams.write_nowhere(sys.stdout)
         return NOBODY_READS
     except OSError as err:
         streams.write_stderr(f"caffelite: error: {reason_of(err)}")
-    finally:
-        if argv is not None:  # else the program ends
-            sys.unraisablehook = hook
+    except (KeyboardInterrupt, Exception) as err:
+        if not isinstance(err, KeyboardInterrupt) and not is_interrupted():
+            raise
+        streams.write_stderr("caffelite: stopped by Ctrl-C")
+        return INTERRUPTED
     if status and program.working_directory_is_lost():
         streams.write_stderr("caffelite: the working directory was deleted; go to another one")
     return status

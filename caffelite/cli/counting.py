@@ -2,63 +2,49 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from caffelite.cli import glog, streams, waiting
-
-REDRAW = 0.125  # seconds
+from caffelite.cli import below_log, streams
+from caffelite.core.kernels.jit.progress import Report, watch
 
 
 @contextmanager
 def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
     """Give a function that draws `done, all` of the work, if log lines go to a terminal; they are printed above it.
 
-    `unit` is what is counted, e.g. "images".
+    `unit` is what is counted, e.g. "images". The line also says when kernels are compiled.
     """
-    screen = glog.screen()
-    if screen is None or not streams.stderr_is_terminal():
+    if not below_log.is_drawn():
         yield lambda done, all: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-    from rich.text import Text
+    from rich.progress import TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = BarColumn(bar_width=24), TextColumn("{task.completed}/{task.total} {task.description}")
-    progress = Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
-        redirect_stderr=True,
-    )
-    task = progress.add_task(unit, total=0)
+    progress = below_log.new_progress(TextColumn("{task.description}", markup=False), TimeRemainingColumn())
+    counted = f"0 {unit}"
+    task = progress.add_task(counted, total=None)
     drawn = 0.0
 
-    def draw(done: int, all: int) -> None:
-        nonlocal drawn
-        if done == all or time.perf_counter() - drawn >= REDRAW:
-            drawn = time.perf_counter()
-            progress.update(task, completed=done, total=all)
-            with streams.stderr_may_fail():
-                progress.refresh()
-
-    def write(text: str) -> None:
+    def refresh(**fields: Any) -> None:
+        progress.update(task, **fields)
         with streams.stderr_may_fail():
-            console.print(Text(text), soft_wrap=True)
+            progress.refresh()
 
-    before, screen.write = screen.write, write
-    with streams.stderr_may_fail():
-        progress.start()
+    def draw(done: int, all: int) -> None:
+        nonlocal drawn, counted
+        if done == all or time.perf_counter() - drawn >= below_log.REDRAW:
+            drawn = time.perf_counter()
+            counted = f"{done}/{all} {unit}"
+            refresh(description=counted, completed=done, total=all)
+
+    def show_compiling(report: Report) -> None:
+        refresh(description=counted if report.done else str(report))
+
+    before, watch.show = watch.show, show_compiling
     try:
-        with waiting.suspended():
+        with below_log.drawn(progress):
             yield draw
     finally:
-        with streams.stderr_may_fail():
-            progress.stop()
-        screen.write = before
+        watch.show = before

@@ -37,7 +37,7 @@ def dataset(arguments: Arguments) -> None:
 
     if not arguments.positionals:
         for name in DATASETS:
-            write_stdout(f"{name:14} {DATASETS[name].summary}")
+            write_stdout(f"{name:20} {DATASETS[name].summary}")
         return
     (name,) = arguments.positionals
     for path in make(name, arguments[OUT], arguments[SOURCE] or None, arguments[URL] or None):

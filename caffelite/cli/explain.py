@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from caffelite.cli import show_image
 from caffelite.cli.command import Arguments, command
@@ -14,12 +13,6 @@ from caffelite.cli.options import IMAGE, NO_PYTHON_LAYERS, required
 from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import UsageError
 from caffelite.core.files import Kind, kind_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from caffelite.explaining.versions import Origin
-    from caffelite.pycaffe import Net
 
 LOGGER = logging.getLogger("caffelite")
 HTML = string("html", "", "The HTML file to write.", metavar="FILE")
@@ -53,41 +46,22 @@ def explain(arguments: Arguments) -> None:
     from caffelite.explaining.content import content_of
     from caffelite.explaining.page import html_of
     from caffelite.explaining.passes import pin, run_backward
+    from caffelite.explaining.versions import without_in_place
 
     LOGGER.setLevel(max(LOGGER.level, logging.WARNING))  # how the net is set up is not what was asked for
     model, weights = arguments.positionals
-    net, origins = _net(model, weights, arguments)
+    draft, origins = without_in_place(show_image.draft_of(model))
+    net = show_image.net_of(draft, model, weights, arguments)
     try:
+        show_image.fill(net, arguments)
+        pin(net)
+        net.forward_pass()
+        differentiated = run_backward(net, origins)
         with counting("steps") as progress:
-            show_image.fill(net, arguments)
-            pin(net)
-            net.forward_pass()
-            content = content_of(net, origins, run_backward(net, origins), progress=progress)
+            content = content_of(net, origins, differentiated, progress=progress)
     finally:
         net.close()
     source = f"{model} with {weights}" + (f" on {arguments[IMAGE]}" if arguments[IMAGE] else "")
     with replacing(path) as file:
         file.write(html_of(content, net.name or Path(model).stem, source).encode("utf-8"))
     write_stdout(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-
-
-def _net(model: str, weights: str, arguments: Arguments) -> tuple[Net, Mapping[str, Origin]]:
-    """Return the net in phase TEST, no layer in place, every layer ready to run backward."""
-    from caffelite.core import random
-    from caffelite.core.layer import Context, layer_type_list
-    from caffelite.core.net.wiring.draft import Draft
-    from caffelite.core.net.wiring.state import with_caller_state
-    from caffelite.core.prototxt.notes import log_notes
-    from caffelite.core.prototxt.upgrade import load_net
-    from caffelite.explaining.versions import without_in_place
-    from caffelite.proto.caffe_pb2 import TEST
-    from caffelite.pycaffe import Net
-
-    param, lines, notes = load_net(Path(model), layer_type_list())
-    log_notes(notes)
-    param.force_backward = True  # the input gets a gradient, too
-    draft, origins = without_in_place(Draft.of(with_caller_state(param, TEST, 0, ()), lines))
-    context = Context(random.process_seed(), folder=Path(model).parent, python_layers=not arguments[NO_PYTHON_LAYERS])
-    net = Net.from_draft(draft, context)
-    net.copy_from(weights)
-    return net, origins

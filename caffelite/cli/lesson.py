@@ -48,10 +48,11 @@ def lesson(arguments: Arguments) -> None:
     if arguments[COPY]:
         target = Path(arguments[COPY])
         files = sorted(path for path in folder.iterdir() if path.is_file())
+        files += [path for path in [folder.with_suffix(".py")] if path.is_file()]  # a program of its own
         for path in copy_files(files, folder.parent, target):
             write_stdout(str(path))
         write_stdout(f"To run it: python {shlex.quote(str(target / folder.name / lessons.SCRIPT))}")
         return
     LOGGER.setLevel(max(LOGGER.level, logging.WARNING))  # how each net is set up is not what the lesson shows
-    with waiting.suspended():  # it prints by itself
+    with waiting.printing():
         runpy.run_path(str(folder / lessons.SCRIPT), run_name="__main__")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from caffelite.cli import glog, streams, waiting
+from caffelite.cli import below_log, streams
 from caffelite.core.events import (
     Event,
     Events,
@@ -25,7 +24,6 @@ from caffelite.core.kernels.jit.progress import Report, watch
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-REDRAW = 0.125  # seconds: an eighth is smooth enough, and the terminal costs no training time
 SMOOTHING = 0.7  # share of the old speed in the new one
 
 
@@ -35,45 +33,21 @@ def shown(events: Events, max_iter: int, images: int) -> Iterator[None]:
 
     `images` is how many one iteration takes, 0 if that is not known.
     """
-    screen = glog.screen()
-    if screen is None or not streams.stderr_is_terminal():
+    if not below_log.is_drawn():
         yield
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-    from rich.text import Text
+    from rich.progress import TextColumn
 
-    console = Console(stderr=True)
-    columns = BarColumn(bar_width=24), TextColumn("{task.description}", markup=False)
-    progress = Progress(
-        *columns,
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # what a Python layer prints comes above, too
-        redirect_stderr=True,
-    )
-
-    def write(text: str) -> None:
-        with streams.stderr_may_fail():
-            # rich moves the live line down for what it prints itself; soft_wrap: log lines stay whole, however long
-            console.print(Text(text), soft_wrap=True)
-
+    progress = below_log.new_progress(TextColumn("{task.description}", markup=False))
     line = LiveLine(progress, max_iter, images)
-    before, screen.write = (screen.write, watch.show), write
-    watch.show = line.show_compiling
+    before, watch.show = watch.show, line.show_compiling
     events.add(line)
-    with streams.stderr_may_fail():
-        progress.start()
-        console.show_cursor(True)  # rich hides it, and who is killed cannot show it again
     try:
-        with waiting.suspended():
+        with below_log.drawn(progress):
             yield
     finally:
         events.remove(line)
-        with streams.stderr_may_fail():
-            progress.stop()
-        screen.write, watch.show = before
+        watch.show = before
 
 
 class LiveLine:
@@ -96,7 +70,7 @@ class LiveLine:
             if not self._running:  # the first iteration also compiled: the clock starts behind it
                 self._running = True
                 self._drawn = self._started = (time.perf_counter(), event.iter)
-            elif time.perf_counter() - self._drawn[0] >= REDRAW:
+            elif time.perf_counter() - self._drawn[0] >= below_log.REDRAW:
                 self._draw(event)
         elif isinstance(event, NetTestFinished):
             self._test = newest_result(event.outputs)

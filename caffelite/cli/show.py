@@ -16,7 +16,6 @@ from caffelite.core.prototxt.suggest import any_of, did_you_mean
 
 if TYPE_CHECKING:
     from caffelite.pictures.figure import Picture
-    from caffelite.pycaffe import Net
 
 LOGGER = logging.getLogger("caffelite")
 FILES = {
@@ -92,7 +91,8 @@ def _of_net(kind: str, files: list[str], arguments: Arguments) -> tuple[str, Pic
     from caffelite.pictures.blobs import show_gradients
     from caffelite.pictures.score import backward_from_score
 
-    net = _net(files[0], files[1] if len(files) > 1 else "", arguments)
+    weights = files[1] if len(files) > 1 else ""
+    net = show_image.net_of(show_image.draft_of(files[0]), files[0], weights, arguments)
     try:
         layer = arguments[LAYER] or None
         runs = kind in ("activations", "gradients") or bool(arguments[IMAGE])
@@ -110,24 +110,3 @@ def _of_net(kind: str, files: list[str], arguments: Arguments) -> tuple[str, Pic
         return f"{layer}_{kind}" if layer else kind, picture
     finally:
         net.close()
-
-
-def _net(model: str, weights: str, arguments: Arguments) -> Net:
-    """Return the net in phase TEST with every layer ready to run backward."""
-    from caffelite.core import random
-    from caffelite.core.layer import Context, layer_type_list
-    from caffelite.core.net.wiring.draft import Draft
-    from caffelite.core.net.wiring.state import with_caller_state
-    from caffelite.core.prototxt.notes import log_notes
-    from caffelite.core.prototxt.upgrade import load_net
-    from caffelite.proto.caffe_pb2 import TEST
-    from caffelite.pycaffe import Net
-
-    param, lines, notes = load_net(Path(model), layer_type_list())
-    log_notes(notes)
-    param.force_backward = True  # the input gets a gradient, too
-    context = Context(random.process_seed(), folder=Path(model).parent, python_layers=not arguments[NO_PYTHON_LAYERS])
-    net = Net.from_draft(Draft.of(with_caller_state(param, TEST, 0, ()), lines), context)
-    if weights:
-        net.copy_from(weights)
-    return net

@@ -1,4 +1,4 @@
-"""An image from a file as the input of a net."""
+"""What `caffelite show` and `caffelite explain` share: a net to run backward, and an image from a file as its input."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import caffelite.core.files as files
 from caffelite.cli.command import Arguments
 from caffelite.cli.flags import string
-from caffelite.cli.options import IMAGE
+from caffelite.cli.options import IMAGE, NO_PYTHON_LAYERS
 from caffelite.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from caffelite.core.blob import Array
+    from caffelite.core.net.wiring.draft import Draft
     from caffelite.pycaffe import Net
 
 MEAN = string(
@@ -22,6 +23,34 @@ MEAN = string(
     metavar="FILE|NUMBERS",
 )
 SCALE = string("scale", "1", "What the bytes, less the mean, are multiplied by: 0.00390625 makes them 0 to 1.")
+
+
+def draft_of(model: str) -> Draft:
+    """Return the net of a prototxt in phase TEST, every layer to be ready to run backward."""
+    from caffelite.core.layer import layer_type_list
+    from caffelite.core.net.wiring.draft import Draft
+    from caffelite.core.net.wiring.state import with_caller_state
+    from caffelite.core.prototxt.notes import log_notes
+    from caffelite.core.prototxt.upgrade import load_net
+    from caffelite.proto.caffe_pb2 import TEST
+
+    param, lines, notes = load_net(Path(model), layer_type_list())
+    log_notes(notes)
+    param.force_backward = True  # the input gets a gradient, too
+    return Draft.of(with_caller_state(param, TEST, 0, ()), lines)
+
+
+def net_of(draft: Draft, model: str, weights: str, arguments: Arguments) -> Net:
+    """Return the net of a draft that was made of the file `model`; `weights` is a file, or nothing."""
+    from caffelite.core import random
+    from caffelite.core.layer import Context
+    from caffelite.pycaffe import Net
+
+    context = Context(random.process_seed(), folder=Path(model).parent, python_layers=not arguments[NO_PYTHON_LAYERS])
+    net = Net.from_draft(draft, context)
+    if weights:
+        net.copy_from(weights)
+    return net
 
 
 def fill(net: Net, arguments: Arguments) -> None:

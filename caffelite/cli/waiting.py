@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from typing import TextIO
 
 from caffelite.cli import glog, streams
 from caffelite.cli.program import NAME
@@ -95,3 +97,44 @@ def suspended() -> Iterator[None]:
     finally:
         if waiting is not None:
             waiting.suspend(-1)
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Let what the block prints take the line's place, too; behind text without its end of line none is drawn."""
+    if not _waiting or sys.stdout is None:
+        yield
+        return
+    printed = _Printed(sys.stdout, _waiting[-1])
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        printed.write("\n" if printed.is_within_line else "")
+
+
+class _Printed(io.TextIOBase):
+    """A terminal that a line is drawn on. It has no file number, so that input() writes its prompt here, too."""
+
+    def __init__(self, stream: TextIO, waiting: Waiting) -> None:
+        self._stream, self._waiting = stream, waiting
+        self.is_within_line = False
+
+    def write(self, text: str) -> int:
+        """Write the text, and draw no line until its own is at its end."""
+        self._waiting.suspend(1)
+        try:
+            self._stream.write(text)
+        finally:
+            was_within = self.is_within_line
+            self.is_within_line = not text.endswith("\n") if text else was_within
+            self._waiting.suspend(int(self.is_within_line) - int(was_within) - 1)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is in the buffer."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether somebody looks on."""
+        return self._stream.isatty()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from caffelite.core.data.included import Records
 from caffelite.core.errors import UsageError
 from caffelite.core.registry import Registry
-from caffelite.datasets import cifar10, digits, idx
+from caffelite.datasets import cifar10, digits, idx, rows
 from caffelite.datasets.siamese import SiameseDataset
 
 log = logging.getLogger("caffelite")
@@ -56,6 +56,24 @@ DATASETS.register("digits_siamese")(
         DIGITS_SIAMESE.names,
         DIGITS_SIAMESE.records(digits.RECORDS),
         DIGITS_SIAMESE.make,
+        included=True,
+    )
+)
+DATASETS.register("iris")(
+    Dataset(
+        "150 flowers, 4 measures, 3 species, as HDF5; comes with caffelite (R. A. Fisher, CC BY 4.0)",
+        rows.IRIS.names,
+        rows.IRIS.records,
+        lambda out, source, url: rows.IRIS.make(out),
+        included=True,
+    )
+)
+DATASETS.register("hdf5_classification")(
+    Dataset(
+        "10,000 points of 4 features, 2 classes that no line divides, as HDF5; made by a formula",
+        rows.CLUSTERS.names,
+        rows.CLUSTERS.records,
+        lambda out, source, url: rows.CLUSTERS.make(out),
         included=True,
     )
 )

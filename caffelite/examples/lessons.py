@@ -97,7 +97,7 @@ def output_folder(script: str) -> Path:
     return folder
 
 
-def keep(figure: Picture, script: str, name: str, colours: int = 64) -> None:
+def keep(figure: Picture, script: str, name: str, colours: int = 256) -> None:
     """Write the picture as PNG file `name` of the output folder, with so many colours, and print where it is."""
     import io
 
@@ -106,6 +106,6 @@ def keep(figure: Picture, script: str, name: str, colours: int = 64) -> None:
     path = output_folder(script) / name
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
-    # a palette: a third of the bytes, and hardly to be seen
+    # a palette: half of the bytes, and hardly to be seen
     Image.open(drawn).convert("RGB").quantize(colours).save(path, optimize=True)
     print(f"Picture: {path}")

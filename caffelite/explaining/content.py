@@ -12,7 +12,8 @@ from caffelite.core.errors import printable
 from caffelite.core.net.graph import Node
 from caffelite.core.net.net import Net
 from caffelite.explaining.arrays import Arrays
-from caffelite.explaining.kinds import Figures, kind_of
+from caffelite.explaining.kinds import kind_of
+from caffelite.explaining.loss_kinds import Figures
 from caffelite.explaining.passes import Differentiated
 from caffelite.explaining.sampling import (
     MOST_SHOWN,
@@ -56,7 +57,8 @@ class _Content:
         self.read_in = {name for node in self.nodes if not node.bottoms for name in node.tops}
         self.ids = {name: number for number, name in enumerate(self.blobs)}
         self.kinds = [kind_of(net.core_layers[node.index]) for node in self.nodes]
-        self.most_values = fair_share([blob.count for blob in self.blobs.values()], limits.values)
+        inside = [value.size for kind in self.kinds for value in (kind or {}).values() if isinstance(value, np.ndarray)]
+        self.most_values = fair_share([blob.count for blob in self.blobs.values()] + inside, limits.values)
         counts = [blob.count for node in self.nodes for blob in net.core_layers[node.index].blobs]
         self.most_weights = fair_share(counts, limits.weights)
         self.left_out = {"positions": False, "items": False, "channels": False, "weights": False}
@@ -164,9 +166,15 @@ class _Content:
             "tops": [self.ids[name] for name in node.tops],
             "sends": [ran and sends for sends in step.propagate_down],
             "loss_weights": [float(weight) for weight in step.loss_weights],
-            "rule": kind,
+            "rule": None if kind is None else {word: self._figure(figure) for word, figure in kind.items()},
             "params": [self._param(node, number, blob, kind) for number, blob in enumerate(layer.blobs)],
         }
+
+    def _figure(self, figure: Any) -> Any:
+        """Return a figure of a kind as JSON can hold it: an array becomes its number, null if it is too large."""
+        if not isinstance(figure, np.ndarray):
+            return figure
+        return self.arrays.add(figure) if figure.size <= self.most_values else None
 
     def _param(self, node: Node, number: int, blob: Blob, kind: Figures | None) -> dict[str, Any]:
         found: dict[str, Any] = {"name": f"{printable(node.name)}[{number}]", "shape": list(blob.shape)}

@@ -13,6 +13,7 @@ from caffelite.core.blob import Array
 from caffelite.core.layer import Layer
 from caffelite.core.layers.abs_val import AbsValLayer
 from caffelite.core.layers.batch_norm import BatchNormLayer
+from caffelite.core.layers.batch_reindex import BatchReindexLayer
 from caffelite.core.layers.bias import BiasLayer
 from caffelite.core.layers.bnll import BNLLLayer
 from caffelite.core.layers.clip import ClipLayer
@@ -24,51 +25,64 @@ from caffelite.core.layers.dropout import DropoutLayer
 from caffelite.core.layers.eltwise import EltwiseMaxLayer, EltwiseProdLayer, EltwiseSumLayer
 from caffelite.core.layers.elu import ELULayer
 from caffelite.core.layers.embed import EmbedLayer
-from caffelite.core.layers.euclidean_loss import EuclideanLossLayer
 from caffelite.core.layers.exp import ExpLayer
+from caffelite.core.layers.filter import FilterLayer
 from caffelite.core.layers.flatten import FlattenLayer
+from caffelite.core.layers.im2col import Im2colLayer
 from caffelite.core.layers.inner_product import InnerProductLayer
 from caffelite.core.layers.log import LogLayer
 from caffelite.core.layers.lrn import LRNAcrossLayer, LRNWithinLayer
+from caffelite.core.layers.lstm import LSTMLayer
+from caffelite.core.layers.lstm_unit import LSTMUnitLayer
 from caffelite.core.layers.mvn import MVNLayer
 from caffelite.core.layers.parameter import ParameterLayer
 from caffelite.core.layers.pooling import AvePoolingLayer, MaxPoolingLayer
 from caffelite.core.layers.power import PowerLayer
 from caffelite.core.layers.prelu import PReLULayer
-from caffelite.core.layers.reduction import ReductionLayer
 from caffelite.core.layers.relu import ReLULayer
 from caffelite.core.layers.reshape import ReshapeLayer
+from caffelite.core.layers.rnn import RNNLayer
 from caffelite.core.layers.scale import ScaleLayer
 from caffelite.core.layers.shared.neuron import log_of_base
 from caffelite.core.layers.sigmoid import SigmoidLayer
-from caffelite.core.layers.sigmoid_cross_entropy_loss import SigmoidCrossEntropyLossLayer
 from caffelite.core.layers.silence import SilenceLayer
 from caffelite.core.layers.slice import SliceLayer
 from caffelite.core.layers.softmax import SoftmaxLayer
-from caffelite.core.layers.softmax_with_loss import SoftmaxWithLossLayer
 from caffelite.core.layers.split import SplitLayer
+from caffelite.core.layers.spp import SPPLayer
+from caffelite.core.layers.stochastic_pooling import StochasticPoolingLayer
 from caffelite.core.layers.swish import SwishLayer
 from caffelite.core.layers.tanh import TanHLayer
 from caffelite.core.layers.threshold import ThresholdLayer
 from caffelite.core.layers.tile import TileLayer
+from caffelite.explaining.loss_kinds import LOSSES, Describe, Figures
 from caffelite.proto import caffe_pb2
-from caffelite.proto.caffe_pb2 import ReductionParameter
 
-Figures = dict[str, Any]  # what JSON can hold
-Describe = Callable[[Any], Figures]  # of a layer after a pass forward
+STOCHASTIC = "stochastic pooling"
+POOLS = {
+    caffe_pb2.SPPParameter.MAX: "max pooling",
+    caffe_pb2.SPPParameter.AVE: "average pooling",
+    caffe_pb2.SPPParameter.STOCHASTIC: STOCHASTIC,
+}
 D = TypeVar("D", bound=Describe)
-KINDS: dict[type[Layer], tuple[str, Describe]] = {}
+KINDS: dict[type[Layer], tuple[str, Describe]] = dict(LOSSES)
 
 
 def kind_of(layer: Layer) -> Figures | None:
-    """Return {"kind": ..., its numbers}, None for a layer that the page cannot take apart; call it after a pass."""
+    """Return {"kind": ..., its figures}, None for a layer that the page cannot take apart; call it after a pass."""
     for layer_class in type(layer).__mro__:
         if layer_class in KINDS:
             kind, describe = KINDS[layer_class]
-            if isinstance(layer, DropoutLayer) and layer.phase == caffe_pb2.TRAIN:
-                return None  # which values it dropped is in no blob
+            if layer.phase == caffe_pb2.TRAIN and _draws(layer):
+                return None  # what it drew is in no blob
             return {"kind": kind, **describe(layer)}
     return None
+
+
+def _draws(layer: Layer) -> bool:
+    """Whether a layer draws random numbers in TRAIN."""
+    is_drawing_pyramid = isinstance(layer, SPPLayer) and POOLS[layer.layer_param.spp_param.pool] == STOCHASTIC
+    return isinstance(layer, (DropoutLayer, StochasticPoolingLayer)) or is_drawing_pyramid
 
 
 def _of(kind: str, *classes: type[Layer]) -> Callable[[D], D]:
@@ -110,6 +124,13 @@ def _convolution(layer: Any) -> Figures:
     }
 
 
+@_of("im2col", Im2colLayer)
+def _im2col(layer: Any) -> Figures:
+    channels, *spatial = layer.image_shape
+    output = layer.window.convolved(tuple(spatial))
+    return {**layer.window._asdict(), "channels": channels, "image": spatial, "output": output}
+
+
 @_of("inner product", InnerProductLayer)
 def _inner_product(layer: Any) -> Figures:
     return {
@@ -142,9 +163,20 @@ def _around(layer: Any) -> Figures:
 
 @_of("max pooling", MaxPoolingLayer)
 @_of("average pooling", AvePoolingLayer)
+@_of(STOCHASTIC, StochasticPoolingLayer)
 def _pooling(layer: Any) -> Figures:
     kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w = map(int, layer.window)
     return {"kernel": [kernel_h, kernel_w], "stride": [stride_h, stride_w], "pad": [pad_h, pad_w]}
+
+
+@_of("spp", SPPLayer)
+def _spp(layer: Any) -> Figures:
+    levels: list[Figures] = []
+    start = 0
+    for level, blob in zip(layer._levels, layer._pooled, strict=True):
+        levels.append({**_pooling(level), "shape": list(blob.shape), "start": start})
+        start += blob.count_between(1)
+    return {"pool": POOLS[layer.layer_param.spp_param.pool], "levels": levels}
 
 
 @_of("lrn across", LRNAcrossLayer)
@@ -217,6 +249,23 @@ KINDS[SilenceLayer] = ("silence", _nothing)
 KINDS[ParameterLayer] = ("parameter", _nothing)
 KINDS[EltwiseProdLayer] = ("product", _nothing)
 KINDS[EltwiseMaxLayer] = ("largest", _nothing)
+KINDS[BatchReindexLayer] = ("batch reindex", _nothing)
+KINDS[LSTMUnitLayer] = ("lstm unit", _nothing)
+
+
+@_of("lstm", LSTMLayer)
+@_of("rnn", RNNLayer)
+def _recurrent(layer: Any) -> Figures:
+    return {
+        "size": layer.num_output,
+        "streams": layer.sizes.streams,
+        "steps": layer.sizes.time_steps,
+        "inputs": [layer.sizes.item_count, layer.sizes.static_count if layer.static_input else 0],
+        "sums": layer.gate_input.data,  # (T, N, gates x size)
+        "sent": layer.gate_input.diff,
+        "hidden": layer.hidden.data,
+        "cells": layer.cells.data if isinstance(layer, LSTMLayer) else None,  # (T + 1, N, size)
+    }
 
 
 @_of("concat", ConcatLayer)
@@ -228,6 +277,11 @@ def _axis(layer: Any) -> Figures:
 @_of("crop", CropLayer)
 def _crop(layer: Any) -> Figures:
     return {"offsets": [part.start or 0 for part in layer._part]}
+
+
+@_of("filter", FilterLayer)
+def _filter(layer: Any) -> Figures:
+    return {"rows": layer.rows.tolist()}
 
 
 @_of("tile", TileLayer)
@@ -261,31 +315,3 @@ def _normalize(layer: Any) -> Figures:
 @_of("softmax", SoftmaxLayer)
 def _softmax(layer: Any) -> Figures:
     return {"around": layer.around}
-
-
-# Losses
-
-
-@_of("softmax loss", SoftmaxWithLossLayer)
-def _softmax_loss(layer: Any) -> Figures:
-    return {
-        "around": [layer.outer, layer.classes, layer.inner],
-        "ignore": layer.ignore_label,
-        "divisor": float(layer.divisor),
-    }
-
-
-@_of("euclidean loss", EuclideanLossLayer)
-def _euclidean(layer: Any) -> Figures:
-    return {}
-
-
-@_of("sigmoid loss", SigmoidCrossEntropyLossLayer)
-def _sigmoid_loss(layer: Any) -> Figures:
-    return {"ignore": layer.ignore_label, "divisor": float(layer.divisor)}
-
-
-@_of("reduction", ReductionLayer)
-def _reduction(layer: Any) -> Figures:
-    operation = {ReductionParameter.ASUM: "|x|", ReductionParameter.SUMSQ: "x^2"}.get(layer.operation, "x")
-    return {"rows": layer.rows, "coeff": float(layer.coeff), "of": operation}

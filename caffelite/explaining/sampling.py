@@ -16,7 +16,7 @@ MOST_SHOWN = 64  # channels of a blob that are drawn
 class Limits(NamedTuple):
     """How many numbers the page holds: values of blobs (and as many gradients), and weights."""
 
-    values: int = 1_000_000
+    values: int = 600_000
     weights: int = 1_500_000
 
 

@@ -138,13 +138,18 @@ def _draw_image(axes: Axes, windows: Windows, chosen: list[int]) -> None:
         row, column = divmod(number, windows.out[1])
         corner = (column * stride_w - pad_w - 0.5, row * stride_h - pad_h - 0.5)
         axes.add_patch(Rectangle(corner, extent_w, extent_h, fill=False, edgecolor=colour, linewidth=2))
-    plain(axes)
+    _plain(axes)
     channel = "" if windows.channels in (1, 3) else ", channel 0"
     title(
         axes,
         f"{windows.blob_name}: {windows.channels} x {windows.height} x {windows.width}",
         f"windows {', '.join(map(str, chosen))}{channel}{'; padding is grey' if pad_h or pad_w else ''}",
     )
+
+
+def _plain(axes: Axes) -> None:
+    plain(axes)
+    axes.locator_params(integer=True)  # pixels, taps and windows are counted
 
 
 def _draw_columns(axes: Axes, windows: Windows, chosen: list[int], shown: int) -> None:
@@ -159,7 +164,7 @@ def _draw_columns(axes: Axes, windows: Windows, chosen: list[int], shown: int) -
         axes.add_patch(
             Rectangle((number - 0.5, -0.5), 1, taps, fill=False, edgecolor=colour, linewidth=2, clip_on=False)
         )
-    plain(axes)
+    _plain(axes)
     axes.set_ylabel("tap of the kernel", fontsize=9)
     axes.set_xlabel("window", fontsize=9)
     part = "" if shown == count else f", the first {shown}"
@@ -178,7 +183,7 @@ def _draw_counts(figure: Picture, axes: Axes, windows: Windows) -> None:
     if counts.size <= MOST_NUMBERS:
         _write_numbers(axes, counts)
     axes.set_anchor("W")
-    plain(axes)
+    _plain(axes)
     add_scale(figure, axes, drawn)
     title(axes, "col2im: sums for each pixel", f"columns that hold it: {counts.min()} to {counts.max()}")
 
@@ -221,7 +226,7 @@ def _draw_products(axes: Axes, layer: Layer, windows: Windows) -> None:
     largest = max(size for _, shape in boxes for size in shape)
     left = 0.2
     for (name, shape), colour, sign in zip(boxes, ("#c6dbef", "#fdd0a2", "#c7e9c0"), ("x", "=", ""), strict=True):
-        height, width = (0.7 + 2.3 * (size / largest) ** 0.5 for size in shape)
+        height, width = (0.7 + 2 * (size / largest) ** 0.5 for size in shape)
         axes.add_patch(Rectangle((left, 6.6 - height / 2), width, height, facecolor=colour, edgecolor="dimgray"))
         axes.text(left + width / 2, 6.6 + height / 2 + 0.2, name, ha="center", va="bottom", fontsize=9)
         axes.text(left + width / 2, 6.6 - height / 2 - 0.25, _by(shape), ha="center", va="top", fontsize=9)

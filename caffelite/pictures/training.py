@@ -115,7 +115,7 @@ def _draw(axes: Axes, title: str, curves_by_run: Mapping[str, list[Curve]]) -> N
     _scale(axes, title, [value for curves in curves_by_run.values() for curve in curves for value in curve.values])
     axes.set_ylabel(title, fontsize=9)
     axes.grid(True, linewidth=0.4, color="lightgray")
-    axes.tick_params(labelsize=8)
+    axes.tick_params(which="both", labelsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     if title != "learning rate":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from caffelite.core.blob import Array, Blob
 from caffelite.core.layer import Context, Layer, make_layer
 from caffelite.proto import caffe_pb2
 from caffelite.testing.layers import blob_of, set_up
+
+if TYPE_CHECKING:
+    from caffelite.pycaffe import Net
 
 ABSOLUTE, RELATIVE = 2e-5, 1e-4
 
@@ -38,6 +42,18 @@ def run_golden(path: Path | str, dtype: npt.DTypeLike = np.float32) -> None:
     _compare(case, "param_after_", [blob.data for blob in layer.blobs])
     if any(key.startswith(("bottom_diff_", "param_diff_")) for key in case):
         _run_backward(case, layer, bottom, top)
+
+
+def run_net(net: Net, case: Mapping[str, Array]) -> None:
+    """Run a net of a case's prototxt forward and backward on what the case holds."""
+    for index, values in _numbered(case, "bottom_").items():
+        net.blobs[f"x{index}" if f"x{index}" in net.blobs else f"b{index}"].data[...] = values
+    for index, values in _numbered(case, "param_").items():
+        net.params["layer"][index].data[...] = values
+    net.forward()
+    for index, values in _numbered(case, "top_diff_").items():
+        net.blobs[f"t{index}"].diff[...] = values
+    net.backward()
 
 
 def _run_backward(case: Mapping[str, Array], layer: Layer, bottom: list[Blob], top: list[Blob]) -> None:

@@ -8,9 +8,15 @@ from caffelite.datasets import make
 TEXT = 'state {{ phase: TEST }} layer {{ name: "d" type: "Data" data_param {{ source: "{}" batch_size: {} }} }}'
 
 
-def told(source, batch_size, test_iter, folder=None):
-    draft = Draft.of(*parse_net(TEXT.format(source, batch_size), "net.prototxt"))
+def told(source, batch_size, test_iter, folder=None, text=TEXT):
+    draft = Draft.of(*parse_net(text.format(source, batch_size), "net.prototxt"))
     return list(uncovered(draft, folder, test_iter, "solver.prototxt:2: "))
+
+
+HDF5 = (
+    'state {{ phase: TEST }} layer {{ name: "d" type: "HDF5Data" top: "data" top: "label" '
+    'hdf5_data_param {{ source: "{}" batch_size: {} }} }}'
+)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +48,13 @@ def test_nothing_is_said_of_a_set_of_unknown_size(tmp_path):
     assert told("my_lmdb", 60, 5, tmp_path) == []
     (tmp_path / "my_lmdb").mkdir()
     assert told("my_lmdb", 60, 5, tmp_path) == []
+
+
+def test_rows_of_hdf5_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "sees 20 of the 30 records" in told("data/iris_test.txt", 10, 2, text=HDF5)[0]
+    make("iris", "data")
+    assert told("data/iris_test.txt", 10, 3, text=HDF5) == []
+    assert "goes on to 40 where there are 30" in told("data/iris_test.txt", 10, 4, text=HDF5)[0]
+    (tmp_path / "list").write_text("data/iris_test.h5 missing.h5")
+    assert told("list", 10, 2, text=HDF5) == told("none", 10, 2, text=HDF5) == []

@@ -91,3 +91,43 @@ def test_nothing_is_made_up_of_a_solver_without_a_net(problems):
     assert words(problems('nett: "n.prototxt"\nbase_lr: 1 max_iter: 1 lr_policy: "fixed"\n', "solver.prototxt")) == [
         '1: error: unknown field "nett" in SolverParameter'
     ]
+
+
+def test_decimal_commas_and_bare_lists(problems):
+    text = 'layer { name: "d" type: "Input" top: "data" input_param { shape { dim: 2,3,8,8 } } }\n'
+    text += 'layer { name: "c" type: "Convolution" bottom: "data" top: "c" param { lr_mult: 0,5 } }\n'
+    assert words(problems(text + POOL.format("b", "data", "kernel_size: 0"))) == [
+        "1: error: dim is 2,3,8,8",
+        "2: error: lr_mult is 0,5",
+        '3: error: layer "b" (Pooling): pooling_param.kernel_size is 0',
+    ]
+
+
+SOLVER = """net: "n.prototxt"
+lr_polcy: "fixed"
+base_lr: 0,01
+momentum: 1.5
+max_iter: 1
+"""
+
+
+def test_a_solver_with_mistakes_of_its_text_and_of_its_net(problems, tmp_path):
+    text = INPUT + POOL.format("a", "data", "sride: 2") + POOL.format("b", "a", "kernel_size: 0")
+    (tmp_path / "n.prototxt").write_text(text)
+    found = problems(SOLVER, "solver.prototxt")
+    own, nets = words(found[:3]), words(line.removeprefix("n.prototxt:") for line in found[3:])
+    assert own == [
+        '2: error: unknown field "lr_polcy" in SolverParameter',
+        "3: error: base_lr is 0,01",
+        "4: error: momentum is 1.5",
+    ]
+    assert nets == [
+        '2: error: unknown field "sride" in pooling_param',
+        '3: error: layer "b" (Pooling): pooling_param.kernel_size is 0',
+    ]
+
+
+def test_a_solver_whose_text_cannot_be_read(problems):
+    assert words(problems('net: "n.prototxt\nbase_lr: 0.1 lr_policy: "fixed" max_iter: 1\n', "solver.prototxt")) == [
+        "1: error: this string is not closed on its line"
+    ]

@@ -5,8 +5,11 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
+import caffelite as caffe
+from caffelite import layers as L
 from caffelite.cli import main
 from caffelite.core import mode
 
@@ -73,6 +76,20 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mode, "_warned", False)
     return tmp_path
+
+
+@pytest.fixture
+def net_of_means(folder):
+    """A net of which the output is the mean of each channel of its input, (2, 3, 4, 5); its files in the folder."""
+    n = caffe.NetSpec()
+    n.data = L.Input(shape=dict(dim=[2, 3, 4, 5]))
+    n.mean = L.Pooling(n.data, pool="AVE", global_pooling=True)
+    n.ip = L.InnerProduct(n.mean, num_output=3, bias_term=False)
+    (folder / "deploy.prototxt").write_text(str(n.to_proto()))
+    net = caffe.Net("deploy.prototxt", caffe.TEST)
+    net.params["ip"][0].data[...] = np.eye(3)
+    net.save("net.caffemodel")
+    return net
 
 
 @pytest.fixture

@@ -83,3 +83,22 @@ def test_the_shell_can_read_it(shell, tmp_path):
     (tmp_path / "script").write_text(script(shell))
     done = subprocess.run([shell, "-n", "script"], capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("tra", ["train"]),
+        ("train --so", ["--solver"]),
+        ("train --on_nan=", ["--on_nan=ignore", "--on_nan=stop"]),
+        ("show f", ["filters"]),
+        ("train n", ["net.prototxt"]),
+    ],
+)
+def test_fish(tmp_path, line, offered):
+    (tmp_path / "script").write_text(script("fish"))
+    (tmp_path / "net.prototxt").write_text("")
+    command = ["fish", "--no-config", "-c", f"source script; complete -C 'caffelite {line}'"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert [row.partition("\t")[0] for row in done.stdout.splitlines()] == offered

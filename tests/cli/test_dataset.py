@@ -7,7 +7,16 @@ from caffelite.core.data.lmdb_reader import LmdbReader
 def test_lists_what_there_is(capsys):
     assert main(["dataset"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    names = ["cifar10", "digits", "digits_siamese", "fashion_mnist", "mnist", "mnist_siamese"]
+    names = [
+        "cifar10",
+        "digits",
+        "digits_siamese",
+        "fashion_mnist",
+        "hdf5_classification",
+        "iris",
+        "mnist",
+        "mnist_siamese",
+    ]
     assert [line.split()[0] for line in lines] == names
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import caffelite as caffe
-from caffelite import layers as L
 
 cv2 = pytest.importorskip("cv2")
 
@@ -17,16 +16,8 @@ FILES = ("--model_def=deploy.prototxt", "--pretrained_model=net.caffemodel")
 
 
 @pytest.fixture
-def net(folder):
+def net(folder, net_of_means):
     """A net of which the output is the sum of each channel of its input, images, and a list of windows."""
-    n = caffe.NetSpec()
-    n.data = L.Input(shape=dict(dim=[2, 3, 4, 5]))
-    n.mean = L.Pooling(n.data, pool="AVE", global_pooling=True)
-    n.ip = L.InnerProduct(n.mean, num_output=3, bias_term=False)
-    (folder / "deploy.prototxt").write_text(str(n.to_proto()))
-    net = caffe.Net("deploy.prototxt", caffe.TEST)
-    net.params["ip"][0].data[...] = np.eye(3)
-    net.save("net.caffemodel")
     (folder / "images").mkdir()
     assert cv2.imwrite("images/a.png", PIXELS[:, :, ::-1]) and cv2.imwrite("b.png", PIXELS[::-1, :, ::-1])
     (folder / "windows.csv").write_text(
@@ -34,7 +25,7 @@ def net(folder):
         + "".join(f"images/a.png,{left},{top},{right},{bottom}\n" for top, left, bottom, right in WINDOWS)
         + "b.png,0,0,5,4\n"
     )
-    return net
+    return net_of_means
 
 
 def of_window(window, pixels=PIXELS):

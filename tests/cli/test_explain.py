@@ -66,3 +66,25 @@ def test_what_cannot_be_explained_is_one_sentence(caffelite, folder, digit, word
 
 def test_the_help_has_an_example(caffelite):
     assert "caffelite explain models/lenet_small/deploy.prototxt" in caffelite("explain", "--help").out
+
+
+def test_steps_are_counted_once_the_net_ran(caffelite, folder, digit, monkeypatch):
+    """A bar at 0 of 0 would hide, for the seconds that a large net takes, the line that says what is at work."""
+    from contextlib import contextmanager
+
+    from caffelite.cli import explain
+    from caffelite.pycaffe import Net
+
+    happened = []
+
+    @contextmanager
+    def counting(unit):
+        happened.append("counting")
+        yield lambda done, all: happened.append(all)
+
+    forward = Net.forward_pass
+    monkeypatch.setattr(explain, "counting", counting)
+    monkeypatch.setattr(Net, "forward_pass", lambda net: (happened.append("forward"), forward(net)))
+    assert caffelite("explain", NET, WEIGHTS, *IMAGE, *HTML).status == 0
+    assert happened[:2] == ["forward", "counting"]
+    assert all(number > 0 for number in happened[2:])

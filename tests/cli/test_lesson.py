@@ -52,6 +52,14 @@ def test_copies_one_and_says_how_to_run_it(caffelite, installed, tmp_path):
     assert "my lessons/one/lesson.py is already there" in caffelite("lesson", "one", "--copy=my lessons").error
 
 
+def test_copies_the_program_of_a_lesson_too(caffelite, tmp_path):
+    result = caffelite("lesson", "tiny_caffe", "--copy=mine")
+    assert "mine/tiny_caffe.py" in result.out.splitlines()
+    assert (tmp_path / "mine" / "tiny_caffe.py").read_bytes() == (
+        ROOT / "models" / "lessons" / "tiny_caffe.py"
+    ).read_bytes()
+
+
 def test_refuses_what_it_cannot_do(caffelite, installed):
     assert 'Unknown lesson: tow; did you mean "two"?' in caffelite("lesson", "tow").error
     assert "--copy needs the name of a lesson" in caffelite("lesson", "--copy=here").error

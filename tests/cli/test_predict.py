@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 import caffelite as caffe
-from caffelite import layers as L
 
 cv2 = pytest.importorskip("cv2")
 
@@ -14,21 +13,13 @@ NOISE = np.random.default_rng(5).integers(0, 256, (12, 16, 3)).astype(np.uint8)
 
 
 @pytest.fixture
-def net(folder):
+def net(folder, net_of_means):
     """A net of which the output is the mean of each channel of its input, (2, 3, 4, 5), and a folder of images."""
-    n = caffe.NetSpec()
-    n.data = L.Input(shape=dict(dim=[2, 3, 4, 5]))
-    n.mean = L.Pooling(n.data, pool="AVE", global_pooling=True)
-    n.ip = L.InnerProduct(n.mean, num_output=3, bias_term=False)
-    (folder / "deploy.prototxt").write_text(str(n.to_proto()))
-    net = caffe.Net("deploy.prototxt", caffe.TEST)
-    net.params["ip"][0].data[...] = np.eye(3)
-    net.save("net.caffemodel")
     (folder / "images").mkdir()
     for name, colour in COLOURS.items():
         assert cv2.imwrite(f"images/{name}.png", np.full((7, 9, 3), colour[::-1], np.uint8))
     assert cv2.imwrite("noise.png", NOISE[:, :, ::-1])
-    return net
+    return net_of_means
 
 
 def of_colour(colour, mean=MEAN):

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -128,3 +129,85 @@ sys.exit(main())
 def test_what_an_interrupt_leaves_half_made_writes_no_traceback():
     done = subprocess.run([sys.executable, "-c", HALF_MADE], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "caffelite: stopped by Ctrl-C\n")
+
+
+# A command that stands where Python runs no handler, as in LLVM.
+HELD_UP = """
+import hashlib, sys
+from caffelite.cli import main, version
+
+def held_up(line):
+    print("ready", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"x", b"y", ROUNDS)
+    print("held no more")
+
+version.write_stdout = held_up
+sys.argv = ["caffelite", "version"]
+sys.exit(main())
+"""
+
+
+def start(code):
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)  # it is held up now
+    return process
+
+
+def test_an_interrupt_is_answered_where_the_command_cannot_end_yet_and_a_second_one_ends_it():
+    with start(HELD_UP.replace("ROUNDS", "400_000_000")) as process:  # minutes
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "caffelite: stopping; Ctrl-C again stops now\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=10) == ("", "caffelite: stopped by Ctrl-C\n")
+    assert process.returncode == 130
+
+
+def test_one_interrupt_is_enough_where_the_command_is_held_up():
+    with start(HELD_UP.replace("ROUNDS", "1_000_000")) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.endswith("caffelite: stopped by Ctrl-C\n")
+
+
+# What C called, or a finalizer, cannot raise: Python would drop the interrupt.
+DROPPED = """
+import signal, sys, time
+from caffelite.cli import main, version
+
+class Finalizer:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def dropped(line):
+    Finalizer()
+    time.sleep(20)
+    print("went on")
+
+def failing(line):
+    Finalizer()
+    raise RuntimeError("no compiled object yet")
+
+version.write_stdout = WRITE
+sys.argv = ["caffelite", "version"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("write", ["dropped", "failing"])
+def test_an_interrupt_that_python_drops_ends_the_command_all_the_same(write):
+    code = DROPPED.replace("WRITE", write)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=15)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "caffelite: stopped by Ctrl-C\n")
+
+
+def test_a_third_interrupt_ends_a_training_that_is_held_up():
+    busy = BUSY.replace("4_000_000", "400_000_000")
+    with start(busy) as process:
+        for text in ("stopping after this iteration; Ctrl-C again stops now", "stopping now, without a snapshot"):
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == f"{text}\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=10) == ("stopped by Ctrl-C\n", "")
+    assert process.returncode == 130

@@ -71,3 +71,35 @@ def test_nothing_where_the_log_leaves_out_information(terminal, monkeypatch):
     with waiting.shown("check"):
         time.sleep(0.2)
     assert seen.getvalue() == ""
+
+
+def test_what_is_printed_takes_the_place_of_the_line(terminal, monkeypatch):
+    seen = terminal()
+    monkeypatch.setattr(sys, "stdout", seen)
+    with waiting.shown("lesson"), waiting.printing():
+        until(lambda: seen.getvalue().endswith("caffelite lesson: 0 s"))
+        print("one", flush=True)
+        assert seen.getvalue().endswith("0 s\r\x1b[Kone\n")
+        until(lambda: seen.getvalue().endswith(" s"))
+    assert sys.stdout is seen
+
+
+def test_no_line_is_drawn_over_half_a_line_and_at_a_question(terminal, monkeypatch):
+    seen = terminal()
+    monkeypatch.setattr(sys, "stdout", seen)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
+    with waiting.shown("lesson"), waiting.printing():
+        print("rate", end=": ", flush=True)
+        time.sleep(0.2)
+        assert seen.getvalue() == "rate: "
+        print("fast")
+        assert input("why? ") == "yes"
+        time.sleep(0.2)
+        assert seen.getvalue() == "rate: fast\nwhy? "
+    assert seen.getvalue() == "rate: fast\nwhy? \n"
+
+
+def test_without_a_terminal_text_is_printed_as_it_is(capsys):
+    with waiting.printing():
+        print("one", end="")
+    assert capsys.readouterr().out == "one"

@@ -10,7 +10,16 @@ from caffelite.datasets import DATASETS, command_for, make, make_if_included, re
 
 
 def test_there_are():
-    assert list(DATASETS) == ["cifar10", "digits", "digits_siamese", "fashion_mnist", "mnist", "mnist_siamese"]
+    assert list(DATASETS) == [
+        "cifar10",
+        "digits",
+        "digits_siamese",
+        "fashion_mnist",
+        "hdf5_classification",
+        "iris",
+        "mnist",
+        "mnist_siamese",
+    ]
 
 
 def test_make_returns_the_paths(tmp_path):
@@ -26,6 +35,7 @@ def test_make_returns_the_paths(tmp_path):
         ("./data/fashion_mnist_test_lmdb/", "caffelite dataset fashion_mnist"),
         ("data/cifar10_mean.binaryproto", "caffelite dataset cifar10"),
         ("data/mnist_siamese_train_lmdb", "caffelite dataset mnist_siamese"),
+        ("data/iris_test.txt", "caffelite dataset iris"),
         ("data/other_lmdb", ""),
         ("digits_train_lmdb", ""),
         ("/data/digits_train_lmdb", ""),
@@ -71,6 +81,7 @@ def test_records_of_what_is_not_there():
     assert records_of("data/fashion_mnist_train_lmdb") == (60000, (1, 28, 28))
     assert records_of("data/cifar10_train_lmdb") == (50000, (3, 32, 32))
     assert records_of("data/mnist_siamese_train_lmdb") == (60000, (2, 28, 28))
+    assert records_of("data/iris_train.txt") == (120, (4,))
     assert records_of("data/cifar10_mean.binaryproto") is None
     assert records_of("mnist_test_lmdb") is None
 

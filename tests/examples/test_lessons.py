@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from caffelite.examples import lessons
 
@@ -40,6 +41,20 @@ def test_a_picture_is_kept_in_the_folder_of_its_lesson(capsys, monkeypatch, tmp_
     lessons.keep(figure, "/somewhere/nine/lesson.py", "a.png")
     assert (tmp_path / "lessons" / "nine" / "a.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out == "Picture: lessons/nine/a.png\n"
+
+
+def test_a_kept_picture_shows_rare_colours(monkeypatch, tmp_path):
+    """A kernel's largest weight is one cell beside grey images and much white."""
+    monkeypatch.chdir(tmp_path)
+    figure = lessons.picture(4, 3)
+    one, other = figure.subplots(1, 2)
+    kernel = np.array([[0.02, 0.3, -0.2], [1.2, 1.99, -0.9], [-0.5, 0.4, -0.07]])
+    one.imshow(kernel, cmap="RdBu_r", vmin=-2, vmax=2)
+    other.imshow(np.random.default_rng(1).random((40, 40)), cmap="gray")
+    figure.savefig("drawn.png")
+    lessons.keep(figure, "/somewhere/nine/lesson.py", "a.png")
+    drawn, kept = (np.asarray(Image.open(path).convert("RGB"), int) for path in ("drawn.png", "lessons/nine/a.png"))
+    assert abs(drawn - kept).max() <= 32
 
 
 def test_a_question_waits_on_a_terminal_only(capsys, monkeypatch):

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+import caffelite
+from caffelite import examples
 from caffelite.explaining.content import content_of
-from caffelite.explaining.passes import run_backward
+from caffelite.explaining.passes import Differentiated, run_backward
 from caffelite.explaining.sampling import Limits
 
 NET = """
@@ -14,13 +16,12 @@ layer { name: "relu" type: "ReLU" bottom: "y" top: "y" }
 layer { name: "ip" type: "InnerProduct" bottom: "y" top: "z" inner_product_param { num_output: 30
         weight_filler { type: "gaussian" std: 1 } } }
 layer { name: "flat" type: "Flatten" bottom: "z" top: "f" }
-layer { name: "max" type: "ArgMax" bottom: "f" top: "m" }
 """
 
 
 @pytest.fixture(scope="module")
 def ran(make_net):
-    net, origins = make_net(NET.replace('layer { name: "max" type: "ArgMax" bottom: "f" top: "m" }', ""))
+    net, origins = make_net(NET)
     net.blobs["x"].data[...] = np.random.default_rng(1).standard_normal((1, 8, 12, 10))
     net.forward()
     return net, origins, run_backward(net, origins)
@@ -105,11 +106,56 @@ def test_channels_that_are_drawn_have_their_weights(sampled):
 
 
 def test_a_layer_that_is_not_taken_apart(make_net):
-    net, origins = make_net(NET)
+    """What Dropout zeroes in TRAIN is in no blob."""
+    dropout = 'layer { name: "drop" type: "Dropout" bottom: "f" top: "d" }'
+    net, origins = make_net(NET + dropout, caffelite.TRAIN)
     net.forward()
-    content = content_of(net, origins, run_backward(net, origins))
+    content = content_of(net, origins, Differentiated("it", "", 1))
     assert content["layers"][-1]["rule"] is None
-    assert content["layers"][-1]["formula"].startswith("y = places of the 1 largest")
+    assert content["layers"][-1]["formula"].startswith("y = x / (1 - 0.5), or 0 with probability 0.5")
+
+
+RNN = """
+    layer { name: "x" type: "Input" top: "x" top: "cont" input_param { shape { dim: 3 dim: 2 dim: 4 }
+            shape { dim: 3 dim: 2 } } }
+    layer { name: "rnn" type: "RNN" bottom: "x" bottom: "cont" top: "y" recurrent_param { num_output: 5
+            weight_filler { type: "gaussian" std: 1 } } }
+"""
+
+
+def test_what_a_layer_keeps_inside_is_among_the_arrays(make_net, floats):
+    net, origins = make_net(RNN)
+    net.blobs["x"].data[...] = np.random.default_rng(2).standard_normal((3, 2, 4))
+    net.forward()
+    rule = content_of(net, origins, Differentiated("it", "", 1))["layers"][-1]["rule"]
+    assert (rule["kind"], rule["size"], rule["cells"]) == ("rnn", 5, None)
+    content = content_of(net, origins, Differentiated("it", "", 1))
+    weight = net.params["rnn"][0].data
+    sums = floats(content, rule["sums"], 30).reshape(3, 2, 5)
+    np.testing.assert_allclose(sums, net.blobs["x"].data @ weight.T, rtol=1e-5)  # cont is 0: each step begins anew
+
+
+def test_what_is_too_large_of_it_is_left_out(make_net):
+    net, origins = make_net(RNN)
+    net.forward()
+    rule = content_of(net, origins, Differentiated("it", "", 1), Limits(values=60))["layers"][-1]["rule"]
+    assert rule["sums"] is None
+
+
+@pytest.mark.slow
+def test_lenet_on_a_batch_takes_less_than_ten_megabytes(make_net, html):
+    """The batch of its train_val; random values, of which nothing is 0."""
+    text = (examples.folder() / "models" / "lenet" / "deploy.prototxt").read_text(encoding="utf-8")
+    net, origins = make_net("force_backward: true\n" + text)
+    random = np.random.default_rng(2)
+    for blob in (*net.blobs.values(), *(blob for blobs in net.params.values() for blob in blobs)):
+        blob.data[...] = random.standard_normal(blob.shape)
+    net.forward()
+    for blob in net.blobs.values():
+        blob.diff[...] = random.standard_normal(blob.shape)
+    content = content_of(net, origins, Differentiated("it", "", len(net.layers)))
+    assert content["left_out"] == ["items"]
+    assert len(html(content).encode("utf-8")) < 10e6
 
 
 def test_progress_reaches_the_end(ran):

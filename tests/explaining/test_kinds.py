@@ -54,5 +54,22 @@ def test_statistics_that_are_no_numbers_are_words(make_net):
     json.dumps(found, allow_nan=False)
 
 
+def test_what_is_drawn_at_random_is_not_taken_apart(make_net):
+    drawn = 'type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 }'
+    assert kind(make_net, drawn, caffelite.TRAIN) is None
+    assert kind(make_net, drawn)["kind"] == "stochastic pooling"
+    assert kind(make_net, 'type: "SPP" spp_param { pyramid_height: 1 pool: STOCHASTIC }', caffelite.TRAIN) is None
+    assert kind(make_net, 'type: "SPP" spp_param { pyramid_height: 1 }', caffelite.TRAIN)["pool"] == "max pooling"
+
+
+def test_levels_of_a_pyramid_follow_one_another(make_net):
+    found = kind(make_net, 'type: "SPP" spp_param { pyramid_height: 2 }')
+    assert found["levels"] == [
+        {"kernel": [6, 6], "stride": [6, 6], "pad": [0, 0], "shape": [1, 4, 1, 1], "start": 0},
+        {"kernel": [3, 3], "stride": [3, 3], "pad": [0, 0], "shape": [1, 4, 2, 2], "start": 4},
+    ]
+
+
 def test_a_layer_without_a_rule(make_net):
-    assert kind(make_net, 'type: "ArgMax"') is None
+    assert kind(make_net, 'type: "Dropout"', caffelite.TRAIN) is None
+    assert kind(make_net, 'type: "Dropout"')["kind"] == "copy"

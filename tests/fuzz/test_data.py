@@ -6,13 +6,18 @@ import shutil
 import struct
 import tarfile
 
+import h5py
 import numpy as np
 import pytest
 
 from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.hdf5_rows import Hdf5Rows, require_readable
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.data.mean import read_mean
+from caffelite.core.errors import DataError
+from caffelite.core.weights.hdf5 import is_hdf5
+from caffelite.core.weights.hdf5_safety import structure_problems
 from caffelite.datasets.cifar10 import RECORD, Cifar10
 from caffelite.datasets.download import RemoteFile
 from caffelite.datasets.idx import read_idx
@@ -56,6 +61,25 @@ def test_lmdb_databases(fuzz, tmp_path):
         reader.read(min(reader.entries, 1000))
 
     assert fuzz((folder / "data.mdb").read_bytes(), read, region=1 << 16) > 0.2
+
+
+def test_rows_of_hdf5_files(fuzz, tmp_path):
+    names = ["data", "label"]
+    with h5py.File(tmp_path / "whole", "w") as file:
+        file.create_dataset("data", data=np.arange(600.0).reshape(50, 4, 3), chunks=(8, 4, 3), compression="gzip")
+        file["label"] = np.arange(50)
+
+    def read(path):
+        inputs = [other for other in path.parent.glob("input*") if is_hdf5(other)]
+        structure_problems(inputs, names)  # so that not each has to start a process
+        require_readable([path], names)
+        rows = Hdf5Rows(path, names)
+        if rows.row_bytes > 1 << 14 or rows.count > 1 << 32:
+            raise DataError("a batch would not fit in memory")
+        rows.read(np.arange(0, min(rows.count, 50), 2))
+        rows.close()
+
+    assert fuzz((tmp_path / "whole").read_bytes(), read, region=4096, memory=1 << 22) > 0.1
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

@@ -153,7 +153,23 @@ def test_learn_a_kernel():
     kernel = rows_after(output, line)
     assert max(abs(w - true) for w, true in zip(sum(kernel, []), (0, -1, 0, 0, 2, 0, 0, -1, 0), strict=True)) <= 0.0105
     by_pytorch = json.loads((FOLDER / "learn_a_kernel" / "by_pytorch.json").read_text())
-    assert abs(int(line.split()[3].replace(",", "")) - by_pytorch["iterations"]) <= 2
+    iterations = int(line.split()[3].replace(",", ""))
+    assert abs(iterations - by_pytorch["iterations"]) <= 2
+    within = re.search(r"^Within 0.003 of it after ([\d,]+) iterations", output, re.MULTILINE)
+    assert within and int(within[1].replace(",", "")) > iterations
+    others = re.findall(
+        r"([\d,]+) iterations, no weight further than ([\d.]+) from the true one$", output, re.MULTILINE
+    )
+    assert others[0] == (f"{iterations:,}", "0.010")
+    assert abs(int(others[1][0].replace(",", "")) - 3460) < 100  # a tutorial's count, on an image of its own
+    assert float(others[2][1]) <= 0.003  # how near it came
+    # the same rule, by the eigenvalues of an image's mean products
+    image = 2 * grey(80).astype(float) - 1
+    windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3)).reshape(-1, 9)
+    curvature, directions = np.linalg.eigh(windows.T @ windows / len(windows))
+    wrong = directions.T @ (0, -1, 0, 0, 2, 0, 0, -1, 0)
+    losses = [(curvature * (wrong * (1 - curvature / 2) ** n) ** 2).sum() / 2 for n in (3489, 3493)]
+    assert losses[0] >= 1e-7 > losses[1]
 
 
 @pytest.mark.slow
@@ -203,7 +219,7 @@ def test_direct_or_im2col():
     assert totals["caffelite's net"] < totals["loops, compiled"]
 
 
-TINY = FOLDER / "tiny_caffe" / "tiny_caffe.py"
+TINY = FOLDER / "tiny_caffe.py"
 
 
 @pytest.mark.slow
@@ -227,7 +243,7 @@ def test_tiny_caffe_is_200_lines_of_numpy():
 @pytest.mark.slow
 def test_tiny_caffe_trains_by_itself(tmp_path):
     digits = FOLDER.parents[1] / "caffelite" / "datasets" / "digits.npz"
-    command = [sys.executable, str(TINY), str(TINY.with_name("solver.prototxt")), str(digits)]
+    command = [sys.executable, str(TINY), str(FOLDER / "tiny_caffe" / "solver.prototxt"), str(digits)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[-1]) > 0.9

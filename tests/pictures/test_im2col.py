@@ -69,6 +69,20 @@ def test_a_deconvolution_goes_the_other_way(net):
     assert shown(figure, 2).shape == net.blobs["d"].shape[2:]
 
 
+def test_matrices_that_are_all_wide_fit_beside_each_other(windows_net):
+    figure = windows_net("dim: 1 dim: 3 dim: 6 dim: 5", "kernel_h: 3 kernel_w: 2").show("im2col", "c")
+    (products,) = [axes for axes in figure.axes if axes.get_title("left") == "The product it enters"]
+    assert len(products.patches) == 3
+    assert all(0 < box.get_x() and box.get_x() + box.get_width() < 10 for box in products.patches)
+
+
+def test_pixels_taps_and_windows_are_counted(windows_net):
+    figure = windows_net("dim: 1 dim: 1 dim: 3 dim: 4", "kernel_size: 2").show("im2col", "c")
+    figure.canvas.draw()
+    for axes in figure.axes[:3]:
+        assert all(float(tick).is_integer() for tick in (*axes.get_xticks(), *axes.get_yticks()))
+
+
 def test_groups(windows_net):
     net = windows_net("dim: 1 dim: 4 dim: 3 dim: 3", "kernel_size: 3 group: 2")
     figure = net.show("im2col")

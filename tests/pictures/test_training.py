@@ -43,6 +43,14 @@ def test_what_a_resumed_run_did_again_takes_the_place_of_the_first_time():
     assert lines(show_training({"a": run}))["loss"]["train loss"] == [[0, 3], [10, 2], [15, 1]]
 
 
+def test_all_numbers_along_an_axis_are_of_one_size():
+    figure = show_training({"a": TrainingLog([LogRow(0, loss=0.05), LogRow(10, loss=0.002)])})
+    figure.canvas.draw()
+    axis = figure.axes[0].yaxis
+    marks = axis.get_major_ticks() + axis.get_minor_ticks()
+    assert {mark.label1.get_fontsize() for mark in marks} == {8}
+
+
 def test_panels_without_figures_are_left_out():
     assert list(lines(show_training({"a": TrainingLog([LogRow(0, loss=1.0)])}))) == ["loss"]
     with pytest.raises(UsageError, match="no loss, accuracy or learning rate"):

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from caffelite.core.blob import Shape
 from caffelite.core.data import included
+from caffelite.core.data.hdf5_files import known_row_shapes, missing_hdf5_file
 from caffelite.core.data.mean import read_mean
-from caffelite.core.errors import LayerError, UnknownNameError, WeightsError
+from caffelite.core.errors import DataError, LayerError, UnknownNameError, WeightsError
 from caffelite.core.files import NoSuchFileError, find_file
 from caffelite.core.net.plan import with_location
 from caffelite.core.net.wiring.draft import Draft
@@ -141,7 +142,21 @@ def _absent(layer: LayerParameter, folder: Path | None) -> str:
     files = {f"{message}.source": getattr(layer, message).source}
     if layer.transform_param.HasField("mean_file"):
         files["transform_param.mean_file"] = layer.transform_param.mean_file
-    return next((f'{field} "{name}" is not there' for field, name in files.items() if not _found(name, folder)), "")
+    for field, name in files.items():
+        if not _found(name, folder):
+            return f'{field} "{name}" is not there'
+    if layer.type == "HDF5Data":
+        return _absent_of_list(layer.hdf5_data_param.source, folder)
+    return ""
+
+
+def _absent_of_list(source: str, folder: Path | None) -> str:
+    """Return which of the HDF5 files that the list names is not there; "" if all are, or the layer refuses the list."""
+    try:
+        name = missing_hdf5_file(source, folder)
+    except DataError:
+        return ""
+    return f'"{name}", which hdf5_data_param.source "{source}" lists, is not there' if name else ""
 
 
 def _found(name: str, folder: Path | None) -> Path | None:
@@ -154,14 +169,14 @@ def _found(name: str, folder: Path | None) -> Path | None:
 def _deduced(layer: LayerParameter, chosen: Mapping[str, Shape], folder: Path | None) -> tuple[dict[str, Shape], str]:
     """Return shapes of tops, of images and of one label an image, and what had to be assumed.
 
-    An HDF5 file that is not there may hold anything.
+    An HDF5 file that is not there may hold anything; another one of the same list tells.
     """
     message = READERS[layer.type]
     batch_size = getattr(layer, message).batch_size
     if batch_size < 1:
         raise LayerError(f"{message}.batch_size", batch_size, "use 1 or more")
     if layer.type == "HDF5Data":
-        return {}, ""
+        return _of_rows(layer, folder), ""
     shapes: dict[str, Shape] = {top: (batch_size,) for top in layer.top[1:2]}
     assumed = ""
     for top in layer.top[:1]:
@@ -169,6 +184,20 @@ def _deduced(layer: LayerParameter, chosen: Mapping[str, Shape], folder: Path | 
             image_shape, assumed = _image_shape(layer, getattr(layer, message), folder)
             shapes[top] = (batch_size, *image_shape)
     return shapes, assumed
+
+
+def _of_rows(layer: LayerParameter, folder: Path | None) -> dict[str, Shape]:
+    """Return the shapes of the tops that can be told; the first is cropped as transform_param says."""
+    param = layer.hdf5_data_param
+    try:
+        rows = known_row_shapes(param.source, folder, list(layer.top))
+    except DataError as err:
+        raise LayerError("hdf5_data_param.source", f'"{param.source}"', str(err)) from None
+    shapes = {top: (param.batch_size, *shape) for top, shape in rows.items()}
+    first, crop_size = layer.top[0], layer.transform_param.crop_size
+    if crop_size and first in shapes:
+        shapes[first] = (*shapes[first][:2], crop_size, crop_size)
+    return shapes
 
 
 def _image_shape(layer: LayerParameter, param: Any, folder: Path | None) -> tuple[Shape, str]:

@@ -70,3 +70,40 @@ RULES.tile = {
     return { terms: range(tiles).map((tile) => at.sent(0, (outer * tiles + tile) * block + (place % block))) };
   },
 };
+
+// Filter and BatchReindex: item i of the top is item `number(i)` of the bottom.
+const itemOf = (place, shape) => Math.floor(place / product(shape.slice(1)));
+const movedTo = (place, shape, item) => item * product(shape.slice(1)) + (place % product(shape.slice(1)));
+
+RULES.filter = {
+  value(at, top, place) {
+    const shape = at.topShape(top);
+    const item = at.rule.rows[itemOf(place, shape)];
+    return { terms: [at.read(top, movedTo(place, shape, item), 1, `item ${item} is selected`)] };
+  },
+  gradient(at, bottom, place) {
+    const shape = at.bottomShape(bottom);
+    const item = at.rule.rows.indexOf(itemOf(place, shape));
+    if (item < 0) return { terms: [], words: "This item is not selected." };
+    return { terms: [at.sent(bottom, movedTo(place, shape, item))] };
+  },
+};
+
+RULES["batch reindex"] = {
+  value(at, top, place) {
+    const shape = at.topShape(0);
+    const item = at.bottom(1, itemOf(place, shape));
+    if (item === undefined) return { terms: [constant(undefined, "left out")] };
+    return { terms: [at.read(0, movedTo(place, shape, Math.trunc(item)), 1, `item ${Math.trunc(item)}`)] };
+  },
+  gradient(at, bottom, place) {
+    const shape = at.bottomShape(0);
+    const own = itemOf(place, shape);
+    const numbers = range(at.bottomShape(1)[0]).map((item) => at.bottom(1, item));
+    const terms = numbers.flatMap((number, item) => {
+      if (number === undefined) return [constant(undefined, "left out")];
+      return Math.trunc(number) === own ? [at.sent(0, movedTo(place, shape, item))] : [];
+    });
+    return { terms, words: `Item ${own} stands in the top ${count(terms.length, "time", "times")}.` };
+  },
+};

@@ -1,10 +1,23 @@
 // Losses and Reduction: sums over positions.
 
+// The label of a position, its fraction cut off.
+function labelAt(at, position) {
+  const label = at.bottom(1, position);
+  return label === undefined ? undefined : Math.trunc(label);
+}
+
+// The softmax at the flat place of a score.
+function softmaxAt(at, place) {
+  const places = classesAt(at.rule.around, place);
+  const scores = places.map((other) => at.bottom(0, other));
+  return scores.includes(undefined) ? undefined : probabilities(scores).values[places.indexOf(place)];
+}
+
 // At each position of (outer, classes, inner): the flat place of its label's score, and whether it counts.
 function* labelled(at) {
   const [outer, classes, inner] = at.rule.around;
   for (let position = 0; position < outer * inner; position++) {
-    const label = at.bottom(1, position);
+    const label = labelAt(at, position);
     const row = Math.floor(position / inner) * classes;
     yield { position, label, counts: label !== at.rule.ignore, place: (row + label) * inner + (position % inner) };
   }
@@ -12,16 +25,11 @@ function* labelled(at) {
 
 RULES["softmax loss"] = {
   value(at, top, place) {
-    const classes = (p) => {
-      const places = classesAt(at.rule.around, p);
-      const scores = places.map((other) => at.bottom(0, other));
-      return scores.includes(undefined) ? undefined : probabilities(scores).values[places.indexOf(p)];
-    };
-    if (top === 1) return { terms: [at.made(classes(place), 0, place, "its softmax")] };
+    if (top === 1) return { terms: [at.made(softmaxAt(at, place), 0, place, "its softmax")] };
     const terms = [];
     for (const { label, counts, place: p } of labelled(at)) {
       if (!counts) continue;
-      const share = label === undefined ? undefined : classes(p);
+      const share = label === undefined ? undefined : softmaxAt(at, p);
       const text = `-log(${short(share)}), the softmax of the label's score, / ${short(at.rule.divisor)}`;
       if (label === undefined) terms.push(constant(undefined, "left out"));
       else terms.push(at.made(share === undefined ? undefined : -Math.log(share) / at.rule.divisor, 0, p, text));
@@ -31,10 +39,9 @@ RULES["softmax loss"] = {
   gradient(at, bottom, place) {
     const [, classes, inner] = at.rule.around;
     const position = Math.floor(place / (classes * inner)) * inner + (place % inner);
-    const label = at.bottom(1, position);
+    const label = labelAt(at, position);
     if (label === at.rule.ignore) return { terms: [], words: "This position's label is ignored." };
-    const places = classesAt(at.rule.around, place);
-    const share = probabilities(places.map((p) => at.bottom(0, p))).values[places.indexOf(place)];
+    const share = softmaxAt(at, place);
     const isLabel = Math.floor(place / inner) % classes === label;
     const slope = (share - Number(isLabel)) / at.rule.divisor;
     const text = `(p${isLabel ? " - 1" : ""}) / ${short(at.rule.divisor)}, p = ${short(share)}`;

@@ -50,3 +50,43 @@ RULES.prelu = {
   value: (at, top, place) => ({ terms: [preluTerm(at, at.read(0, place), place)] }),
   gradient: (at, bottom, place) => ({ terms: [preluTerm(at, at.sent(0, place), place)] }),
 };
+
+// LSTMUnit: the gates i, f, o, g of a cell are D values apart.
+function cellAt(at, place) {
+  const cells = at.bottomShape(0)[2];
+  const stream = Math.floor(place / cells);
+  const places = range(4).map((gate) => (4 * stream + gate) * cells + (place % cells));
+  const cont = at.bottom(2, stream);
+  const [i, f, o, g] = places.map((p) => at.bottom(1, p));
+  const last = at.bottom(0, place);
+  if ([cont, i, f, o, g, last].includes(undefined)) return { places };
+  const forget = cont === 0 ? 0 : cont * sigmoid(f); // a new stream, even if f is no number
+  const cell = forget * last + sigmoid(i) * Math.tanh(g);
+  return { places, i: sigmoid(i), f: forget, o: sigmoid(o), g: Math.tanh(g), last, cell };
+}
+
+RULES["lstm unit"] = {
+  value(at, top, place) {
+    const { places, i, f, o, g, cell } = cellAt(at, place);
+    if (top === 1) return { terms: [at.made(cell === undefined ? undefined : o * Math.tanh(cell), 1, places[2], "sigmoid(o) tanh(c)")] };
+    return {
+      terms: [
+        at.read(0, place, f, "cont x sigmoid(f)"),
+        at.made(cell === undefined ? undefined : i * g, 1, places[0], "sigmoid(i) tanh(g)"),
+      ],
+    };
+  },
+  // The gradient of a cell comes from the top's cell and, through tanh, from the hidden value.
+  gradient(at, bottom, place) {
+    const cells = at.bottomShape(0)[2];
+    const gate = bottom === 0 ? 4 : Math.floor(place / cells) % 4;
+    const own = bottom === 0 ? place : Math.floor(place / (4 * cells)) * cells + (place % cells);
+    const { i, f, o, g, last, cell } = cellAt(at, own);
+    if (cell === undefined) return { terms: [at.sent(0, own, undefined), at.sent(1, own, undefined)] };
+    const hidden = Math.tanh(cell);
+    if (gate === 2) return { terms: [at.sent(1, own, hidden * o * (1 - o), "tanh(c) x slope of the gate o")] };
+    const slope = [g * i * (1 - i), last * f * (1 - f), 0, i * (1 - g * g), f][gate];
+    const text = `d c / d ${["i", "f", "o", "g", "the last cell"][gate]}`;
+    return { terms: [at.sent(0, own, slope, text), at.sent(1, own, slope * o * (1 - hidden * hidden), `o (1 - tanh(c)^2) x ${text}`)] };
+  },
+};

@@ -1,4 +1,4 @@
-// Convolution, deconvolution and pooling: sums over windows. N spatial axes where not said otherwise.
+// Convolution, deconvolution and im2col: windows of N spatial axes.
 
 // All index vectors below `sizes`, the last axis fastest.
 function* indices(sizes) {
@@ -140,115 +140,25 @@ RULES.deconvolution = {
   },
 };
 
-// Pooling. Two spatial axes.
+// Im2col: tap t of channel c of every window, as channel c * taps + t.
 
-// { pixels: [[y, x, flat place]], area, rows, columns } of the window of a value of the top; padding counts in the area.
-function poolingWindow(at, place) {
-  const { kernel, stride, pad } = at.rule;
-  const [, , height, width] = at.bottomShape(0);
-  const [n, c, p, q] = indexOf(place, at.topShape(0));
-  const sides = [
-    [p, 0, height],
-    [q, 1, width],
-  ].map(([step, axis, size]) => {
-    const begin = step * stride[axis] - pad[axis];
-    const end = Math.min(begin + kernel[axis], size + pad[axis]);
-    return { begin: Math.max(begin, 0), end: Math.min(end, size), all: Math.max(end - begin, 0) };
-  });
-  const [down, across] = sides;
-  const plane = (n * at.bottomShape(0)[1] + c) * height * width;
-  const pixels = [];
-  for (let y = down.begin; y < down.end; y++)
-    for (let x = across.begin; x < across.end; x++) pixels.push([y, x, plane + y * width + x]);
-  return {
-    pixels,
-    plane: c,
-    area: down.all * across.all,
-    rows: down.end - down.begin,
-    columns: across.end - across.begin,
-  };
-}
-
-// Flat places of the windows that a pixel of the bottom lies in.
-function poolingWindowsOver(at, place) {
-  const { kernel, stride, pad } = at.rule;
-  const [n, c, y, x] = indexOf(place, at.bottomShape(0));
-  const [, channels, rows, columns] = at.topShape(0);
-  const along = (pixel, axis, count) => {
-    const steps = [];
-    for (let step = 0; step < count; step++) {
-      const begin = step * stride[axis] - pad[axis];
-      if (begin <= pixel && pixel < begin + kernel[axis]) steps.push(step);
-    }
-    return steps;
-  };
-  const windows = [];
-  for (const p of along(y, 0, rows))
-    for (const q of along(x, 1, columns)) windows.push(((n * channels + c) * rows + p) * columns + q);
-  return windows;
-}
-
-// The first of the largest pixels of a window; undefined if one of them is not in the page, null if there is none.
-function largestOf(at, window) {
-  let best = null;
-  for (const pixel of window.pixels) {
-    const value = at.bottom(0, pixel[2]);
-    if (value === undefined) return undefined;
-    if (best === null || value > at.bottom(0, best[2])) best = pixel;
-  }
-  return best;
-}
-
-RULES["max pooling"] = {
+RULES.im2col = {
   value(at, top, place) {
-    const window = poolingWindow(at, place);
-    const best = largestOf(at, window);
-    if (best === null) return { terms: [constant(-3.4028234663852886e38, "a window without pixels")] };
-    const [, , , width] = at.bottomShape(0);
-    if (top === 1)
-      return { terms: [constant(best && best[0] * width + best[1], "where in the plane the largest value is")] };
-    const terms = best ? [at.read(0, best[2], 1, "the largest of the window")] : [constant(undefined, "left out")];
-    const cells = window.pixels.map(([, , flat]) => ({ ...at.read(0, flat), chosen: best && flat === best[2] }));
-    return { terms, pooled: [{ ...window, cells, title: "the window; its largest value goes up" }] };
+    const { kernel, image, output, channels } = at.rule;
+    const taps = product(kernel);
+    const { item, channel: row, at: position } = splitPlace(place, channels * taps, output);
+    const { pixel } = tapsOf(at.rule, position)[row % taps];
+    if (pixel < 0) return { terms: [constant(0, "padding")] };
+    const flat = (item * channels + Math.floor(row / taps)) * product(image) + pixel;
+    return { terms: [at.read(0, flat, 1, `tap ${row % taps} of the window`)] };
   },
   gradient(at, bottom, place) {
-    const terms = [];
-    const pooled = [];
-    for (const flat of poolingWindowsOver(at, place)) {
-      const window = poolingWindow(at, flat);
-      const best = largestOf(at, window);
-      const term = at.sent(0, flat, 1, "this pixel was the largest");
-      const won = best && best[2] === place;
-      if (best === undefined) terms.push({ ...term, value: undefined });
-      else if (won) terms.push(term);
-      const cells = window.pixels.map(([, , p]) => ({
-        ...at.read(0, p),
-        chosen: best && p === best[2],
-        own: p === place,
-      }));
-      const goes = won ? "goes to this pixel" : "goes to another pixel, which was larger";
-      pooled.push({ ...window, cells, title: `${at.layer.tops[0].text(flat)}: its gradient ${short(term.input)} ${goes}` });
-    }
-    const lost = terms.length ? "" : "In no window was this pixel the largest, so its gradient is 0. ";
-    return { terms, pooled, words: `${lost}It lies in ${count(pooled.length, "window", "windows")}.` };
-  },
-};
-
-RULES["average pooling"] = {
-  value(at, top, place) {
-    const window = poolingWindow(at, place);
-    const terms = window.pixels.map(([, , flat], cell) => ({
-      ...at.read(0, flat, 1 / window.area, `1 / ${window.area}`),
-      plane: window.plane,
-      cell,
-    }));
-    return { terms, window: { ...window, taps: [] }, matrixNames: ["window", "1 / area", "products"] };
-  },
-  gradient(at, bottom, place) {
-    const terms = poolingWindowsOver(at, place).map((flat) => {
-      const { area } = poolingWindow(at, flat);
-      return at.sent(0, flat, 1 / area, `1 / ${area}, its share of this window`);
-    });
-    return { terms };
+    const { kernel, image, output, channels } = at.rule;
+    const taps = product(kernel);
+    const { item, channel, at: position } = splitPlace(place, channels, image);
+    const { windows } = windowsOn(at.rule, position);
+    const sent = ({ tap, window }) =>
+      at.sent(0, ((item * channels + channel) * taps + tap) * product(output) + window, 1, `tap ${tap}`);
+    return { terms: windows.map(sent), words: `It lies in ${count(windows.length, "window", "windows")}; col2im adds.` };
   },
 };

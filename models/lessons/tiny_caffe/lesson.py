@@ -12,7 +12,7 @@ from caffelite.examples.lessons import agree, heading, keep, picture, question
 from caffelite.testing.differences import differences
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent))
 
 import tiny_caffe  # noqa: E402  (its folder is known only here)
 
@@ -43,7 +43,7 @@ def batch(iteration):
 
 
 heading("1. Two programs, one prototxt")
-lines = (HERE / "tiny_caffe.py").read_text().splitlines()
+lines = Path(tiny_caffe.__file__).read_text().splitlines()
 print(f"tiny_caffe.py: {len(lines)} lines")
 settings = tiny_caffe.parse((HERE / "solver.prototxt").read_text())
 tiny, rounded = (tiny_caffe.Net((HERE / "train.prototxt").read_text()) for _ in range(2))

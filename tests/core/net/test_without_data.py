@@ -2,6 +2,7 @@ import re
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -122,6 +123,29 @@ def test_given_shapes_win():
     assert replaced(two, {"a": (4, 4)}).shapes == {"a": (4, 4), "b": (2, 3)}
 
 
+HDF5 = layer('hdf5_data_param { source: "list" batch_size: 5 }', "HDF5Data")
+
+
+def test_another_hdf5_file_of_the_list_tells_the_shapes(tmp_path):
+    (tmp_path / "list").write_text("a.h5 b.h5")
+    with pytest.raises(LayerError, match='top is "data"; nothing tells its shape without the data'):
+        replaced(HDF5, folder=tmp_path)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["data"], file["label"] = np.zeros((2, 3, 9, 8)), np.zeros((2, 4))
+    found = replaced(HDF5, folder=tmp_path)
+    assert found.shapes == {"data": (5, 3, 9, 8), "label": (5, 4)}
+    assert found.reason == '"a.h5", which hdf5_data_param.source "list" lists, is not there'
+    cropped = HDF5.replace("hdf5_data_param", "transform_param { crop_size: 6 } hdf5_data_param")
+    assert replaced(cropped, folder=tmp_path).shapes["data"] == (5, 3, 6, 6)
+    (tmp_path / "list").write_text("b.h5")
+    assert without_data(drafted(HDF5), folder=tmp_path).replacements == []
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["data"] = np.zeros((2, 3))
+    (tmp_path / "list").write_text("a.h5 b.h5")
+    with pytest.raises(LayerError, match="net.prototxt:3: .*Failed to find HDF5 dataset label; .* there are data"):
+        replaced(HDF5, folder=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "shapes", "message"),
     [
@@ -164,7 +188,7 @@ def test_finds_the_shapes_of_all_models(path, phase, tmp_path, monkeypatch):
     path = Path(shutil.copy(path, tmp_path))  # beside the original, what a training made of the data may lie
     draft = Draft.of(*read_net(path))
     changed, replacements = without_data(draft.with_param(with_caller_state(draft.param, phase)), folder=path.parent)
-    readers = [layer for layer in draft.layers if layer.type == "Data"]
+    readers = [layer for layer in draft.layers if layer.type in ("Data", "HDF5Data")]
     assert len(replacements) == len(readers) / 2
 
 

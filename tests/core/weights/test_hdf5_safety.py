@@ -5,7 +5,7 @@ import pytest
 from caffelite.core.errors import WeightsError
 from caffelite.core.weights import hdf5_safety
 from caffelite.core.weights.hdf5 import opened, writing
-from caffelite.core.weights.hdf5_safety import problems, require_safe
+from caffelite.core.weights.hdf5_safety import problems, require_safe, structure_problems
 
 
 def write(path, change=lambda data: data):
@@ -85,3 +85,31 @@ def test_memory_and_time_have_limits(tmp_path, monkeypatch):
     endless = program.replace('    with h5py.File(path, "r")', "    while True: pass\n    with h5py.File(path, 'r')")
     replace_program(monkeypatch, tmp_path, endless.replace("SECONDS = 2", "SECONDS = 1"))
     assert problems([path]) == ["libhdf5 cannot read it: it crashed, or took too long"]
+
+
+def test_of_the_structure_values_are_no_part(tmp_path, monkeypatch):
+    whole, cut = write(tmp_path / "whole"), write(tmp_path / "cut", lambda data: data[:-100])
+    with h5py.File(tmp_path / "rows", "w") as root:
+        root.create_dataset("data", data=np.ones(3000), chunks=(1000,), compression="gzip")
+        place = root["data"].id.get_chunk_info(1).byte_offset
+    content = bytearray((tmp_path / "rows").read_bytes())
+    content[place : place + 8] = b"\xff" * 8
+    (tmp_path / "rows").write_bytes(content)
+    paths = [whole, cut, tmp_path / "rows", whole]
+    first, second, third, again = structure_problems(paths, ["data", 'a "name"'])
+    assert (first, third, again) == ("", "", "")
+    assert second.startswith("OSError ")
+    assert problems([tmp_path / "rows"])[0].startswith("OSError ")
+    replace_program(monkeypatch, tmp_path, "import sys\nsys.exit('asked again')")
+    assert structure_problems(paths, ["data", 'a "name"']) == [first, second, third, again]
+    hdf5_safety.trust(write(tmp_path / "trusted"))
+    assert structure_problems([tmp_path / "trusted"], ["data"]) == [""]
+    with pytest.raises(WeightsError, match="asked again"):
+        structure_problems([whole], ["other"])
+
+
+def test_many_files_take_several_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5_safety, "AT_ONCE", 2)
+    replace_program(monkeypatch, tmp_path, "import sys\nfor path in sys.argv[2:]:\n    print(len(sys.argv))")
+    paths = [write(tmp_path / str(number)) for number in range(5)]
+    assert structure_problems(paths, ["data"]) == ["4", "4", "4", "4", "3"]

@@ -14,6 +14,7 @@ from caffelite.core.layer import LAYERS
 from caffelite.inspection.why.terms import GRADIENTS, PARAM_GRADIENTS, VALUES, rule_for
 from caffelite.inspection.why.view import View
 from caffelite.proto import caffe_pb2
+from caffelite.testing.golden import run_net
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "layers"
@@ -37,17 +38,7 @@ def ran(name):
         case = dict(stored)
     param = text_format.Parse(str(case["prototxt"]), caffe_pb2.NetParameter())
     net = caffelite.Net(param, caffelite.TEST if str(case["phase"]) == "TEST" else caffelite.TRAIN)
-    for key, values in case.items():
-        kind, _, number = key.rpartition("_")
-        if kind == "bottom":
-            net.blobs[f"x{number}" if f"x{number}" in net.blobs else f"b{number}"].data[...] = values
-        elif kind == "param":
-            net.params["layer"][int(number)].data[...] = values
-    net.forward()
-    for key, values in case.items():
-        if key.startswith("top_diff_"):
-            net.blobs[f"t{key[9:]}"].diff[...] = values
-    net.backward()
+    run_net(net, case)
     return net, case
 
 

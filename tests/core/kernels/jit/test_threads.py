@@ -100,7 +100,7 @@ os._exit(0)
 """
 
 
-def run_script(script, *words):
+def assert_runs(script, *words):
     """Run it on two threads, but not for ever: what is tested here used to wait."""
     command = [sys.executable, "-c", script, *words]
     environment = {**os.environ, "NUMBA_NUM_THREADS": "2"}
@@ -111,19 +111,19 @@ def run_script(script, *words):
 
 def test_a_net_that_has_run_goes_on_in_the_processes_of_a_pool(tmp_path, golden_folder):
     (tmp_path / "net.prototxt").write_text(NET.replace("SOURCE", str(golden_folder / "data" / "raw_lmdb")))
-    done = run_script(IN_A_POOL, tmp_path / "net.prototxt")
+    done = assert_runs(IN_A_POOL, tmp_path / "net.prototxt")
     warnings = [line for line in done.stderr.splitlines() if "was forked after kernels had run" in line]
     assert len(warnings) == int(done.stdout)
 
 
 def test_only_a_process_that_lost_threads_runs_on_one(tmp_path):
-    done = run_script(BEFORE_THE_THREADS)
+    done = assert_runs(BEFORE_THE_THREADS)
     assert done.stdout.split() == ["2", "1"]
     assert done.stderr.count("was forked after") == 1
 
 
 def test_a_process_that_is_forked_while_a_thread_compiles_can_compile():
-    run_script(WHILE_COMPILING)
+    assert_runs(WHILE_COMPILING)
 
 
 @pytest.fixture

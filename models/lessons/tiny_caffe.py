@@ -1,6 +1,6 @@
 """Caffe in 200 lines of numpy: reads a prototxt, trains the net that it describes. For reading, not for speed.
 
-python tiny_caffe.py solver.prototxt digits.npz    (images: N x 8 x 8, values 0 to 16; labels: N; 360 for testing)
+python tiny_caffe.py tiny_caffe/solver.prototxt digits.npz (images: N x 8 x 8, 0 to 16; labels: N; 360 for testing)
 """
 
 import ast
