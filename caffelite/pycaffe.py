@@ -61,6 +61,9 @@ class Net(IndexedNet):
     the layers' include and exclude rules are tested against; `weights` is a caffemodel to start from. Blobs are
     float32, float64 on request. With `python_layers=False` a net that would load code, in layers of type Python, is
     refused.
+    Layers that read databases decode images in `data_workers` threads each (None: as CAFFELITE_DATA_WORKERS in the
+    environment says, else one a core); what is read does not depend on it. A record that cannot be read is an error,
+    or, with `on_bad_record="skip"`, left out and counted.
     `Net(file, weights_file, phase)`, the old form, works too.
 
     A layer that works in place directly on a blob of an Input layer writes over what the user filled in, as in Caffe:
@@ -80,6 +83,8 @@ class Net(IndexedNet):
         dtype: npt.DTypeLike = np.float32,
         seed: int | None = None,
         python_layers: bool = True,
+        data_workers: int | None = None,
+        on_bad_record: str = "stop",
     ) -> None:
         if isinstance(phase, (str, bytes, os.PathLike)):
             if level is None or stages is not None or weights is not None:
@@ -105,6 +110,8 @@ class Net(IndexedNet):
             solver_count=ranks.solver_count(),
             folder=folder,
             python_layers=python_layers,
+            data_workers=data_workers,
+            on_bad_record=on_bad_record,
         )
         super().__init__(draft.with_param(param), context)
         if weights is not None:

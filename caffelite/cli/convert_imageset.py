@@ -16,12 +16,15 @@ RESIZE_HEIGHT = int32("resize_height", 0, "Height to resize to, with --resize_wi
 CHECK_SIZE = boolean("check_size", "Refuse images that have not as many values as the first.")
 ENCODED = boolean("encoded", "Store files as they are, or encoded again where they are resized; not their pixels.")
 ENCODE_TYPE = string("encode_type", "", "Kind to encode as, such as png or jpg; the files' own without it.")
+LABEL_COUNT = int32(
+    "label_count", 0, "Labels on each line, numbers; without it the last word, a whole number, as in Caffe."
+)
 
 
 @command(
     "convert_imageset",
     "make a database of the images in a list",
-    flags=(GRAY, SHUFFLE, BACKEND, RESIZE_WIDTH, RESIZE_HEIGHT, CHECK_SIZE, ENCODED, ENCODE_TYPE),
+    flags=(GRAY, SHUFFLE, BACKEND, RESIZE_WIDTH, RESIZE_HEIGHT, CHECK_SIZE, ENCODED, ENCODE_TYPE, LABEL_COUNT),
     positionals="ROOTFOLDER/ LISTFILE DB",
 )
 def convert_imageset(arguments: Arguments) -> None:
@@ -32,6 +35,9 @@ def convert_imageset(arguments: Arguments) -> None:
 
       printf 'cat.jpg 0\ndog.jpg 1\n' > train.txt
       caffelite convert_imageset --resize_height=256 --resize_width=256 pets/ train.txt pets_lmdb
+
+    With --label_count=3 a line is `path label label label`, and Data layers give labels of shape (N, 3); Caffe sees the
+    first.
     """
     from caffelite.tools.convert_imageset import Options, convert_imageset
 
@@ -45,6 +51,7 @@ def convert_imageset(arguments: Arguments) -> None:
         check_size=arguments[CHECK_SIZE],
         encoded=arguments[ENCODED],
         encode_type=arguments[ENCODE_TYPE],
+        label_count=arguments[LABEL_COUNT],
     )
     with counting("images") as progress:
         convert_imageset(root, Path(list_file), Path(database), options, progress)

@@ -10,6 +10,7 @@ from caffelite.core.files import require_file
 
 if TYPE_CHECKING:
     from caffelite.cli.command import Arguments
+    from caffelite.core.net.net import Net
 
 LOGGER = logging.getLogger("caffelite")
 EFFECTS = ("stop", "snapshot", "none")
@@ -38,6 +39,18 @@ SHAPE = string(
     metavar="BLOB=N,...",
 )
 NO_PYTHON_LAYERS = boolean("no_python_layers", "Refuse nets with layers of type Python: they run code of their own.")
+DATA_WORKERS = int32(
+    "data_workers",
+    0,
+    "Threads that decode and transform the images of each data layer; 0 takes CAFFELITE_DATA_WORKERS of the "
+    "environment or else one a core. What is read does not depend on it.",
+)
+ON_BAD_RECORD = string(
+    "on_bad_record",
+    "stop",
+    "What to do with a record that cannot be read, such as a damaged image; skip leaves it out and counts it.",
+    choices=("stop", "skip"),
+)
 SIGINT_EFFECT = string("sigint_effect", "stop", "What Ctrl-C does; stop makes a snapshot first.", choices=EFFECTS)
 SIGHUP_EFFECT = string("sighup_effect", "snapshot", "What a hangup signal does.", choices=EFFECTS)
 SIGTERM_EFFECT = string(
@@ -86,6 +99,24 @@ def at_least(arguments: "Arguments", flag: Flag[int], least: int) -> int:
     if value < least:
         raise UsageError(f"--{flag.name} is {value}; use {least} or more")
     return value
+
+
+def data_workers(arguments: "Arguments") -> int | None:
+    """Return the threads of a data layer, None if that is left open; UsageError for what cannot be."""
+    from caffelite.core.data.workers import worker_count
+
+    given = at_least(arguments, DATA_WORKERS, 0) or None
+    worker_count(given)  # the environment may say something wrong
+    return given
+
+
+def tell_no_reader(arguments: "Arguments", nets: "list[Net]") -> None:
+    """Warn of flags about reading for nets that read no database."""
+    from caffelite.core.net.reading import readers
+
+    flags = [f"--{flag.name}" for flag in (DATA_WORKERS, ON_BAD_RECORD) if arguments.given(flag)]
+    if flags and not readers(nets):
+        LOGGER.warning("%s: no layer of the net reads records ahead, so nothing changes", " and ".join(flags))
 
 
 def use_cpu(arguments: "Arguments", file_asks: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +12,23 @@ from caffelite.cli.command import Arguments, command
 from caffelite.cli.counting import counting
 from caffelite.cli.flags import string
 from caffelite.cli.options import (
+    DATA_WORKERS,
     GPU,
     ITERATIONS,
     LAYER,
     LEVEL,
     MODEL,
     NO_PYTHON_LAYERS,
+    ON_BAD_RECORD,
     REPORT,
     STAGE,
     WEIGHTS,
     at_least,
+    data_workers,
     require_files,
     required,
     stages,
+    tell_no_reader,
     use_cpu,
 )
 from caffelite.core.errors import UsageError
@@ -40,7 +45,10 @@ LABELS = string("labels", "", "With --report: names of the classes, a text file 
 @command(
     "test",
     "score trained weights",
-    flags=(MODEL, WEIGHTS, ITERATIONS, REPORT, LABELS, LAYER, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU),
+    flags=(
+        *(MODEL, WEIGHTS, ITERATIONS, REPORT, LABELS, LAYER, LEVEL, STAGE),
+        *(DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS, GPU),
+    ),
     result_is_log=True,
     file=MODEL,
     flag_help={
@@ -66,6 +74,7 @@ def test(arguments: Arguments) -> None:
     weights = required(arguments, WEIGHTS, "Need model weights to score")
     require_files(arguments, WEIGHTS)
     iterations = at_least(arguments, ITERATIONS, 0)
+    workers = data_workers(arguments)
     if arguments[REPORT]:
         from caffelite.reports.page import check_path
 
@@ -84,7 +93,10 @@ def test(arguments: Arguments) -> None:
             level=arguments[LEVEL],
             stages=stages(arguments),
             python_layers=not arguments[NO_PYTHON_LAYERS],
+            data_workers=workers,
+            on_bad_record=arguments[ON_BAD_RECORD],
         )
+        tell_no_reader(arguments, [net])
     try:
         with glog.setting_up():
             net.copy_from(weights)
@@ -92,12 +104,25 @@ def test(arguments: Arguments) -> None:
         if report is not None:
             iterations = report.iterations
         LOGGER.info("Running for %d iterations.", iterations)
+        start = time.perf_counter()
         with counting("batches") as progress:
             _score(net, iterations, report.evaluation if report else None, progress)
+        _tell_reading(net, time.perf_counter() - start)
         if report is not None:
             report.write()
     finally:
         net.close()
+
+
+def _tell_reading(net: Net, seconds: float) -> None:
+    """Log whether the net waited for data, and how many records it left out."""
+    from caffelite.core.net.reading import readers, seconds_waited, skipped_texts, waiting_text
+
+    layers = readers([net])
+    if text := waiting_text(seconds_waited(layers), seconds):
+        LOGGER.info("%s", text)
+    for text in skipped_texts(layers):
+        LOGGER.warning("%s", text)
 
 
 class _Report:
@@ -117,9 +142,8 @@ class _Report:
 
     def write(self) -> None:
         """Write the page of what was gathered."""
-        import time
-
         from caffelite import __version__
+        from caffelite.core.net.reading import readers, skipped_texts
         from caffelite.reports.of_test import TestReport
 
         arguments, evaluation = self._arguments, self.evaluation
@@ -129,6 +153,7 @@ class _Report:
             ("net", arguments[MODEL]),
             ("weights", arguments[WEIGHTS]),
             ("figures of layer", evaluation.scored.layer.name),
+            *(("records", text) for text in skipped_texts(readers([self._net]))),
             ("caffelite", __version__),
             ("on", time.strftime("%Y-%m-%d %H:%M")),
         ]

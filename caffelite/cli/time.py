@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.options import (
+    DATA_WORKERS,
     GPU,
     ITERATIONS,
     LEVEL,
@@ -17,8 +18,10 @@ from caffelite.cli.options import (
     PHASE,
     STAGE,
     at_least,
+    data_workers,
     required,
     stages,
+    tell_no_reader,
     use_cpu,
 )
 from caffelite.core.format import number
@@ -33,7 +36,7 @@ LOGGER = logging.getLogger("caffelite")
 @command(
     "time",
     "time a net, layer by layer",
-    flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, NO_PYTHON_LAYERS, GPU),
+    flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, DATA_WORKERS, NO_PYTHON_LAYERS, GPU),
     result_is_log=True,
     file=MODEL,
     flag_help={ITERATIONS: "How many times to run forward and backward, for the average times. Default: 50."},
@@ -47,6 +50,7 @@ def time(arguments: Arguments) -> None:
     """
     model = required(arguments, MODEL, "Need a model definition to time")
     iterations = at_least(arguments, ITERATIONS, 1)
+    workers = data_workers(arguments)
     with glog.setting_up():
         use_cpu(arguments)
     from caffelite.core.net.layer_times import LayerTimes
@@ -61,7 +65,9 @@ def time(arguments: Arguments) -> None:
             level=arguments[LEVEL],
             stages=stages(arguments),
             python_layers=not arguments[NO_PYTHON_LAYERS],
+            data_workers=workers,
         )
+        tell_no_reader(arguments, [net])
     try:
         benchmark = Benchmark(net, LayerTimes(len(net.core_layers)))
         benchmark.warm_up()

@@ -11,10 +11,12 @@ from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import Flag, int32, string
 from caffelite.cli.options import (
     AUTO,
+    DATA_WORKERS,
     GPU,
     ITERATIONS,
     LEVEL,
     NO_PYTHON_LAYERS,
+    ON_BAD_RECORD,
     REPORT,
     SIGHUP_EFFECT,
     SIGINT_EFFECT,
@@ -24,9 +26,11 @@ from caffelite.cli.options import (
     STAGE,
     WEIGHTS,
     at_least,
+    data_workers,
     require_files,
     required,
     stages,
+    tell_no_reader,
     use_cpu,
 )
 from caffelite.cli.signals import SignalSource
@@ -64,6 +68,8 @@ FLAGS = (
     REPORT,
     LEVEL,
     STAGE,
+    DATA_WORKERS,
+    ON_BAD_RECORD,
     NO_PYTHON_LAYERS,
     SIGINT_EFFECT,
     SIGHUP_EFFECT,
@@ -107,6 +113,7 @@ def train(arguments: Arguments) -> int:
         require_files(arguments, SNAPSHOT)
     require_files(arguments, WEIGHTS)
     at_least(arguments, KEEP_SNAPSHOTS, 0)
+    workers = data_workers(arguments)
     chart = _chart(arguments)
     _check_report(arguments)
     with glog.setting_up():
@@ -121,7 +128,13 @@ def train(arguments: Arguments) -> int:
     sigint, sighup, sigterm = (arguments[flag] for flag in (SIGINT_EFFECT, SIGHUP_EFFECT, SIGTERM_EFFECT))
     with SignalSource(sigint, sighup, sigterm, glog.say) as signals:
         with glog.setting_up():
-            solver = get_solver(file, python_layers=not arguments[NO_PYTHON_LAYERS])
+            solver = get_solver(
+                file,
+                python_layers=not arguments[NO_PYTHON_LAYERS],
+                data_workers=workers,
+                on_bad_record=arguments[ON_BAD_RECORD],
+            )
+            tell_no_reader(arguments, solver.nets)
         report = None
         try:
             solver.action_source = signals

@@ -40,6 +40,13 @@ def cpu_quota(root: Path = ROOT) -> int | None:
     return min(shares, default=None)
 
 
+def usable_cores(root: Path = ROOT) -> int:
+    """Cores that this process may keep busy: those that it is bound to, or fewer if the container allows fewer."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota(root)
+    return bound if quota is None else min(bound, quota)
+
+
 def require(needed: int, what: str) -> None:
     """Raise NetError, naming `what` and both figures, if `needed` bytes are more than can be had."""
     _require(needed, available(), what)

@@ -31,6 +31,7 @@ from caffelite.proto import caffe_pb2
 
 Blobs = Sequence[Blob]
 log = logging.getLogger("caffelite")
+ON_BAD_RECORD = ("stop", "skip")
 # What a layer keeps between passes besides its blobs; arrays, numbers and strings, so that a snapshot can hold it.
 State = dict[str, Any]
 
@@ -49,10 +50,16 @@ class Context:
     solver_count: int = 1
     folder: Path | None = None  # of the prototxt; None for a net from a message
     python_layers: bool = True  # whether code of the user's may be loaded
+    data_workers: int | None = None  # threads that decode and transform for each data layer; None: one a core
+    on_bad_record: str = "stop"  # what data layers do with a record that cannot be read; "skip": leave it out
     budget: container.Budget | None = None  # while the net is built; it counts what its blobs will take
     untrained: bool = False  # set by the solver while it tests parameters that have seen no data
     warned: set[str] = field(default_factory=set)  # what `warn_once` warned of
     told: set[str] = field(default_factory=set)  # warnings of the file, by all nets that a solver makes of it
+
+    def __post_init__(self) -> None:
+        if self.on_bad_record not in ON_BAD_RECORD:
+            raise UsageError(f'on_bad_record is "{self.on_bad_record}"; use {" or ".join(ON_BAD_RECORD)}')
 
     def warn_once(self, about: str, text: str) -> None:
         """Log a warning, unless the net was warned `about` this before."""

@@ -88,8 +88,11 @@ def _placed(name: str, value: str, usual: str) -> list[str]:
     return [f"{name} {value}"] if value not in ("", usual) else []
 
 
+_SOURCES = {"Data": "data_param", "ImageData": "image_data_param", "WindowData": "window_data_param"}
+
+
 def _data(layer: LayerParameter) -> str:
-    param: Any = getattr(layer, {"Data": "data_param", "ImageData": "image_data_param"}[layer.type])
+    param: Any = getattr(layer, _SOURCES[layer.type])
     return f"{os.path.basename(param.source.rstrip('/'))}, batches of {param.batch_size}"
 
 
@@ -99,6 +102,7 @@ _FIGURES: dict[str, Callable[[LayerParameter], str]] = {
     "Pooling": _pooling,
     "Data": _data,
     "ImageData": _data,
+    "WindowData": _data,
     "InnerProduct": lambda layer: f"{layer.inner_product_param.num_output} outputs",
     "Dropout": lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
     "Eltwise": lambda layer: EltwiseParameter.EltwiseOp.Name(layer.eltwise_param.operation),

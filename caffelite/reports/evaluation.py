@@ -84,7 +84,7 @@ class Evaluation:
                 "there is no report; look at the warnings above"
             )
         labels = read_labels(scored.labels.data, scored.classes, scored.ignore_label)
-        numbers = self._batches * scored.outer + np.arange(len(labels)) // scored.inner
+        numbers = self.items.numbers(self._batches * scored.outer, scored.outer).repeat(scored.inner)
         self._batches += 1
         counted = np.ones(len(labels), bool) if scored.ignore_label is None else labels != scored.ignore_label
         if self.items.count is not None:

@@ -11,8 +11,10 @@ from caffelite.core.blob import Array, Blob
 from caffelite.core.data.database import Database, find_database
 from caffelite.core.data.datum import DatumReader
 from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.core.layers.shared.prefetching import PrefetchingLayer
 from caffelite.core.net.net import Net
 
+Ints = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]  # (H, W) grey or (H, W, 3), red first
 MOST_SIDE = 96  # pixels of a picture's longer side in the page
 
@@ -29,6 +31,12 @@ class Items(Protocol):
 
     count: int | None
 
+    def numbers(self, first: int, count: int) -> Ints:
+        """Return the numbers of the `count` items of the present batch, of which the first one has number `first`.
+
+        The records of a database have those of their places: some may have been left out.
+        """
+
     def keep(self, item: int, place: int, margin: float) -> None:
         """Note that `item` is at `place` of the present batch, with the label's probability less the best other one."""
 
@@ -41,11 +49,17 @@ class DatabaseItems:
 
     def __init__(self, net: Net, index: int) -> None:
         layer = net.core_layers[index]
+        assert isinstance(layer, PrefetchingLayer)
+        self._layer = layer
         source = layer.layer_param.data_param.source
         reader = LmdbReader(find_database(source, layer.context.folder))
         param = layer.layer_param.transform_param
         self.count: int | None = reader.entries
         self._database = Database(reader, DatumReader(source, param.force_color, param.force_gray))
+
+    def numbers(self, first: int, count: int) -> Ints:
+        """Return the positions of the records that the layer gave."""
+        return np.array(self._layer.records)
 
     def keep(self, item: int, place: int, margin: float) -> None:
         """Do nothing."""
@@ -68,6 +82,10 @@ class BlobItems:
         self.count: int | None = None
         self._blob = blob
         self._kept: dict[int, tuple[float, Pixels | None]] = {}
+
+    def numbers(self, first: int, count: int) -> Ints:
+        """Return numbers that go on."""
+        return np.arange(first, first + count)
 
     def keep(self, item: int, place: int, margin: float) -> None:
         """Copy the picture of a mistake, in place of the least certain one if there are many."""

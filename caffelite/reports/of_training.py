@@ -12,6 +12,7 @@ from pathlib import Path
 from caffelite.core import events
 from caffelite.core.errors import CaffeliteError
 from caffelite.core.format import message_text, number
+from caffelite.core.net.reading import readers, skipped_texts
 from caffelite.core.prototxt.parse import read_text
 from caffelite.core.solver.solver import Solver
 from caffelite.core.solver_log import LogRow
@@ -164,6 +165,10 @@ class TrainingReport:
 
     def _origin(self) -> Html:
         facts = [*self.facts, ("seed", self._solver.seed), ("began", _moment(self._began_at))]
+        layers = readers(self._solver.nets)
+        facts += [("records", text) for text in skipped_texts(layers)]
+        if self._solver.reading_log.text:
+            facts.append(("waiting", self._solver.reading_log.text))
         rows = [*facts, *(("snapshot", name) for name in self.run.snapshots)]
         return _section("origin", "Where it comes from", "", table((), rows, words=(0, 1)))
 

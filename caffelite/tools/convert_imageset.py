@@ -15,7 +15,7 @@ from typing import NamedTuple
 from caffelite.core.blob import Array
 from caffelite.core.data.datum import encoded_datum, image_datum
 from caffelite.core.data.image import opencv
-from caffelite.core.data.image_list import ListedImage, read_image_list
+from caffelite.core.data.image_list import ListedImage, ends_like_a_label, read_image_list
 from caffelite.core.data.lmdb_writer import creating_lmdb
 from caffelite.core.data.opencv import can_encode, decode_as, encode, resize
 from caffelite.core.errors import DataError, UsageError
@@ -31,7 +31,10 @@ AHEAD = 4  # images that are read before they are needed, for each thread
 
 @dataclass(frozen=True)
 class Options:
-    """The flags of convert_imageset; sizes are pixels, 0 to keep the image's."""
+    """The flags of convert_imageset; sizes are pixels, 0 to keep the image's.
+
+    `label_count` is how many labels each line of the list has, 0 for Caffe's rule: what follows the last blank.
+    """
 
     gray: bool = False
     shuffle: bool = False
@@ -41,6 +44,7 @@ class Options:
     check_size: bool = False
     encoded: bool = False
     encode_type: str = ""
+    label_count: int = 0
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -67,7 +71,7 @@ def convert_imageset(root: str, list_file: Path, database: Path, options: Option
     """
     require_lmdb(options.backend)
     _check(options)
-    images = _listed(list_file, options.shuffle)
+    images = _listed(list_file, options)
     require_new(database)
     skipped = 0
     first_size = None
@@ -99,6 +103,8 @@ def convert_imageset(root: str, list_file: Path, database: Path, options: Option
 
 
 def _check(options: Options) -> None:
+    if options.label_count < 0:
+        raise UsageError(f"--label_count is {options.label_count}; write how many labels a line has, or leave it out")
     if options.size is None and max(options.resize_width, options.resize_height) > 0:
         log.warning("images keep their sizes: resizing needs both --resize_width and --resize_height")
     if options.encode_type and not options.encoded:
@@ -108,16 +114,16 @@ def _check(options: Options) -> None:
         raise UsageError(f'--encode_type is "{options.encode_type}", which OpenCV cannot write; use jpg or png')
 
 
-def _listed(list_file: Path, shuffle: bool) -> list[ListedImage]:
+def _listed(list_file: Path, options: Options) -> list[ListedImage]:
     images: list[ListedImage] = []
     try:
-        images, doubt = read_image_list(list_file)
+        images, doubt = read_image_list(list_file, options.label_count)
     except OSError as err:
         log.error("the list of images cannot be read: %s", reason_of(err))
     else:
         if doubt:
             log.warning("%s", doubt)
-    if shuffle:
+    if options.shuffle:
         log.info("Shuffling data")
         random.SystemRandom().shuffle(images)  # another order each time, as in Caffe
     log.info("A total of %d images.", len(images))
@@ -125,7 +131,9 @@ def _listed(list_file: Path, shuffle: bool) -> list[ListedImage]:
 
 
 def _hint(root: str, images: list[ListedImage]) -> str:
-    """Return what to write instead where the blank between folder and path is missing; else ""."""
+    """Return what to write instead where the slash between folder and path, or a flag, is missing; else ""."""
+    if images and ends_like_a_label(images[0].path):
+        return ": what follows the last blank of a line is its label; if lines have several, give --label_count"
     if root.endswith("/") or not images or not os.path.exists(f"{root}/{images[0].path}"):
         return ""
     return f': the folder is put before the paths as it is written; write "{root}/"'

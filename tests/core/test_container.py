@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from caffelite.core import container
@@ -124,3 +126,13 @@ def test_a_budget_adds_up_what_is_taken(monkeypatch):
         budget.require(41, "another")
     with pytest.raises(NetError, match="both needs 101 B of memory and 100 B are available"):
         budget.take(41, "both")
+
+
+def test_cores_are_those_of_the_process_or_fewer(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
+    assert container.usable_cores(tmp_path) == 6
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/\n")
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/cpu.max").write_text("250000 100000\n")
+    assert container.usable_cores(tmp_path) == 2

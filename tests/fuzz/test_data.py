@@ -12,9 +12,11 @@ import pytest
 
 from caffelite.core.data.datum import DatumReader
 from caffelite.core.data.hdf5_rows import Hdf5Rows, require_readable
+from caffelite.core.data.image_list import first_path, read_image_list
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.data.mean import read_mean
+from caffelite.core.data.window_file import read_window_file
 from caffelite.core.errors import DataError
 from caffelite.core.weights.hdf5 import is_hdf5
 from caffelite.core.weights.hdf5_safety import structure_problems
@@ -80,6 +82,41 @@ def test_rows_of_hdf5_files(fuzz, tmp_path):
         rows.close()
 
     assert fuzz((tmp_path / "whole").read_bytes(), read, region=4096, memory=1 << 22) > 0.1
+
+
+TEXT = [
+    b" ",
+    b"\n",
+    b"\r\n",
+    b"\t",
+    b"-",
+    b"#",
+    b"1e999",
+    b"9" * 30,
+    b"0" * 5000,
+    b"nan",
+    b"\x00",
+    b"\xff",
+    b"# 1\na 3 4 5 1\n",
+]
+
+
+@pytest.mark.parametrize(("label_count", "refused"), [(0, 0.001), (1, 0.1), (3, 0.1)])
+def test_lists_of_images(fuzz, label_count, refused):
+    whole = b"".join(b"folder/image %d.jpg 1 -2.5 %d\n" % (number, number) for number in range(50))
+
+    def read(path):
+        images = read_image_list(path, label_count).images
+        assert not images or images[0].path == first_path(path, label_count)
+
+    assert fuzz(whole, read, strange=TEXT) > refused
+
+
+@pytest.mark.parametrize("thresholds", [(0.5, 0.5), (0.9, 0.1)])
+def test_window_files(fuzz, thresholds):
+    rows = b"".join(b"%d 0.%d %d %d %d %d\n" % (k % 20 + 1, k, k, k + 1, 2 * k, 3 * k + 9) for k in range(1, 30))
+    whole = b"".join(b"# %d\nimages/%d.jpg\n3\n375\n500\n29\n%s" % (index, index, rows) for index in range(4))
+    assert fuzz(whole, lambda path: read_window_file(path, *thresholds), strange=TEXT) > 0.2
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

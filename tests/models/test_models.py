@@ -10,7 +10,7 @@ from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 from caffelite.pycaffe import Net
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN = {"lenet_small"}  # nets that nobody else has
+OWN = {"autoencoder", "lenet_small"}  # nets that nobody else has
 MODELS = sorted({path.parent.name for path in ROOT.glob("models/*/deploy.prototxt")} - OWN)
 SOLVERS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("solvers/*.prototxt"))
 # The nets whose data sets `caffelite dataset` makes, and the shape of a sample.

@@ -192,3 +192,24 @@ def test_too_long_a_path_for_a_key(images, convert):
     (images / deep / "a.png").write_bytes((images / "a.png").read_bytes())
     with pytest.raises(DataError, match="takes 1 to 511"):
         convert(f"{deep}/a.png 1")
+
+
+def test_several_labels_a_line(images, convert):
+    ((key, datum), (_, other)) = convert("a.png 1 0 -1", "b.PNG 2.5 0 3", label_count=3)
+    assert key == "00000000_a.png"
+    assert (datum.label, list(datum.labels)) == (1, [1, 0, -1])
+    assert (other.label, list(other.labels)) == (2, [2.5, 0, 3])
+
+
+def test_lines_without_the_labels_that_were_told(images, convert, tmp_path):
+    with pytest.raises(DataError, match=r'list.txt:2: the line "b.PNG 2" has fewer than 2 labels'):
+        convert("a.png 1 0", "b.PNG 2", label_count=2)
+    with pytest.raises(UsageError, match="--label_count is -1; write how many"):
+        convert("a.png 1 0", label_count=-1)
+    assert not (tmp_path / "db").exists()
+
+
+def test_several_labels_without_the_flag_are_guessed_at(images, convert, caplog):
+    assert len(convert("a.png 1 0 -1", "b.PNG 1")) == 1
+    assert "Could not open or find file" in caplog.text
+    assert "if lines have several, give --label_count" in caplog.text

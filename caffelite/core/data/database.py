@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from caffelite.core.blob import Array
 from caffelite.core.data import included
-from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.datum import DatumReader, Label
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.data.lmdb_records import Rows
 from caffelite.core.data.plain_records import PlainRecords
+from caffelite.core.data.source import Undecoded
 from caffelite.core.errors import DataError
 from caffelite.core.files import NoSuchFileError, find_file
 
@@ -20,12 +21,12 @@ class LabelledImages(NamedTuple):
     """Pixels, (C, H, W) each, in one array (N, C, H, W) if they are alike, with labels and keys."""
 
     images: Sequence[Array] | Array
-    labels: list[int]
+    labels: list[Label]  # several a record are a tuple each
     keys: list[bytes]  # names of the records
 
 
 class Database:
-    """The records of an LMDB database of images, decoded, in the order of their keys; see Source."""
+    """The records of an LMDB database of images, in the order of their keys; see Source and FetchingSource."""
 
     def __init__(self, reader: LmdbReader, datum_reader: DatumReader) -> None:
         self._reader, self._datum_reader = reader, datum_reader
@@ -39,6 +40,14 @@ class Database:
 
     def read(self, positions: range) -> LabelledImages:
         """Return the images at these positions, which may leave others out between them."""
+        records = self.fetch(positions)
+        if isinstance(records, LabelledImages):
+            return records
+        pairs = [self._decode(key, value) for key, value in zip(records.keys, records.values, strict=True)]
+        return LabelledImages([pixels for pixels, _ in pairs], [label for _, label in pairs], records.keys)
+
+    def fetch(self, positions: range) -> LabelledImages | Undecoded:
+        """Return the same, undecoded unless they are plain pixels, all of one size."""
         # Other solvers' records before the first are read through: to seek means to walk over the keys from the start.
         if not 0 <= positions.start - self._next < positions.step:
             self._reader.seek(positions.start)
@@ -50,15 +59,24 @@ class Database:
         else:
             records = self._reader.read(count)[before :: positions.step]
             parts = [Rows([key for key, _ in records], [value for _, value in records])]
-        return _joined([self._decode(part) for part in parts])
+        plain = None if self._datum_reader.forces_channels else self._plain(parts)
+        if plain is not None:
+            return plain
+        keys = [key for part in parts for key in part.keys]
+        return Undecoded(keys, [value for part in parts for value in part.values], self._decode)
 
-    def _decode(self, part: Rows) -> LabelledImages:
-        if not self._datum_reader.forces_channels:
+    def _plain(self, parts: list[Rows]) -> LabelledImages | None:
+        """Return the images of records that are plain pixels, alike in each part; None if one is something else."""
+        read = []
+        for part in parts:
             plain = self._plain_records.read(part.values)
-            if plain is not None:
-                return LabelledImages(*plain, part.keys)
-        pairs = [self._datum_reader.read(key, bytes(value)) for key, value in zip(part.keys, part.values, strict=True)]
-        return LabelledImages([pixels for pixels, _ in pairs], [label for _, label in pairs], part.keys)
+            if plain is None:
+                return None
+            read.append(LabelledImages(*plain, part.keys))
+        return _joined(read)
+
+    def _decode(self, key: bytes, value: bytes | Array) -> tuple[Array, Label]:
+        return self._datum_reader.read(key, bytes(value))
 
     def get_state(self) -> dict[str, Any]:
         """Return nothing: the order of keys is always the same."""

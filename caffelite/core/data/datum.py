@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -14,6 +16,8 @@ from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
 
+Label = int | tuple[float, ...]  # of one image: Caffe's whole number, or several numbers
+
 
 def raw_datum(pixels: Array, label: int) -> bytes:
     """Return the record of `pixels`, (C, H, W) uint8, as Caffe's tools write it."""
@@ -22,18 +26,25 @@ def raw_datum(pixels: Array, label: int) -> bytes:
     return datum.SerializeToString(deterministic=True)
 
 
-def image_datum(image: Array, label: int) -> bytes:
+def image_datum(image: Array, label: Label) -> bytes:
     """Return the record of an image, (H, W) or (H, W, C) uint8; the record's order is C, H, W."""
     pixels = image[np.newaxis] if image.ndim == 2 else image.transpose(2, 0, 1)
     channels, height, width = pixels.shape
-    datum = caffe_pb2.Datum(channels=channels, height=height, width=width, data=pixels.tobytes(), label=label)
+    datum = caffe_pb2.Datum(channels=channels, height=height, width=width, data=pixels.tobytes(), **_labelled(label))
     datum.encoded = False  # Caffe's convert_imageset writes it, too
     return datum.SerializeToString(deterministic=True)
 
 
-def encoded_datum(data: bytes, label: int) -> bytes:
+def encoded_datum(data: bytes, label: Label) -> bytes:
     """Return the record of the bytes of an image file."""
-    return caffe_pb2.Datum(data=data, label=label, encoded=True).SerializeToString(deterministic=True)
+    return caffe_pb2.Datum(data=data, encoded=True, **_labelled(label)).SerializeToString(deterministic=True)
+
+
+def _labelled(label: Label) -> dict[str, Any]:
+    """Return the fields of a Datum that hold a label; of several, Caffe sees the first, as far as it is an integer."""
+    if isinstance(label, int):
+        return {"label": label}
+    return {"label": max(-(2**31), min(int(label[0]), 2**31 - 1)), "labels": label}
 
 
 def float_datum(values: Array) -> bytes:
@@ -41,6 +52,35 @@ def float_datum(values: Array) -> bytes:
     channels, height, width = values.shape
     datum = caffe_pb2.Datum(channels=channels, height=height, width=width, float_data=values.ravel().tolist())
     return datum.SerializeToString(deterministic=True)
+
+
+def label_of(datum: caffe_pb2.Datum) -> Label:
+    """Return the label, or the labels, of a record."""
+    return tuple(datum.labels) or datum.label
+
+
+def label_array(labels: Sequence[Label], keys: Sequence[bytes], first: Label) -> Array:
+    """Return the labels of N records as (N) or, of k labels each, (N, k), as many as those of `first`.
+
+    Raises DataError for a record that has not.
+    """
+    count = _count(first)
+    if count or {type(label) for label in labels} != {int}:
+        for label, key in zip(labels, keys, strict=True):
+            if _count(label) != count:
+                raise DataError(
+                    f'record "{key.decode(errors="backslashreplace")}" has {_counted(label)}, and the first of its '
+                    f"batch has {_counted(first)}; give all records equally many"
+                )
+    return np.array(labels)
+
+
+def _count(label: Label) -> int:
+    return 0 if isinstance(label, int) else len(label)
+
+
+def _counted(label: Label) -> str:
+    return f"{_count(label)} labels" if _count(label) else "a single label"
 
 
 class DatumReader:
@@ -60,8 +100,8 @@ class DatumReader:
         """Whether images are decoded as colour or grey whatever they are."""
         return self._force_color or self._force_gray
 
-    def read(self, key: bytes, value: bytes) -> tuple[Array, int]:
-        """Return the pixels, (C, H, W) uint8 or float32 and read-only, and the label of a record.
+    def read(self, key: bytes, value: bytes) -> tuple[Array, Label]:
+        """Return the pixels, (C, H, W) uint8 or float32 and read-only, and the label, or labels, of a record.
 
         Raises DataError, naming source and key, for what is not a Datum, is too short, or cannot be decoded; an image
         that claims too many pixels is not even tried.
@@ -71,7 +111,7 @@ class DatumReader:
         except DecodeError:
             raise self._error(key, "it is not a Datum") from None
         pixels = self._decoded(key, datum.data) if datum.encoded else self._raw(key, datum)
-        return pixels, datum.label
+        return pixels, label_of(datum)
 
     def _raw(self, key: bytes, datum: caffe_pb2.Datum) -> Array:
         if self.forces_channels:

@@ -8,6 +8,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array
+from caffelite.core.data.datum import Label, label_of
 from caffelite.proto import caffe_pb2
 
 MAX_TAILS = 10000  # remembered; there are as many as labels
@@ -23,9 +24,9 @@ class PlainRecords:
     def __init__(self) -> None:
         self._head = b""
         self._shape = (0, 0, 0)
-        self._labels: dict[bytes, int] = {}
+        self._labels: dict[bytes, Label] = {}
 
-    def read(self, values: list[bytes] | Array) -> tuple[Array, list[int]] | None:
+    def read(self, values: list[bytes] | Array) -> tuple[Array, list[Label]] | None:
         """Return pixels, (N, C, H, W) uint8, and labels of N records; None if they are not alike, or not plain.
 
         Values of one length may be given as an array, (N, length) uint8.
@@ -83,9 +84,9 @@ class PlainRecords:
                 datum = caffe_pb2.Datum.FromString(tail)
             except DecodeError:
                 return False
-            if datum.encoded or {field.name for field, _ in datum.ListFields()} - {"label", "encoded"}:
+            if datum.encoded or {field.name for field, _ in datum.ListFields()} - {"label", "labels", "encoded"}:
                 return False
-            self._labels[tail] = datum.label
+            self._labels[tail] = label_of(datum)
         return True
 
 

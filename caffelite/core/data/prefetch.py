@@ -1,4 +1,4 @@
-"""Reading ahead in a thread. Source: include/caffe/internal_thread.hpp, src/caffe/layers/base_data_layer.cpp."""
+"""Reading ahead in threads. Source: include/caffe/internal_thread.hpp, src/caffe/layers/base_data_layer.cpp."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import atexit
 import logging
 import os
 import threading
+import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
+
+from caffelite.core.data.pipeline import End, Load, Pipeline, running
 
 log = logging.getLogger("caffelite")
 
@@ -19,101 +21,95 @@ Buffer = TypeVar("Buffer")
 SECONDS_AT_EXIT = 5  # how long the end of the program, and a fork, wait for a batch that is being read
 
 
-class _End(NamedTuple):
-    """What follows the last batch."""
-
-    error: BaseException
-
-
 class Prefetcher(Generic[Buffer]):
-    """Fills buffers in a thread, in order, as many ahead as there are buffers.
+    """Fills buffers in threads, in order, as many ahead as there are buffers.
 
-    `load` fills one buffer. What it raises comes out of the `batch()` that would have given that buffer, and out of all
-    later ones. The thread ends with `close`, when the prefetcher is collected, or with the program.
+    `load` fills one buffer, or returns Work that is left to do: up to `workers` threads do its pieces, also of several
+    buffers at once. What goes wrong comes out of the `batch()` that would have given that buffer, and out of all later
+    ones. The threads end with `close`, when the prefetcher is collected, or with the program.
 
     A forked process has no threads but the one that forked: there the prefetcher `has_lost_its_thread`, and another one
     must be made. No batch is being read while the process forks, so that what `load` uses is whole in the child.
+
+    waited: seconds for which `batch()` had to wait, without the first time.
     """
 
-    def __init__(self, load: Callable[[Buffer], None], buffers: list[Buffer]) -> None:
-        # SimpleQueue: its put is safe when the garbage collector calls it in the middle of another put.
-        self._free: SimpleQueue[Buffer | None] = SimpleQueue()
-        self._full: SimpleQueue[Buffer | _End] = SimpleQueue()
-        for buffer in buffers:
-            self._free.put(buffer)
-        self._stopping = threading.Event()
-        self._loading = threading.RLock()  # of the thread while it fills a buffer
+    def __init__(self, load: Load[Buffer], buffers: list[Buffer], workers: int = 1) -> None:
+        # The threads get no reference to the prefetcher, so that one that nobody uses can be collected.
+        self._pipeline = Pipeline(load, buffers, workers)
         self._process = os.getpid()
-        # The thread gets no reference to the prefetcher, so that one that nobody uses can be collected.
-        self._thread = threading.Thread(
-            target=_run,
-            args=(load, self._free, self._full, self._stopping, self._loading),
-            name="caffelite-prefetch",
-            daemon=True,
-        )
-        weakref.finalize(self, _stop, self._stopping, self._free).atexit = False  # _close_all does it, and waits
+        weakref.finalize(self, self._pipeline.stop).atexit = False  # _close_all does it, and waits
         self._takes = self._waits = 0
+        self.waited = 0.0
         _running.add(self)
-        self._thread.start()
 
     @property
     def has_lost_its_thread(self) -> bool:
-        """Whether this is a process that was forked from the one whose thread filled the buffers."""
+        """Whether this is a process that was forked from the one whose threads filled the buffers."""
         return os.getpid() != self._process
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """The threads, that which reads first; workers are there from the first piece of work on."""
+        return list(self._pipeline.threads)
 
     @contextmanager
     def batch(self) -> Iterator[Buffer]:
         """Give the next buffer, filled; it is refilled as soon as the `with` block ends."""
-        if self._full.empty() and self._takes:  # the first has to be waited for in any case
-            if self._waits % 1000 == 0:
-                log.info("Waiting for data")
-            self._waits += 1
-        self._takes += 1
-        taken = self._full.get()
-        if isinstance(taken, _End):
-            self._full.put(taken)
+        taken = self._take()
+        if isinstance(taken, End):
+            self._pipeline.full.put(taken)
             raise taken.error
         try:
             yield taken
         finally:
-            self._free.put(taken)
+            self._pipeline.free.put(taken)
 
-    def close(self, timeout: float | None = None) -> None:
-        """Stop the thread and wait, at most `timeout` seconds, for the batch that it is reading."""
-        _stop(self._stopping, self._free)
-        if self._thread is not threading.current_thread() and not self.has_lost_its_thread:
-            self._thread.join(timeout)
+    def _take(self) -> Buffer | End:
+        full = self._pipeline.full
+        self._takes += 1
+        if self._takes == 1:  # it has to be waited for in any case
+            return full.get()
+        if not full.empty():
+            return full.get()
+        if self._waits % 1000 == 0:
+            log.info("Waiting for data")
+        self._waits += 1
+        start = time.perf_counter()
+        try:
+            return full.get()
+        finally:
+            self.waited += time.perf_counter() - start
+
+    def stop(self) -> None:
+        """Let the threads end."""
+        self._pipeline.stop()
+
+    def close(self) -> None:
+        """Stop the threads and wait for what they are doing."""
+        self.stop()
+        if self.has_lost_its_thread:
+            return
+        for thread in self._pipeline.threads:  # the first starts the others: when it has ended, they are all there
+            if thread is not threading.current_thread():
+                thread.join()
 
     def pause(self, timeout: float) -> bool:
         """Let no buffer be filled until `go_on`; False if one is still being filled after `timeout` seconds."""
-        return self._loading.acquire(timeout=timeout)
+        deadline = time.monotonic() + timeout
+        held: list[threading.RLock] = []
+        for lock in self._pipeline.locks:  # while the reader's, the first, is held, no other is added
+            if not lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                for other in held:
+                    other.release()
+                return False
+            held.append(lock)
+        return True
 
     def go_on(self) -> None:
         """End the pause."""
-        self._loading.release()
-
-
-def _run(
-    load: Callable[[Buffer], None],
-    free: SimpleQueue[Buffer | None],
-    full: SimpleQueue[Buffer | _End],
-    stopping: threading.Event,
-    loading: threading.RLock,
-) -> None:
-    end: BaseException = RuntimeError("no more batches: the layer was closed")
-    try:
-        while (buffer := free.get()) is not None and not stopping.is_set():
-            with loading:
-                load(buffer)
-            full.put(buffer)
-    except BaseException as err:  # whatever it is, the thread that waits for the batch must hear of it
-        end = err
-    full.put(_End(end))
-
-
-def _stop(stopping: threading.Event, free: SimpleQueue[Buffer | None]) -> None:
-    stopping.set()
-    free.put(None)
+        for lock in self._pipeline.locks:
+            lock.release()
 
 
 _running: weakref.WeakSet[Prefetcher[Any]] = weakref.WeakSet()
@@ -139,5 +135,8 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_c
 @atexit.register
 def _close_all() -> None:
     """Wait for the threads: one that decodes an image while OpenCV is taken down would crash the process."""
+    deadline = time.monotonic() + SECONDS_AT_EXIT
     for prefetcher in list(_running):
-        prefetcher.close(SECONDS_AT_EXIT)
+        prefetcher.stop()
+    for thread in list(running):  # also those of prefetchers that were collected, which do a last piece of work
+        thread.join(max(0.0, deadline - time.monotonic()))

@@ -19,13 +19,17 @@ log = logging.getLogger("caffelite")
 
 @register_layer("Data")
 class DataLayer(PrefetchingLayer):
-    """Read batches of records in the order of the database, for ever; a thread reads `prefetch` batches ahead.
+    """Read batches of records in the order of the database, for ever; threads fill `prefetch` batches ahead.
 
     top[0]: (batch_size, C, H, W), or crop_size instead of H and W; the first record of each batch decides.
-    top[1]: (batch_size) labels; may be left out.
+    top[1]: (batch_size) labels, or (batch_size, k) of records that have k labels each; may be left out.
 
     In TRAIN several solvers share the records out; in TEST each gets all. The position is kept in the layer's state,
     so that a resumed run goes on with the next record (Caffe starts again).
+
+    A record that cannot be read ends the run, or, where the context says on_bad_record "skip", is left out and counted:
+    the next one takes its place, of several solvers the next one of the same solver. What was left out before is in the
+    state, too.
 
     Raises LayerError for a batch_size or prefetch of 0, a backend other than LMDB, a source that cannot be opened, and
     images that do not fit together; DataError for a record that cannot be read, when its batch is due.
@@ -54,11 +58,12 @@ class DataLayer(PrefetchingLayer):
         self.batches_ahead = param.prefetch
         self._transformer = transformer_of(self)
         share = (self.context.solver_rank, self.context.solver_count) if self.phase == caffe_pb2.TRAIN else (0, 1)
-        self.loader = ImageBatches(self._open(param.source), self._transformer, param.batch_size, *share)
+        skip = self.context.on_bad_record == "skip"
+        self.loader = ImageBatches(self._open(param.source), self._transformer, param.batch_size, *share, skip)
         shape = (param.batch_size, *self.loader.image_shape())
         top[0].reshape(*shape)
         if len(top) > 1:
-            top[1].reshape(param.batch_size)
+            top[1].reshape(*self.loader.label_shape)
         log.info("output data size: %s", ",".join(map(str, shape)))
 
     def _open(self, source: str) -> Database:

@@ -108,7 +108,7 @@ class MemoryDataLayer(Layer):
         self._refuse_if_unread()
         reader = DatumReader(f'layer "{self.name}"')
         read = [reader.read(b"%d" % i, datum.SerializeToString()) for i, datum in enumerate(datums)]
-        self._add([pixels for pixels, _ in read], [label for _, label in read])
+        self._add([pixels for pixels, _ in read], [datum.label for datum in datums])
 
     def add_mat_vector(self, images: Sequence[npt.NDArray[np.uint8]], labels: Sequence[int]) -> None:
         """Read from these images, (H, W, C) or (H, W) uint8, transformed, once what was added before is used up."""

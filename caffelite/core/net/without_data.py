@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from caffelite.core.blob import Shape
 from caffelite.core.data import included
 from caffelite.core.data.hdf5_files import known_row_shapes, missing_hdf5_file
+from caffelite.core.data.image_list import first_path
+from caffelite.core.data.listed_images import Reading, found_image
 from caffelite.core.data.mean import read_mean
 from caffelite.core.errors import DataError, LayerError, UnknownNameError, WeightsError
 from caffelite.core.files import NoSuchFileError, find_file
@@ -19,7 +21,7 @@ from caffelite.core.net.plan import with_location
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import included as is_included
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
-from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter
+from caffelite.proto.caffe_pb2 import ImageDataParameter, LayerParameter, NetParameter
 
 # Types that read files, and the message that names these.
 READERS = {
@@ -147,6 +149,8 @@ def _absent(layer: LayerParameter, folder: Path | None) -> str:
             return f'{field} "{name}" is not there'
     if layer.type == "HDF5Data":
         return _absent_of_list(layer.hdf5_data_param.source, folder)
+    if layer.type == "ImageData":
+        return _absent_image(layer.image_data_param, folder)
     return ""
 
 
@@ -157,6 +161,22 @@ def _absent_of_list(source: str, folder: Path | None) -> str:
     except DataError:
         return ""
     return f'"{name}", which hdf5_data_param.source "{source}" lists, is not there' if name else ""
+
+
+def _absent_image(param: ImageDataParameter, folder: Path | None) -> str:
+    """Return that the first image of a list is not there; "" if it is, or the list cannot be read."""
+    place = _found(param.source, folder)
+    if place is None:
+        return ""
+    try:
+        path = first_path(place, param.label_count)
+        if path:
+            found_image(Reading(place, folder, param.root_folder), path)
+    except NoSuchFileError:
+        return f'the first image of image_data_param.source "{param.source}", "{param.root_folder}{path}", is not there'
+    except (OSError, DataError):
+        return ""  # the layer says what is wrong
+    return ""
 
 
 def _found(name: str, folder: Path | None) -> Path | None:
@@ -177,7 +197,8 @@ def _deduced(layer: LayerParameter, chosen: Mapping[str, Shape], folder: Path | 
         raise LayerError(f"{message}.batch_size", batch_size, "use 1 or more")
     if layer.type == "HDF5Data":
         return _of_rows(layer, folder), ""
-    shapes: dict[str, Shape] = {top: (batch_size,) for top in layer.top[1:2]}
+    labels = (layer.image_data_param.label_count,) if layer.image_data_param.label_count else ()
+    shapes: dict[str, Shape] = {top: (batch_size, *labels) for top in layer.top[1:2]}
     assumed = ""
     for top in layer.top[:1]:
         if top not in chosen:

@@ -44,6 +44,8 @@ class NetMaker:
     solver_count: int
     python_layers: bool = True
     net_class: type[Net] = Net
+    data_workers: int | None = None
+    on_bad_record: str = "stop"
     told: set[str] = field(default_factory=set)  # warnings of the file; nets of one file share most of its layers
 
     def train_net(self) -> Net:
@@ -129,6 +131,8 @@ class NetMaker:
             solver_count=self.solver_count,
             folder=source.folder,
             python_layers=self.python_layers,
+            data_workers=self.data_workers,
+            on_bad_record=self.on_bad_record,
             told=self.told,
         )
         return self.net_class.from_draft(source.draft, context)

@@ -18,6 +18,7 @@ from caffelite.core.errors import SolverError, UnknownNameError, require_callabl
 from caffelite.core.events import Action
 from caffelite.core.format import message_text
 from caffelite.core.net.net import Net
+from caffelite.core.net.reading import readers
 from caffelite.core.registry import Registry
 from caffelite.core.solver.checks import check_solver, require_lr_policy, require_max_iter
 from caffelite.core.solver.display import Display, outputs_of
@@ -26,6 +27,7 @@ from caffelite.core.solver.findings import tell_findings
 from caffelite.core.solver.log import SolverLog
 from caffelite.core.solver.nan_watch import bad_histories, bad_loss, bad_params, diverged
 from caffelite.core.solver.nets import NetMaker
+from caffelite.core.solver.reading_log import ReadingLog
 from caffelite.core.solver.restore import read_snapshot, tell_other_step
 from caffelite.core.solver.snapshot import Progress, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
@@ -62,6 +64,9 @@ class Solver(ABC):
     A loss, a parameter or a history that becomes nan or infinite ends the training with a SolverError that names the
     layer, and never gets into a snapshot; with `on_nan` "ignore" training goes on, as Caffe does.
 
+    `data_workers` threads decode images for each data layer (as Net). A record that cannot be read ends the training,
+    or, with `on_bad_record` "skip", is left out and counted.
+
     Raises PrototxtError, SolverError, NetError or LayerError, with file and line, for what cannot work.
     """
 
@@ -77,6 +82,8 @@ class Solver(ABC):
         solver_rank: int | None = None,
         solver_count: int | None = None,
         python_layers: bool = True,
+        data_workers: int | None = None,
+        on_bad_record: str = "stop",
     ) -> None:
         self.dtype = number_type(dtype)
         file = self.file = solver_file(source)
@@ -99,16 +106,19 @@ class Solver(ABC):
         self.check()
         if self.param.snapshot and self.is_root:
             check_folder(file)  # before nets are made, which may take long
-        self._make_nets(ranks.solver_count() if solver_count is None else solver_count, python_layers)
+        count = ranks.solver_count() if solver_count is None else solver_count
+        given = self.param.random_seed
+        seed = given + self.solver_rank if given >= 0 else random.process_seed()
+        common = (self.dtype, self.solver_rank, count, python_layers, self.net_class, data_workers, on_bad_record)
+        self._make_nets(NetMaker(file, seed, *common))
+        self.reading_log = ReadingLog(readers(self.nets) if self.is_root else [])
+        self.events.add(self.reading_log)
         self.histories = self.make_histories()
         if self.param.snapshot and self.is_root:
             check_space(file, self.net.arena, len(self.histories))
         log.info("Solver scaffolding done.")
 
-    def _make_nets(self, solver_count: int, python_layers: bool) -> None:
-        given = self.param.random_seed
-        seed = given + self.solver_rank if given >= 0 else random.process_seed()
-        maker = NetMaker(self.file, seed, self.dtype, self.solver_rank, solver_count, python_layers, self.net_class)
+    def _make_nets(self, maker: NetMaker) -> None:
         self._net: Net = maker.train_net()
         self._test_nets: NetVec = NetVec(maker.test_nets())
         for name in self.file.weights:

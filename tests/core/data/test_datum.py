@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from caffelite.core.data.datum import DatumReader, encoded_datum, float_datum, image_datum, raw_datum
+from caffelite.core.data.datum import DatumReader, encoded_datum, float_datum, image_datum, label_array, raw_datum
 from caffelite.core.errors import DataError, LayerError
 from caffelite.proto.caffe_pb2 import Datum
 
@@ -217,3 +217,21 @@ def test_images_that_claim_gigabytes(tmp_path):
     assert "chunk 'IDAT' of its PNG claims 4294967295 bytes, and " in second
     assert "no image that OpenCV knows" in third
     assert int(megabytes) < 500
+
+
+def test_several_labels_are_kept_behind_what_caffe_reads():
+    """`label` is the first as an integer; field 10000 (tag 82 f1 04) holds all of them as packed float32."""
+    made = image_datum(np.array([[1, 255]], np.uint8), (1.0, 0.0, -1.0))
+    assert made.hex() == "080110011802220201ff2801380082f1040c" + struct.pack("<3f", 1, 0, -1).hex()
+    assert read(made)[1] == (1, 0, -1)
+    assert Datum.FromString(encoded_datum(b"x", (2.75, 3.0))).label == 2
+    assert Datum.FromString(encoded_datum(b"x", (-1e20,))).label == -(2**31)
+
+
+def test_labels_of_a_batch():
+    assert label_array([3, -1], [b"a", b"b"], 0).tolist() == [3, -1]
+    assert label_array([(3.0, 1.5)], [b"a"], (0.0, 0.0)).tolist() == [[3, 1.5]]
+    with pytest.raises(DataError, match='record "b" has a single label, and the first of its batch has 2 labels'):
+        label_array([(3.0, 1.5), 1], [b"a", b"b"], (3.0, 1.5))
+    with pytest.raises(DataError, match='record "a" has 1 labels, and the first of its batch has a single label'):
+        label_array([(3.0,)], [b"a"], 1)

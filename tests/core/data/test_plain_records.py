@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from caffelite.core.data import plain_records
-from caffelite.core.data.datum import DatumReader, raw_datum
+from caffelite.core.data.datum import DatumReader, image_datum, raw_datum
 from caffelite.core.data.plain_records import PlainRecords
 from caffelite.proto.caffe_pb2 import Datum
 
@@ -90,3 +90,11 @@ def test_remembers_a_bounded_number_of_labels(monkeypatch):
     for label in range(100):
         assert reader.read(values((label, 1, 2)))[1] == [label, 1, 2]
     assert len(reader._labels) <= 4
+
+
+def test_several_labels_a_record():
+    pixels, labels = PlainRecords().read(
+        [image_datum(image.transpose(1, 2, 0), (float(index), 0.5)) for index, image in enumerate(PIXELS)]
+    )
+    np.testing.assert_array_equal(pixels, PIXELS)
+    assert labels == [(0, 0.5), (1, 0.5), (2, 0.5)]

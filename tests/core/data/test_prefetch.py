@@ -80,7 +80,7 @@ def test_close_ends_the_thread():
     prefetcher = Prefetcher(Counter().load, [[None] for _ in range(4)])
     taken(prefetcher, 3)
     prefetcher.close()
-    assert not prefetcher._thread.is_alive()
+    assert not prefetcher.threads[0].is_alive()
     prefetcher.close()
 
 
@@ -95,7 +95,7 @@ def test_after_close_there_are_no_more_batches():
 def test_the_thread_ends_when_nobody_has_the_prefetcher():
     counter = Counter()
     prefetcher = Prefetcher(counter.load, [[None]])
-    thread, source = prefetcher._thread, weakref.ref(counter)
+    thread, source = prefetcher.threads[0], weakref.ref(counter)
     del prefetcher, counter
     gc.collect()
     thread.join(10)
@@ -106,7 +106,11 @@ def test_the_thread_ends_when_nobody_has_the_prefetcher():
 def test_says_that_it_waits_but_not_for_the_first(caplog):
     caplog.set_level("INFO")
     gate = threading.Semaphore(1)
-    prefetcher = Prefetcher(lambda buffer: gate.acquire(), [[None]])
+
+    def load(buffer):
+        gate.acquire()
+
+    prefetcher = Prefetcher(load, [[None]])
     with prefetcher.batch():
         assert not caplog.records
     threading.Timer(0.05, gate.release).start()
@@ -178,6 +182,60 @@ for _ in range(20):
 def test_no_buffer_is_being_filled_while_the_process_forks():
     run = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+WORKERS_FORKING = """
+import os, threading, time
+from caffelite.core.data.prefetch import Prefetcher
+
+busy = 0
+lock = threading.Lock()
+class Work:
+    def pieces(self):
+        for _ in range(6):
+            yield self.piece
+    def piece(self):
+        global busy
+        with lock:
+            busy += 1
+        time.sleep(0.002)
+        with lock:
+            busy -= 1
+    def finish(self):
+        return True
+
+kept = Prefetcher(lambda buffer: Work(), [[None] for _ in range(4)], 3)
+for _ in range(20):
+    with kept.batch():
+        pass
+    child = os.fork()
+    if child == 0:
+        if busy or lock.locked() or not kept.has_lost_its_thread:
+            os._exit(1)
+        kept.close()
+        other = Prefetcher(lambda buffer: Work(), [[None]], 3)
+        with other.batch():
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(kept.threads) == 4
+"""
+
+
+def test_no_worker_works_while_the_process_forks():
+    run = subprocess.run([sys.executable, "-c", WORKERS_FORKING], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_waiting_is_measured_but_for_the_first():
+    def load(buffer):
+        time.sleep(0.05)
+
+    prefetcher = Prefetcher(load, [[None]])
+    taken(prefetcher, 1)
+    assert prefetcher.waited == 0
+    taken(prefetcher, 2)
+    assert 0.05 < prefetcher.waited
+    prefetcher.close()
 
 
 def test_an_interrupt_ends_waiting():

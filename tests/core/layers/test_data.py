@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from caffelite.core.data.datum import raw_datum
+from caffelite.core.data.datum import encoded_datum, image_datum, raw_datum
+from caffelite.core.data.filling import LARGE_IMAGE
 from caffelite.core.data.lmdb_writer import write_lmdb
+from caffelite.core.data.opencv import encode
 from caffelite.core.errors import DataError, LayerError, NetError
 from caffelite.core.layer import Context, make_layer
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, Datum, LayerParameter, NetParameter
@@ -92,6 +94,20 @@ def test_tops_are_shaped_but_not_filled_at_set_up(data, caplog):
     assert [blob.shape for blob in top] == [(7, 2, 3, 4), (7,)]
     assert not top[0].data.any()
     assert [record.message for record in caplog.records] == ["Opened lmdb db", "output data size: 7,2,3,4"]
+
+
+@pytest.mark.parametrize("transform", ["", "force_color: true"])
+def test_several_labels_a_record(data, folder, transform):
+    records = [(b"%02d" % k, image_datum(np.full((2, 3), k, np.uint8), (k, 0.5, -1.0))) for k in range(70)]
+    write_lmdb(folder / "db", records)
+    layer = data("batch_size: 80", transform=transform)
+    assert set_up(layer, [], 2)[1].shape == (80, 3)
+    ((_, labels),) = run(layer, 1)
+    np.testing.assert_array_equal(labels, [(k % 70, 0.5, -1) for k in range(80)])
+    shutil.rmtree("db")
+    write_lmdb(folder / "db", [*records, (b"9", raw_datum(np.zeros((1, 2, 3), np.uint8), 3))])
+    with pytest.raises(DataError, match='record "9" has a single label, and the first of its batch has 3 labels'):
+        run(data("batch_size: 80", transform=transform), 1)
 
 
 def test_tops_keep_their_memory(data):
@@ -321,11 +337,134 @@ def test_the_thread_ends_when_the_layer_is_forgotten(folder):
     text = 'name: "data" type: "Data" data_param { backend: LMDB source: "db" batch_size: 2 }'
     layer = make_layer(text_format.Parse(text, LayerParameter()), Context())
     run(layer, 1)
-    thread = layer._prefetcher._thread
+    thread = layer._prefetcher.threads[0]
     del layer
     gc.collect()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def write_pngs(count, bad=()):
+    """Images k of 3 x 9 x 9, their label k, as PNGs; those in `bad` are cut short, or, where odd, no records at all."""
+    shutil.rmtree("db", ignore_errors=True)
+    records = []
+    for number in range(count):
+        image = np.random.default_rng(number).integers(0, 256, (9, 9, 3), np.uint8)
+        data = encode(image, "png")
+        value = encoded_datum(data[: len(data) // 2] if number in bad else data, number)
+        records.append((b"%03d" % number, b"\xff\xff" if number in bad and number % 2 else value))
+    write_lmdb(Path("db"), records)
+
+
+RANDOM = "crop_size: 7 mirror: true mean_value: 100"
+
+
+def test_what_is_read_does_not_depend_on_the_number_of_workers(data):
+    write_pngs(150)
+    first = run(data("batch_size: 70", transform=RANDOM, data_workers=1), 4)
+    assert np.ravel([labels for _, labels in first]).tolist() == [number % 150 for number in range(280)]
+    for workers in (2, 5):
+        np.testing.assert_equal(run(data("batch_size: 70", transform=RANDOM, data_workers=workers), 4), first)
+
+
+def test_large_plain_images_are_those_that_one_thread_makes(data):
+    images = [np.random.default_rng(number).integers(0, 256, (3, 80, 80), np.uint8) for number in range(20)]
+    write(images)
+    assert images[0].nbytes >= LARGE_IMAGE
+    ((pixels, labels),) = run(data("batch_size: 20", transform="scale: 2", data_workers=3), 1)
+    np.testing.assert_array_equal(pixels, 2.0 * np.stack(images))
+    assert labels.tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_of_several_bad_records_the_first_is_named(data, workers):
+    write_pngs(40, bad={21, 33, 35})
+    layer = data("batch_size: 20", data_workers=workers)
+    top = set_up(layer, [], 2)
+    forward(layer, top)
+    with pytest.raises(DataError, match='db: record "021": it is not a Datum'):
+        forward(layer, top)
+
+
+BAD = {0, 5, 6, 22, 39}
+GOOD = [number for number in range(40) if number not in BAD]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("prefetch", [1, 4])
+def test_bad_records_are_left_out_and_counted(data, caplog, workers, prefetch):
+    write_pngs(40, BAD)
+    layer = data(f"batch_size: 9 prefetch: {prefetch}", on_bad_record="skip", data_workers=workers)
+    found = labels_of(layer, 9)
+    assert np.ravel(found).tolist() == [GOOD[turn % len(GOOD)] for turn in range(81)]
+    assert layer.records_skipped == 5 + 5 + 3  # two rounds of 35, and 11 of the third
+    assert layer.records[-1] == 80 + found[-1][-1]
+    named = [message.partition(": record ")[2][:5] for message in caplog.messages if "is left out" in message]
+    assert named == ['"000"', '"005"', '"006"', '"022"', '"039"']
+
+
+def test_draws_stay_those_of_the_record(data):
+    write_pngs(40, BAD)
+    damaged = run(data("batch_size: 7", transform=RANDOM, on_bad_record="skip"), 5)
+    write_pngs(40)
+    whole = run(data("batch_size: 40", transform=RANDOM), 1)[0][0]
+    np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in damaged]), whole[GOOD])
+
+
+@pytest.mark.parametrize("passed", [1, 4, 11])
+def test_a_run_that_leaves_out_records_is_resumed_exactly(data, passed):
+    write_pngs(40, BAD)
+    fields = {"fields": "batch_size: 9", "transform": RANDOM, "on_bad_record": "skip"}
+    layer = data(**fields)
+    whole = run(layer, 15)
+    stopped = data(**fields, data_workers=1)
+    run(stopped, passed)
+    resumed = data(**fields, data_workers=3)
+    top = set_up(resumed, [], 2)
+    resumed.set_state(stopped.get_state())
+    for expected in whole[passed:]:
+        np.testing.assert_equal(forward(resumed, top), expected)
+    assert resumed.get_state() == layer.get_state()
+
+
+def test_a_run_that_a_bad_record_stopped_goes_on_without_it(data):
+    write_pngs(40, bad={21})
+    stopped = data("batch_size: 20")
+    run(stopped, 1)
+    resumed = data("batch_size: 20", on_bad_record="skip")
+    top = set_up(resumed, [], 2)
+    resumed.set_state(stopped.get_state())
+    assert forward(resumed, top)[1].tolist() == [20, *range(22, 40), 0]
+
+
+def test_each_solver_leaves_out_its_own_records(data):
+    write_pngs(40, bad={4, 7, 10})
+    for rank in range(3):
+        layer = data("batch_size: 10", on_bad_record="skip", solver_rank=rank, solver_count=3)
+        own = [number % 40 for number in range(rank, 200, 3) if number % 40 not in (4, 7, 10)]
+        assert np.ravel(labels_of(layer, 3)).tolist() == own[:30]
+
+
+def test_nothing_is_looked_for_where_all_records_are_bad(data):
+    write_pngs(12, bad=set(range(12)))
+    with pytest.raises(DataError, match='12 records in a row cannot be read; .*db: record "000"'):
+        set_up(data("batch_size: 5", on_bad_record="skip"), [], 2)
+
+
+def test_what_does_not_fit_is_no_bad_record(data):
+    write([ramp(1, 2, 2), ramp(1, 3, 3)])
+    with pytest.raises(LayerError, match=r'record "001" is an image of 1 3 3'):
+        run(data("batch_size: 2", on_bad_record="skip"), 1)
+
+
+def test_sizes_of_encoded_images_may_change_from_batch_to_batch(data, folder):
+    images = [np.full((2 + number % 3, 4, 3), number, np.uint8) for number in range(9)]
+    write_lmdb(folder / "db", [(b"%d" % k, encoded_datum(encode(image, "png"), k)) for k, image in enumerate(images)])
+    for number, (pixels, labels) in enumerate(run(data("batch_size: 1 prefetch: 3", data_workers=3), 18)):
+        np.testing.assert_array_equal(pixels[0].transpose(1, 2, 0), images[number % 9])
+        assert labels.tolist() == [number % 9]
+    with pytest.raises(LayerError, match='record "1" is an image of 3 3 4'):
+        run(data("batch_size: 9"), 1)
 
 
 CASES = ["data_lmdb_raw", "data_lmdb_encoded", "data_mean_value", "data_mean_file_scale", "data_crop_center_mean_file"]

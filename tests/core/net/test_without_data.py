@@ -102,6 +102,28 @@ def test_what_is_there_stays(tmp_path):
     assert replaced(with_mean, folder=tmp_path).reason == 'transform_param.mean_file "mean" is not there'
 
 
+def test_several_labels_of_a_list():
+    text = layer(
+        'image_data_param { batch_size: 8 source: "x" new_height: 6 new_width: 7 label_count: 4 }', "ImageData"
+    )
+    assert replaced(text).shapes == {"data": (8, 3, 6, 7), "label": (8, 4)}
+
+
+def test_a_list_whose_images_are_not_there(tmp_path):
+    fields = 'source: "list.txt" root_folder: "images/" new_height: 6 new_width: 7'
+    text = layer(f"image_data_param {{ {fields} }}", "ImageData")
+    (tmp_path / "list.txt").write_text("a b.jpg 1\n")
+    found = replaced(text, folder=tmp_path)
+    assert found.shapes["data"] == (1, 3, 6, 7)
+    assert found.reason == 'the first image of image_data_param.source "list.txt", "images/a b.jpg", is not there'
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a b.jpg").touch()
+    assert without_data(drafted(text), folder=tmp_path).replacements == []
+    for content in ("", "\n"):  # of which the layer tells
+        (tmp_path / "list.txt").write_text(content)
+        assert without_data(drafted(text), folder=tmp_path).replacements == []
+
+
 def test_layers_of_another_phase_stay():
     train, test = (layer(f"include {{ phase: {phase} }} data_param {{ source: 'x' }}") for phase in ("TRAIN", "TEST"))
     draft = drafted(

@@ -1,33 +1,43 @@
-"""What layers share that read batches ahead in a thread. Source: src/caffe/layers/base_data_layer.cpp."""
+"""What layers share that read batches ahead in threads. Source: src/caffe/layers/base_data_layer.cpp."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from caffelite.core import container
 from caffelite.core.data.batch import Batch
+from caffelite.core.data.pipeline import Work
 from caffelite.core.data.prefetch import Prefetcher
+from caffelite.core.data.workers import worker_count
 from caffelite.core.layer import Blobs, Layer, State
 
 BLOB_OVERHEAD = 1024  # bytes, about: Python's objects and the alignment of a small blob
 
 
 class Loader(Protocol):
-    """Fills batches in a thread, which must not keep the layer alive: so it is an object of its own."""
+    """Fills batches in threads, which must not keep the layer alive: so it is an object of its own."""
 
-    def load(self, batch: Batch) -> None:
-        """Fill the blobs of the batch, one a top, and say in its state where the next batch begins."""
+    def load(self, batch: Batch) -> Work | None:
+        """Fill the blobs of the batch, one a top, and say in its state where the next batch begins.
+
+        What takes long may be left, as Work, to several threads (the context's data_workers).
+        """
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Let the next batch begin where the state of another one says; the thread is not running."""
+        """Let the next batch begin where the state of another one says; no thread is running."""
 
 
 class PrefetchingLayer(Layer):
     """Base of data layers with any number of tops: `loader` fills batches ahead, `forward` copies the next one.
 
     The `setup` of a subclass shapes the tops and sets `loader` and `batches_ahead`.
+
+    records: positions in the source of what the last forward gave, if the loader says them.
     """
 
+    records: Sequence[int] = ()
+    _waited = 0.0  # for prefetchers that were closed
     exact_num_bottom_blobs = 0
     has_backward = False
 
@@ -45,18 +55,30 @@ class PrefetchingLayer(Layer):
         if self._prefetcher is not None and self._prefetcher.has_lost_its_thread:
             self.set_state(self.get_state())
         if self._prefetcher is None:
-            self._prefetcher = Prefetcher(self.loader.load, self._new_batches(top))
+            self._prefetcher = Prefetcher(
+                self.loader.load, self._new_batches(top), worker_count(self.context.data_workers)
+            )
         with self._prefetcher.batch() as batch:
             for blob, values in zip(top, batch.blobs, strict=True):
                 blob.reshape_like(values)
                 blob.data[...] = values.data
-            self._state = batch.state
+            self._state, self.records = batch.state, batch.records
 
     def _new_batches(self, top: Blobs) -> list[Batch]:
         """Return what is filled ahead; NetError if so many batches of the tops' sizes do not fit in memory."""
         size = sum(blob.count * self.dtype.itemsize + BLOB_OVERHEAD for blob in top)
         container.require(self.batches_ahead * size, f"reading {self.batches_ahead} batches ahead (prefetch)")
         return [Batch([self.new_blob() for _ in top]) for _ in range(self.batches_ahead)]
+
+    @property
+    def seconds_waited(self) -> float:
+        """How long `forward` had to wait for batches that were not ready, the first one left out."""
+        return self._waited + (0.0 if self._prefetcher is None else self._prefetcher.waited)
+
+    @property
+    def records_skipped(self) -> int:
+        """How often a record that cannot be read was left out, from the start of the training to the last forward."""
+        return int((self._state or {}).get("skipped", 0))
 
     def get_state(self) -> State:
         """Return where the next batch begins; what was read ahead but not used does not count."""
@@ -72,4 +94,5 @@ class PrefetchingLayer(Layer):
         """Stop reading ahead."""
         if self._prefetcher is not None:
             self._prefetcher.close()
+            self._waited += self._prefetcher.waited
             self._prefetcher = None

@@ -21,16 +21,22 @@ log = logging.getLogger("caffelite")
 def transformer_of(layer: Layer) -> DataTransformer:
     """Return what transforms the layer's images; LayerError for a mean file that is unreadable or beside mean_value."""
     param = layer.layer_param.transform_param
-    mean = None
-    if param.HasField("mean_file"):
-        if param.mean_value:
-            raise LayerError(
-                "transform_param.mean_value",
-                list(param.mean_value),
-                "Cannot specify mean_file and mean_value at the same time; leave one out",
-            )
-        mean = _read_mean(layer, param.mean_file).astype(layer.dtype)
+    mean = mean_image_of(layer)
     return DataTransformer(param, layer.phase == caffe_pb2.TRAIN, layer.dtype, draws_key(layer), mean)
+
+
+def mean_image_of(layer: Layer) -> Array | None:
+    """Return the image in the layer's mean file, (C, H, W) of its number type, if it names one; LayerError likewise."""
+    param = layer.layer_param.transform_param
+    if not param.HasField("mean_file"):
+        return None
+    if param.mean_value:
+        raise LayerError(
+            "transform_param.mean_value",
+            list(param.mean_value),
+            "Cannot specify mean_file and mean_value at the same time; leave one out",
+        )
+    return _read_mean(layer, param.mean_file).astype(layer.dtype)
 
 
 def draws_key(layer: Layer) -> int:
