@@ -9,7 +9,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.datum import DatumReader, Label
 from caffelite.core.data.plain_records import PlainRecords
 from caffelite.core.errors import DataError, LayerError
 from caffelite.databases.kinds import DatabaseKind, RecordReader, record_reader
@@ -94,7 +94,7 @@ class Datums:
             images, labels = plain
             shape = tuple(images.shape[1:])
             return [
-                Record(place, key_text(key), len(value), shape, "uint8", (label,), image if pixels else None)
+                Record(place, key_text(key), len(value), shape, "uint8", _labels(label), image if pixels else None)
                 for place, ((key, value), label, image) in enumerate(zip(found, labels, images, strict=True), start)
             ]
         places = range(start, start + len(found))
@@ -109,8 +109,12 @@ class Datums:
                 place, key_text(key), len(value), problem=_short(err.message(), str(self.path), key_text(key))
             )
         form = _form(value) or str(image.dtype)
-        labels: Labels = label if isinstance(label, tuple) else (label,)
-        return Record(place, key_text(key), len(value), tuple(image.shape), form, labels, image if pixels else None)
+        shown = image if pixels else None
+        return Record(place, key_text(key), len(value), tuple(image.shape), form, _labels(label), shown)
+
+
+def _labels(label: Label) -> Labels:
+    return label if isinstance(label, tuple) else (label,)
 
 
 def _form(value: bytes) -> str:

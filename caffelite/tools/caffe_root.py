@@ -26,6 +26,7 @@ PROGRAMS = {
     "build/tools/upgrade_solver_proto_text": "upgrade solver",
     "build/tools/device_query": "device_query",
     "build/examples/mnist/convert_mnist_data": "convert_mnist_data",
+    "build/examples/siamese/convert_mnist_siamese_data": "convert_mnist_siamese_data",
     "build/examples/cifar10/convert_cifar_data": "convert_cifar_data",
     "build/examples/cpp_classification/classification": "classify",
 }

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from caffelite.core.data.datum import DatumReader
+from caffelite.core.data.datum import DatumReader, image_datum
+from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.databases.datums import Datums
 from caffelite.databases.kinds import DatabaseKind
 
@@ -35,6 +36,12 @@ def test_forms_labels_and_problems(mixed, opened):
     assert records[3].problem == "it is not a Datum"
     assert records[4].problem.startswith("Could not decode datum")
     assert records[0].pixels is None
+
+
+def test_several_labels(tmp_path, opened):
+    values = [(b"%d" % number, image_datum(an_image(number), (number, 0.5))) for number in range(3)]
+    write_lmdb(tmp_path / "db", values)
+    assert [record.labels for record in all_of(opened(tmp_path / "db"))] == [(0, 0.5), (1, 0.5), (2, 0.5)]
 
 
 def test_pixels(mixed, opened):
