@@ -91,6 +91,7 @@ MAY_IMPORT = {
     "datasets": BELOW_ALL | {"data", "weights"},
     "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "writing": BELOW_ALL | {"net", "layers", "data", "weights"},
+    "databases": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
     "explaining": BELOW_ALL | {"net", "layers", "data", "weights", "kernels", "pictures"},
@@ -107,8 +108,8 @@ MAY_IMPORT = {
     "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "comparing", "drawing", "examples", "explaining", "inspection", "pictures", "reports", "testing"}
-    | {"tools", "writing"},
+    | {"checking", "comparing", "databases", "drawing", "examples", "explaining", "inspection", "pictures", "reports"}
+    | {"testing", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import string
+from caffelite.cli.options import OUT
 from caffelite.cli.streams import write_stdout
 
+FOLDER = "data"
 SOURCE = string("source", "", "Folder with the original files; without it they are downloaded.", metavar="FOLDER")
-OUT = string("out", "data", "Folder to make the databases in.", metavar="FOLDER")
 URL = string("url", "", "Folder on a server to download the original files from.", metavar="ADDRESS")
 
 
@@ -25,6 +26,7 @@ def _names() -> Iterable[str]:
     flags=[SOURCE, OUT, URL],
     positionals="[NAME]",
     first_words=_names,
+    flag_help={OUT: f"Folder to make the databases in. Default: {FOLDER}."},
 )
 def dataset(arguments: Arguments) -> None:
     """Make the LMDB databases of a data set (and CIFAR-10's mean) in --out; without NAME, list what there is.
@@ -40,5 +42,5 @@ def dataset(arguments: Arguments) -> None:
             write_stdout(f"{name:20} {DATASETS[name].summary}")
         return
     (name,) = arguments.positionals
-    for path in make(name, arguments[OUT], arguments[SOURCE] or None, arguments[URL] or None):
+    for path in make(name, arguments[OUT] or FOLDER, arguments[SOURCE] or None, arguments[URL] or None):
         write_stdout(str(path))

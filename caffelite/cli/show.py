@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffelite.cli import show_image
@@ -78,12 +76,10 @@ def _usage(kind: str) -> str:
 
 
 def _training(files: list[str]) -> tuple[str, Picture]:
-    from caffelite.core.solver_log import read_log
+    from caffelite.core.solver_log import read_logs
     from caffelite.pictures.training import show_training
 
-    stems = Counter(Path(file).stem for file in files)
-    runs = {file if stems[Path(file).stem] > 1 else Path(file).stem: read_log(file) for file in files}
-    return "training", show_training(runs)
+    return "training", show_training(read_logs(files))
 
 
 def _of_net(kind: str, files: list[str], arguments: Arguments) -> tuple[str, Picture]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import nan
+from pathlib import Path
 
 from caffelite.core.errors import DataError
 from caffelite.core.files import file_problem, reason_of
@@ -123,6 +125,12 @@ def read_log(path: str | os.PathLike[str]) -> TrainingLog:
             "what `caffelite train` or `caffe train` wrote to stderr: caffelite train solver.prototxt 2> train.log"
         )
     return log
+
+
+def read_logs(paths: Sequence[str]) -> dict[str, TrainingLog]:
+    """Read several logs; each is called by its file's name without the ending, or by its path where names are alike."""
+    stems = Counter(Path(path).stem for path in paths)
+    return {path if stems[Path(path).stem] > 1 else Path(path).stem: read_log(path) for path in paths}
 
 
 def _value(text: str) -> float:

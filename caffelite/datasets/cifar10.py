@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from caffelite.core.data import mean
 from caffelite.core.data.included import Records
 from caffelite.core.errors import DataError, WeightsError
 from caffelite.datasets.databases import is_complete, write_images
-from caffelite.datasets.download import RemoteFile, download
+from caffelite.datasets.download import RemoteFile, download, kept_downloads
 
 SHAPE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32  # bytes: label, then the red, green and blue plane
@@ -60,8 +59,7 @@ class Cifar10:
         """Return the contents of the six files; DataError if one is missing."""
         wanted = {*self.train_files, *self.test_files}
         if source is None:
-            with TemporaryDirectory() as folder:
-                found = dict(self._in_archive(download(self.archive, url, Path(folder)), wanted))
+            found = dict(self._in_archive(download(self.archive, [url], kept_downloads()), wanted))
             source = Path(url)
         elif (source / self.archive.name).is_file():
             found = dict(self._in_archive(source / self.archive.name, wanted))

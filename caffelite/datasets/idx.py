@@ -5,11 +5,8 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -17,7 +14,7 @@ from caffelite.core.blob import Array
 from caffelite.core.data.included import Records
 from caffelite.core.errors import DataError
 from caffelite.datasets.databases import is_complete, write_images
-from caffelite.datasets.download import RemoteFile, download, find
+from caffelite.datasets.download import RemoteFile, download, find, kept_downloads
 
 UNSIGNED_BYTE = 0x800  # in the magic number; the last digit is the number of axes
 SIDE = 28
@@ -39,12 +36,14 @@ class Part:
 class IdxDataset:
     """Grey 28 x 28 images with labels 0 to 9, in IDX files: plain or compressed, from a folder or a server.
 
-    `system_folder` is where a package of the system puts the files.
+    `mirrors` are asked, one after the other, when `url` does not give a file. `system_folder` is where a package of the
+    system puts the files.
     """
 
     parts: tuple[Part, ...]
     url: str
     system_folder: Path | None = None
+    mirrors: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,22 +61,18 @@ class IdxDataset:
         if source is None and url is None and self.system_folder is not None and self.system_folder.is_dir():
             source = self.system_folder
         for part in missing:
-            self._make_part(part, out, source, url or self.url)
+            self._make_part(part, out, source, [url] if url else [self.url, *self.mirrors])
 
-    def _make_part(self, part: Part, out: Path, source: Path | None, url: str) -> None:
-        place: AbstractContextManager[str | Path] = TemporaryDirectory() if source is None else nullcontext(source)
-        with place as folder:
-            get = _downloader(url) if source is None else _find_file
-            images = read_idx(get(part.images, Path(folder)), (part.count, SIDE, SIDE))
-            labels_file = get(part.labels, Path(folder))
-            labels = read_idx(labels_file, (part.count,))
+    def _make_part(self, part: Part, out: Path, source: Path | None, urls: list[str]) -> None:
+        def get(file: RemoteFile) -> Path:
+            return download(file, urls, kept_downloads()) if source is None else _find_file(file, source)
+
+        images = read_idx(get(part.images), (part.count, SIDE, SIDE))
+        labels_file = get(part.labels)
+        labels = read_idx(labels_file, (part.count,))
         if labels.max() >= CLASSES:
             raise DataError(f"{labels_file} holds the label {labels.max()}; labels are 0 to {CLASSES - 1}")
         write_images(out / part.name, images[:, np.newaxis], labels, KEY_DIGITS)
-
-
-def _downloader(url: str) -> Callable[[RemoteFile, Path], Path]:
-    return lambda file, folder: download(file, url, folder)
 
 
 def _find_file(file: RemoteFile, folder: Path) -> Path:
@@ -141,6 +136,7 @@ MNIST = IdxDataset(
         ),
     ),
     url="https://storage.googleapis.com/cvdf-datasets/mnist",
+    mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist",),
 )
 
 FASHION_MNIST = IdxDataset(
@@ -170,4 +166,5 @@ FASHION_MNIST = IdxDataset(
     ),
     url="https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
     system_folder=Path("/usr/share/datasets/fashion-mnist"),  # of Debian's package dataset-fashion-mnist
+    mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",),
 )

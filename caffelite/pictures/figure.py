@@ -16,7 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import UsageError
-from caffelite.core.files import Kind, kind_of
+from caffelite.core.files import Kind, UnreachableError, kind_of
 from caffelite.core.prototxt.suggest import any_of
 from caffelite.core.weights.atomic import replacing
 
@@ -46,7 +46,11 @@ def check_path(path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.suffix.lower() not in KINDS:
         raise UsageError(f"{target}: a picture's name ends in {any_of(KINDS)}")
-    if kind_of(target.parent) is not Kind.FOLDER:
+    try:
+        is_there = kind_of(target.parent) is Kind.FOLDER
+    except UnreachableError as err:
+        raise UsageError(f"{target.parent}: {err}") from None
+    if not is_there:
         raise UsageError(f"{target}: there is no folder {target.parent}; make it first")
 
 

@@ -26,12 +26,15 @@ PROGRAMS = {
     "build/tools/upgrade_solver_proto_text": "upgrade solver",
     "build/tools/device_query": "device_query",
     "build/examples/mnist/convert_mnist_data": "convert_mnist_data",
+    "build/examples/siamese/convert_mnist_siamese_data": "convert_mnist_siamese_data --backend=leveldb",
     "build/examples/cifar10/convert_cifar_data": "convert_cifar_data",
     "build/examples/cpp_classification/classification": "classify",
 }
 PYTHON_SCRIPTS = {
     "tools/extra/extract_seconds.py": "extract_seconds",
     "tools/extra/parse_log.py": "parse_log",
+    "tools/extra/plot_training_log.py": "plot_training_log",
+    "tools/extra/plot_training_log.py.example": "plot_training_log",
 }
 SHELL_SCRIPTS = {"tools/extra/parse_log.sh": 'parse_log --gnuplot "$@" .'}
 PLACES = ("data", "examples", "models", "scripts")  # folders that scripts write into
@@ -80,15 +83,6 @@ def translated(words):
     return ["train"] + options
 
 '''
-PLOT = '''
-
-def translated(words):
-    """Return TYPE, PICTURE and LOG... as a command line of caffelite, which draws all types in one picture."""
-    if len(words) < 3 or not words[0].isdigit():
-        sys.exit("usage: " + sys.argv[0] + " TYPE PICTURE.png LOG...")
-    return ["show", "training"] + words[2:] + ["-o", words[1]]
-
-'''
 DRAW = '''
 
 def translated(words):
@@ -134,8 +128,6 @@ TRANSLATED = {
     "python/train.py": ("train", TRAIN),
     "python/draw_net.py": ("draw_net", DRAW),
     "tools/extra/summarize.py": ("summary", SUMMARIZE),
-    "tools/extra/plot_training_log.py": ("show", PLOT),
-    "tools/extra/plot_training_log.py.example": ("show", PLOT),
 }
 
 

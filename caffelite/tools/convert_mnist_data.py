@@ -26,10 +26,7 @@ def convert_mnist_data(images_file: Path, labels_file: Path, database: Path, bac
     Raises DataError for files that are none of MNIST's form, not whole, or of two lengths; OSError if one is missing.
     """
     require_backend(backend)
-    images = _values(images_file, IMAGES_MAGIC, 3)
-    labels = _values(labels_file, LABELS_MAGIC, 1).view(np.int8)  # as in Caffe
-    if len(images) != len(labels):
-        raise DataError(f"{images_file} holds {len(images)} images, and {labels_file} {len(labels)} labels")
+    images, labels = read_mnist(images_file, labels_file)
     require_new(database)
     log.info("A total of %d items.", len(images))
     log.info("Rows: %d Cols: %d", *images.shape[1:])
@@ -42,6 +39,15 @@ def convert_mnist_data(images_file: Path, labels_file: Path, database: Path, bac
     if writer.count % RECORDS_PER_LINE:
         log.info("Processed %d files.", writer.count)
     return writer.count
+
+
+def read_mnist(images_file: Path, labels_file: Path) -> tuple[Array, Array]:
+    """Return the images, (N, H, W) uint8, and their labels, (N) int8 as in Caffe; raises as convert_mnist_data."""
+    images = _values(images_file, IMAGES_MAGIC, 3)
+    labels = _values(labels_file, LABELS_MAGIC, 1).view(np.int8)
+    if len(images) != len(labels):
+        raise DataError(f"{images_file} holds {len(images)} images, and {labels_file} {len(labels)} labels")
+    return images, labels
 
 
 def _values(path: Path, magic: int, axes: int) -> Array:

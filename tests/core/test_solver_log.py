@@ -1,12 +1,13 @@
 import logging
 import math
+from pathlib import Path
 
 import pytest
 
 from caffelite.core import events
 from caffelite.core.errors import DataError
 from caffelite.core.solver.log import SolverLog
-from caffelite.core.solver_log import parse_lines, read_log
+from caffelite.core.solver_log import parse_lines, read_log, read_logs
 
 # As Caffe 1.0 writes it, and below as older and newer versions do.
 LOG = """I1231 23:59:58.500000  7 solver.cpp:273] Solving LeNet
@@ -73,3 +74,11 @@ def test_a_log_of_caffes_own(golden_folder):
     log = read_log(golden_folder / "cli" / "train.log")
     assert (log.train[0].iter, log.train[0].lr, log.train[0].loss) == (0, 0.1, 1.09861)
     assert log.tests[0][0].outputs == {"accuracy": 0.0, "loss": 1.09861}
+
+
+def test_names_of_several_logs(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.log", "b.txt", "c/a.log")]
+    (tmp_path / "c").mkdir()
+    for path in paths:
+        Path(path).write_text("I1128 10:00:00.000000 1 solver.cpp:1] Iteration 0, loss = 2\n")
+    assert list(read_logs(paths)) == [paths[0], "b", paths[2]]

@@ -38,6 +38,24 @@ def test_several_runs_in_one_picture_have_a_colour_each():
     assert colours["a: train loss"] == colours["a: test loss"] != colours["b: test loss"]
 
 
+def test_one_panel_alone():
+    runs = {"a": a_run()}
+    assert list(lines(show_training(runs, ["test loss"]))["test loss"]) == ["test loss"]
+    assert list(lines(show_training(runs, ["train loss"]))["train loss"]) == ["train loss"]
+    assert lines(show_training(runs, ["test accuracy"])) == {"test accuracy": {"test accuracy": [[0, 0.1], [100, 0.9]]}}
+    with pytest.raises(UsageError, match="there is no test loss to draw"):
+        show_training({"a": TrainingLog([LogRow(0, loss=1.0)])}, ["test loss"])
+
+
+def test_over_seconds():
+    run = TrainingLog([LogRow(0, 1.5, loss=3.0), LogRow(10, 2.5, loss=2.0)])
+    figure = show_training({"a": run}, seconds=True)
+    assert lines(figure)["loss"]["train loss"] == [[1.5, 3], [2.5, 2]]
+    assert figure.axes[-1].get_xlabel() == "seconds"
+    with pytest.raises(UsageError, match="the log b has no times"):
+        show_training({"a": run, "b": a_run()}, seconds=True)
+
+
 def test_what_a_resumed_run_did_again_takes_the_place_of_the_first_time():
     run = TrainingLog([LogRow(number, loss=loss) for number, loss in [(0, 3), (10, 2), (20, 9), (10, 2), (15, 1)]])
     assert lines(show_training({"a": run}))["loss"]["train loss"] == [[0, 3], [10, 2], [15, 1]]

@@ -83,12 +83,12 @@ class Tree:
             f"{self.file.path} has a named database in it ({name!r}); make it again with its records alone"
         )
 
-    def records(self, leaf: int) -> tuple[int, Nodes]:
+    def records(self, leaf: int, most: int | None = None) -> tuple[int, Nodes]:
         """Return the nodes of this leaf page, by its place in the order of keys, and of some that follow; how many.
 
-        The next call of any method overwrites them.
+        Of no more than `most` pages, if given. The next call of any method overwrites them.
         """
-        done, found = self._read(self.leaves()[leaf:], LEAF)
+        done, found = self._read(self.leaves()[leaf : None if most is None else leaf + most], LEAF)
         return done, Nodes(self._memory.data, *self._memory.nodes[:, :found])
 
     def _read(self, numbers: Array, kind: int) -> tuple[int, int]:

@@ -55,11 +55,14 @@ def merged(parts: list[Rows]) -> list[Rows]:
 
 
 class Block:
-    """The records of a leaf page, by its place in the order of keys, and of some that follow, until others are read."""
+    """The records of a leaf page, by its place in the order of keys, and of some that follow, until others are read.
 
-    def __init__(self, tree: Tree, leaf: int) -> None:
+    Of no more than `most` pages, if given.
+    """
+
+    def __init__(self, tree: Tree, leaf: int, most: int | None = None) -> None:
         self._tree = tree
-        self.pages, nodes = tree.records(leaf)
+        self.pages, nodes = tree.records(leaf, most)
         self._data, self._values, self._sizes, flags = nodes.data, nodes.values, nodes.sizes, nodes.flags
         self.count = len(flags)
         self.in_overflow = flags & IN_OVERFLOW != 0 if flags.any() else None
