@@ -9,6 +9,7 @@ from caffelite.core.net.net import Net
 from caffelite.proto import caffe_pb2
 
 LEAST_SHARE = 0.01  # of the time, from which on waiting is said
+LEAST_SECONDS = 1.0  # the same: in a short run a thread that starts late is no reason for advice
 
 
 def readers(nets: Iterable[Net]) -> list[PrefetchingLayer]:
@@ -23,7 +24,7 @@ def seconds_waited(layers: Sequence[PrefetchingLayer]) -> float:
 
 def waiting_text(waited: float, seconds: float) -> str:
     """Return what is to be said of having waited for data in so many seconds; "" if that is nothing."""
-    if seconds <= 0 or waited < LEAST_SHARE * seconds:
+    if waited < max(LEAST_SECONDS, LEAST_SHARE * seconds):
         return ""
     return f"{waited / seconds:.0%} of the time was spent waiting for data ({waited:.1f} s of {seconds:.1f} s)"
 

@@ -10,12 +10,13 @@ from caffelite.proto.caffe_pb2 import TEST, TRAIN
     ("waited", "seconds", "text"),
     [
         (3, 10, "30% of the time was spent waiting for data (3.0 s of 10.0 s)"),
-        (0.1, 10, "1% of the time was spent waiting for data (0.1 s of 10.0 s)"),
-        (0.09, 10, ""),
+        (1, 100, "1% of the time was spent waiting for data (1.0 s of 100.0 s)"),
+        (1.9, 200, ""),
+        (0.9, 1, ""),
         (0, 0, ""),
     ],
 )
-def test_waiting_is_said_from_a_hundredth_on(waited, seconds, text):
+def test_waiting_is_said_from_a_second_and_a_hundredth_on(waited, seconds, text):
     assert waiting_text(waited, seconds) == text
 
 
