@@ -134,7 +134,8 @@ class _Text:
         block = self.data[start:end]
         if not _WINDOWS.fullmatch(block):
             raise self._problem_between(start, end)
-        rows = np.fromstring(block.decode(), np.float64, sep=" ").reshape(-1, len(_COLUMNS))
+        # Stripped, since of blanks alone fromstring makes a number.
+        rows = np.fromstring(block.strip().decode(), np.float64, sep=" ").reshape(-1, len(_COLUMNS))
         wrong: Array = np.any(np.abs(rows) >= INT32.stop, axis=1)
         if wrong.any():
             raise self.error_in_row(start, wrong, "a number of more than 32 bits")

@@ -49,8 +49,11 @@ def test_no_images(read, text):
     assert read(text).foreground.total == 0
 
 
-def test_an_image_without_windows(read):
-    assert read("# 0 a.jpg 3 4 5 0").paths == ["a.jpg"]
+@pytest.mark.parametrize("behind", ["", "\n", " \n\n"])
+def test_an_image_without_windows(read, behind):
+    found = read("# 0 a.jpg 3 4 5 0" + behind)
+    assert found.paths == ["a.jpg"]
+    assert found.foreground.total == found.background.total == 0
 
 
 @pytest.mark.parametrize(
