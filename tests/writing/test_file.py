@@ -50,7 +50,7 @@ def test_scores_are_equal_bit_for_bit(path, tmp_path):
         used.blobs[name].reshape(*net.blobs[name].shape)
         used.blobs[name].data[...] = net.blobs[name].data
     common = [name for name in used.blobs if name in net.blobs and "split" not in name]
-    assert len(common) > 3
+    assert len(common) > (3 if len(used.layers) > 5 else 1)  # data and scores of the smallest
     used.forward()
     for name in common:
         np.testing.assert_array_equal(used.blobs[name].data, net.blobs[name].data, err_msg=name)
