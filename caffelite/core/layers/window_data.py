@@ -46,6 +46,8 @@ class WindowDataLayer(PrefetchingLayer):
     outside of the image is 0. Mirror and draws are the same in TEST. The position is kept in the layer's state, so that
     a resumed run goes on with the next windows (Caffe starts again).
 
+    With on_bad_record "skip" in the context another window of its kind is drawn instead of one that cannot be read.
+
     Raises LayerError for a missing or empty window file, for one without foreground or background windows, and for
     fields that do not fit together; DataError, with the line, for a window file that is not as it has to be, and for an
     image that cannot be read or does not hold its window (where Caffe gives zeros, or ends the process).
@@ -77,7 +79,8 @@ class WindowDataLayer(PrefetchingLayer):
         values = _values(self, crop.size)
         reading, windows = _windows(self)
         cache = self.layer_param.window_data_param.cache_images
-        self.loader = WindowBatches(windows, reading, sampling, crop, values, _draws_key(self), cache)
+        skip = self.context.on_bad_record == "skip"
+        self.loader = WindowBatches(windows, reading, sampling, crop, values, _draws_key(self), cache, skip)
         top[0].reshape(sampling.size, CHANNELS, crop.size, crop.size)
         top[1].reshape(sampling.size)
         log.info("output data size: %s", ",".join(map(str, top[0].shape)))

@@ -281,6 +281,60 @@ def test_images_and_windows_that_cannot_be_read(window_data, window, name, messa
             layer.forward([], top)
 
 
+BAD_WINDOWS = (
+    WINDOWS
+    + """# 2
+none.png 3 40 50 2
+5 0.9 10 12 29 30
+0 0 0 0 9 9
+# 3
+nine.png 3 90 90 2
+3 0.9 50 50 80 80
+2 0.9 0 0 9 9
+"""
+)
+
+
+@pytest.mark.parametrize("cache", ["", "cache_images: true"])
+def test_bad_windows_are_left_out(window_data, folder, caplog, cache):
+    """Of foreground 7 and 4 remain, and 2, whose image has a window outside of it; 5 and 3 cannot be read."""
+    (folder / "bad.txt").write_text(BAD_WINDOWS)
+    fields = f'source: "bad.txt" batch_size: 40 fg_fraction: 0.5 {cache}'
+    runs = []
+    for workers in (1, 5):
+        layer = window_data(fields, on_bad_record="skip", data_workers=workers)
+        runs.append((run(layer, 6), layer.get_state()))
+    np.testing.assert_equal(runs[1], runs[0])
+    batches, state = runs[0]
+    labels = np.concatenate([labels for _, labels in batches])
+    assert set(labels) == {0, 2, 4, 7}
+    assert (labels > 0).sum() == 6 * 20
+    assert state["position"] == 6 * 40 and layer.records_skipped == state["skipped"] > 0
+    for problem in ('image 2, "none.png": Could not open', 'image 3, "nine.png": window 50 50 80 80: it is not inside'):
+        assert sum(problem in message for message in caplog.messages) == 2  # once a layer
+
+
+def test_a_resumed_run_leaves_out_the_same(window_data, folder):
+    (folder / "bad.txt").write_text(BAD_WINDOWS)
+    fields = 'source: "bad.txt" fg_fraction: 0.5'
+    whole = run(window_data(fields, on_bad_record="skip"), 6)
+    stopped = window_data(fields, on_bad_record="skip")
+    run(stopped, 2)
+    resumed = window_data(fields, on_bad_record="skip")
+    top = set_up(resumed, [], 2)
+    resumed.set_state(stopped.get_state())
+    for expected in whole[2:]:
+        np.testing.assert_equal(forward(resumed, top), expected)
+    assert resumed.records_skipped > stopped.records_skipped
+
+
+def test_there_is_an_end_of_bad_windows(window_data):
+    layer = window_data(one_window("0 0 9 9", "none.png"), on_bad_record="skip")
+    top = set_up(layer, [], 2)
+    with pytest.raises(DataError, match='1000 records in a row cannot be read.*"none.png"'):
+        layer.forward([], top)
+
+
 def test_a_cached_image_that_is_not_there_is_told_at_once(window_data):
     with pytest.raises(DataError, match='image 0, "none.png": Could not open or find file'):
         set_up(window_data(one_window("0 0 1 1", "none.png") + " cache_images: true"), [], 2)
