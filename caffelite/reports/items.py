@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from caffelite.core.blob import Array, Blob
 from caffelite.core.data.backends import open_records
-from caffelite.core.data.database import Database, find_database
+from caffelite.core.data.database import Database, LabelledImages, find_database
 from caffelite.core.data.datum import DatumReader
-from caffelite.core.layers.data import backend_name
+from caffelite.core.data.source import Source
+from caffelite.core.layers.data import DataLayer, backend_name
+from caffelite.core.layers.image_data import ImageDataLayer
 from caffelite.core.layers.shared.prefetching import PrefetchingLayer
 from caffelite.core.net.net import Net
 
@@ -35,7 +37,7 @@ class Items(Protocol):
     def numbers(self, first: int, count: int) -> Ints:
         """Return the numbers of the `count` items of the present batch, of which the first one has number `first`.
 
-        The records of a database have those of their places: some may have been left out.
+        The records of a database and the images of a list have those of their places: some may have been left out.
         """
 
     def keep(self, item: int, place: int, margin: float) -> None:
@@ -45,19 +47,15 @@ class Items(Protocol):
         """Return an item, None if it was not kept."""
 
 
-class DatabaseItems:
-    """The records of the database that a Data layer reads, as they are stored: nothing has to be kept for them."""
+class RecordItems:
+    """The records that a layer reads, as they are stored: nothing has to be kept for them.
 
-    def __init__(self, net: Net, index: int) -> None:
-        layer = net.core_layers[index]
-        assert isinstance(layer, PrefetchingLayer)
-        self._layer = layer
-        source = layer.layer_param.data_param.source
-        backend = backend_name(layer.layer_param.data_param)
-        reader = open_records(find_database(source, layer.context.folder), backend)
-        param = layer.layer_param.transform_param
-        self.count: int | None = reader.count()
-        self._database = Database(reader, DatumReader(source, param.force_color, param.force_gray))
+    `source` has them by position, apart from those that the layer reads ahead.
+    """
+
+    def __init__(self, layer: PrefetchingLayer, source: Source[LabelledImages], count: int) -> None:
+        self._layer, self._source = layer, source
+        self.count: int | None = count
 
     def numbers(self, first: int, count: int) -> Ints:
         """Return the positions of the records that the layer gave."""
@@ -68,7 +66,7 @@ class DatabaseItems:
 
     def get(self, item: int) -> Item:
         """Read the record."""
-        records = self._database.read(range(item, item + 1))
+        records = self._source.read(range(item, item + 1))
         return Item(records.keys[0].decode(errors="backslashreplace"), picture_of(records.images[0]))
 
 
@@ -108,14 +106,28 @@ class BlobItems:
 def items_of(net: Net, batch: int) -> Items:
     """Return the items of a net whose passes take `batch` of them; of several data layers the first one's."""
     for index, layer in enumerate(net.core_layers):
-        if layer.type == "Data" and net.tops(index)[0][1].shape[0] == batch:
-            return DatabaseItems(net, index)
+        if isinstance(layer, (DataLayer, ImageDataLayer)) and net.tops(index)[0][1].shape[0] == batch:
+            return _database_items(layer) if isinstance(layer, DataLayer) else _listed_items(layer)
     for index in range(len(net.core_layers)):
         for _, blob in net.tops(index) if not net.bottoms(index) else ():
             if blob.num_axes == 4 and blob.shape[0] == batch and min(blob.shape[2:]) > 1:
                 blob.pinned = True
                 return BlobItems(blob)
     return BlobItems(None)
+
+
+def _database_items(layer: DataLayer) -> RecordItems:
+    source = layer.layer_param.data_param.source
+    reader = open_records(find_database(source, layer.context.folder), backend_name(layer.layer_param.data_param))
+    param = layer.layer_param.transform_param
+    return RecordItems(
+        layer, Database(reader, DatumReader(source, param.force_color, param.force_gray)), reader.count()
+    )
+
+
+def _listed_items(layer: ImageDataLayer) -> RecordItems:
+    source = layer.images()
+    return RecordItems(layer, source, source.count)
 
 
 def picture_of(image: Array) -> Pixels | None:

@@ -4,17 +4,38 @@ import pytest
 from caffelite.core.blob import Blob
 from caffelite.proto.caffe_pb2 import TEST
 from caffelite.pycaffe import Net
-from caffelite.reports.items import MOST_SIDE, BlobItems, DatabaseItems, items_of, picture_of
+from caffelite.reports.items import MOST_SIDE, BlobItems, RecordItems, items_of, picture_of
 
 
 def test_records_of_a_database_as_they_are_stored(folder):
     items = items_of(Net("net.prototxt", TEST), 4)
-    assert isinstance(items, DatabaseItems)
+    assert isinstance(items, RecordItems)
     assert items.count == 7
     name, picture = items.get(4)
     assert name == "key<4>"
     assert picture.tolist() == [[10, 20], [0, 7]]
     assert items.get(2).picture.tolist() == [[0, 40], [0, 7]]  # going back
+
+
+def test_images_of_a_list(folder):
+    cv2 = pytest.importorskip("cv2")
+    for number in range(5):
+        cv2.imwrite(f"{number}.png", np.full((2, 3, 3), 10 * number, np.uint8))
+    (folder / "list.txt").write_text("".join(f"{number}.png {number}\n" for number in range(5)))
+    (folder / "list.prototxt").write_text(
+        'layer { name: "d" type: "ImageData" top: "x" top: "y" '
+        'image_data_param { source: "list.txt" batch_size: 2 shuffle: true } }'
+    )
+    net = Net("list.prototxt", TEST)
+    items = items_of(net, 2)
+    assert items.count == 5
+    for first in (0, 2, 4):
+        labels = net.forward()["y"].astype(int).tolist()
+        assert items.numbers(first, 2).tolist() == [first, first + 1]
+        for item, label in enumerate(labels, first):
+            assert items.get(item).name == f"list.txt:{label + 1}: {label}.png"
+            assert items.get(item).picture.tolist() == [[[10 * label] * 3] * 3] * 2
+    net.close()
 
 
 def test_what_stands_in_the_net_where_there_is_no_database(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import copy
 
 from caffelite.core import container, random
 from caffelite.core.data.batch import ImageBatches
@@ -57,7 +58,7 @@ class ImageDataLayer(PrefetchingLayer):
         """Read the list and shape the tops by its first image; reading ahead begins with the first forward."""
         self.batches_ahead = batches_ahead_of(self)
         self._transformer = transformer_of(self)
-        source = _listed_images(self)
+        self._source = source = _listed_images(self)
         self.loader = ImageBatches(
             source, self._transformer, _batch_size(self), skip_bad=self.context.on_bad_record == "skip"
         )
@@ -66,6 +67,10 @@ class ImageDataLayer(PrefetchingLayer):
         top[0].reshape(*shape)
         top[1].reshape(*self.loader.label_shape)
         log.info("output data size: %s", ",".join(map(str, shape)))
+
+    def images(self) -> ListedImages:
+        """Return the images by position, for reading one again while the layer's threads read ahead."""
+        return copy(self._source)
 
     def set_state(self, state: State) -> None:
         """Go on with the image after those that were passed, with the draws of the run that passed them."""
