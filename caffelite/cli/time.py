@@ -15,6 +15,7 @@ from caffelite.cli.options import (
     LEVEL,
     MODEL,
     NO_PYTHON_LAYERS,
+    ON_BAD_RECORD,
     PHASE,
     STAGE,
     at_least,
@@ -36,7 +37,7 @@ LOGGER = logging.getLogger("caffelite")
 @command(
     "time",
     "time a net, layer by layer",
-    flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, DATA_WORKERS, NO_PYTHON_LAYERS, GPU),
+    flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS, GPU),
     result_is_log=True,
     file=MODEL,
     flag_help={ITERATIONS: "How many times to run forward and backward, for the average times. Default: 50."},
@@ -66,6 +67,7 @@ def time(arguments: Arguments) -> None:
             stages=stages(arguments),
             python_layers=not arguments[NO_PYTHON_LAYERS],
             data_workers=workers,
+            on_bad_record=arguments[ON_BAD_RECORD],
         )
         tell_no_reader(arguments, [net])
     try:

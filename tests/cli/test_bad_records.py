@@ -97,6 +97,24 @@ def test_the_environment_says_how_many_workers(caffelite, damaged, monkeypatch):
 
 def test_flags_of_reading_that_change_nothing_are_told(caffelite, folder):
     result = caffelite("train", "solver.prototxt", "--on-bad-record=skip", "--data-workers=2")
-    told = [text for text in result.texts if "no layer of the net reads records ahead" in text]
-    assert told == ["--data_workers and --on_bad_record: no layer of the net reads records ahead, so nothing changes"]
+    told = [text for text in result.texts if "no layer of the net decodes records" in text]
+    assert told == ["--data_workers and --on_bad_record: no layer of the net decodes records, so nothing changes"]
     assert not any("no layer" in text for text in caffelite("train", "solver.prototxt").texts)
+
+
+def test_rows_of_hdf5_files_are_not_decoded(caffelite, folder):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("rows.h5", "w") as file:
+        file["data"] = np.zeros((4, 2))
+    Path("rows.txt").write_text("rows.h5\n")
+    Path("rows.prototxt").write_text(
+        'layer { name: "d" type: "HDF5Data" top: "data" hdf5_data_param { source: "rows.txt" batch_size: 2 } }'
+    )
+    result = caffelite("time", "rows.prototxt", "--iterations=1", "--on-bad-record=skip")
+    assert result.status == 0
+    assert "--on_bad_record: no layer of the net decodes records, so nothing changes" in result.texts
+
+
+def test_time_leaves_it_out(caffelite, damaged):
+    assert ERROR in caffelite("time", "net.prototxt", "--iterations=2").error
+    assert caffelite("time", "net.prototxt", "--iterations=2", "--on-bad-record=skip").status == 0

@@ -38,6 +38,8 @@ class HDF5DataLayer(PrefetchingLayer):
     64 MB at a time. In TRAIN several solvers share the rows out; in TEST each gets all. The position is kept in the
     layer's state (Caffe starts again).
 
+    Rows that cannot be read end the run, also where the context says on_bad_record "skip".
+
     transform_param, which Caffe refuses here, makes the first top, of a dataset (rows, channels, height, width), as in
     a Data layer: the other tops stay as they are, so that crop and mirror are refused if one of them is an image, too.
 
@@ -52,6 +54,7 @@ class HDF5DataLayer(PrefetchingLayer):
         "transform_param.force_gray": "it is for encoded images, of Data layers",
     }
     min_top_blobs = 1
+    decodes = False
     loader: RowBatches
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from caffelite.core import container
 from caffelite.core.data.batch import Batch
@@ -34,7 +34,10 @@ class PrefetchingLayer(Layer):
     The `setup` of a subclass shapes the tops and sets `loader` and `batches_ahead`.
 
     records: positions in the source of what the last forward gave, if the loader says them.
+    decodes: whether data_workers threads decode record by record, of which bad ones may be left out.
     """
+
+    decodes: ClassVar[bool] = True
 
     records: Sequence[int] = ()
     _waited = 0.0  # for prefetchers that were closed
