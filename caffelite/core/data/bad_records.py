@@ -21,8 +21,9 @@ class BadRecords:
 
     def __init__(self, skip: bool, count: int | None) -> None:
         """`count` is the number of records of the source, if that is known."""
-        self.skip = skip
-        self._most = MOST_IN_A_ROW if count is None else min(count, MOST_IN_A_ROW)
+        self.skip, self._count = skip, count
+        # A single good record may be the first of a shuffled round and the last of the next one.
+        self._most = MOST_IN_A_ROW if count is None else min(2 * count - 1, MOST_IN_A_ROW)
         self._keys: set[bytes] = set()
         self._first: DataError | None = None
         self._in_a_row = 0
@@ -45,11 +46,13 @@ class BadRecords:
     def readable(self, keys: Sequence[bytes]) -> list[int] | None:
         """Return the places of the records that are not known to be bad; None if that is all.
 
-        Raises DataError if as many in a row are bad that there may be no others.
+        Raises DataError if all are bad, or so many in a row that there may be no others.
         """
         if not self._keys or self._keys.isdisjoint(keys):
             self._in_a_row = 0
             return None
+        if len(self._keys) == self._count:
+            raise DataError(f"none of the {self._count} records can be read; the first of them: {self._first}")
         places = [place for place, key in enumerate(keys) if key not in self._keys]
         self._in_a_row = len(keys) - 1 - places[-1] if places else self._in_a_row + len(keys)
         if self._in_a_row >= self._most:

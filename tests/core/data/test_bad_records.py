@@ -24,10 +24,19 @@ def test_places_of_the_others():
 
 def test_there_is_an_end():
     bad = BadRecords(True, 3)
-    for key in (b"a", b"b", b"c"):
+    for key in (b"a", b"b"):
         bad.add(key, DataError(f"{key} is bad"))
-    assert bad.readable([b"a", b"b"]) == []
-    with pytest.raises(DataError, match="3 records in a row cannot be read.*b'a' is bad"):
-        bad.readable([b"c"])
+    assert bad.readable([b"a", b"b", b"b", b"a"]) == []  # two shuffled rounds, with c first and last
+    with pytest.raises(DataError, match="5 records in a row cannot be read.*b'a' is bad"):
+        bad.readable([b"a"])
     bad.begin()
     assert bad.readable([b"a", b"b"]) == []
+
+
+def test_all_are_bad():
+    bad = BadRecords(True, 2)
+    bad.add(b"a", DataError("a is bad"))
+    assert bad.readable([b"a"]) == []
+    bad.add(b"b", DataError("b is bad"))
+    with pytest.raises(DataError, match="none of the 2 records can be read; the first of them: a is bad"):
+        bad.readable([b"a"])

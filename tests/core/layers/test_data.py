@@ -486,7 +486,7 @@ def test_each_solver_leaves_out_its_own_records(data):
 
 def test_nothing_is_looked_for_where_all_records_are_bad(data):
     write_pngs(12, bad=set(range(12)))
-    with pytest.raises(DataError, match='12 records in a row cannot be read; .*db: record "000"'):
+    with pytest.raises(DataError, match='none of the 12 records can be read; .*db: record "000"'):
         set_up(data("batch_size: 5", on_bad_record="skip"), [], 2)
 
 

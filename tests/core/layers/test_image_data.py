@@ -345,3 +345,12 @@ def test_images_that_cannot_be_read_are_left_out_if_told(image_data, folder):
     assert labels_of(image_data("batch_size: 3", on_bad_record="skip"), 3) == [[0, 1, 3]] * 3
     shuffled = np.ravel(labels_of(image_data("batch_size: 3 shuffle: true", on_bad_record="skip"), 20)).tolist()
     assert all(sorted(shuffled[start : start + 3]) == [0, 1, 3] for start in range(0, 60, 3))
+
+
+def test_one_image_that_can_be_read_is_enough(image_data, folder):
+    """Shuffled, up to two rounds without it follow each other but for one image."""
+    write(range(4))
+    for number in (0, 1, 3):
+        (folder / f"{number}.png").unlink()
+    found = labels_of(image_data("batch_size: 3 shuffle: true", on_bad_record="skip"), 20)
+    assert found == [[2, 2, 2]] * 20
