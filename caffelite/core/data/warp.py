@@ -31,8 +31,10 @@ def warped(
     """Return the crop of this size, rows and columns, that begins at these offsets of image, (C, H, W), changed so.
 
     The number type stays; it is uint8, float32 or float64. What lies outside of the image is made up as `border`, a
-    number of AugmentationParameter.Border, says; `means` are the channels'.
+    number of AugmentationParameter.Border, says; `means` are the channels'. float64 is resampled as float32.
     """
+    if image.dtype == np.float64:  # OpenCV 5 rounds places to 1/32 of a pixel for it, and not for float32
+        return warped(image.astype(np.float32), geometry, offsets, size, border, means).astype(np.float64)
     cv2 = opencv()
     height, width = size
     matrix = geometry.source_of(((width - 1) / 2, (height - 1) / 2), *offsets)

@@ -92,3 +92,15 @@ def test_without_opencv(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(LayerError, match=r"augmentation is set, with rotation.*pip install 'caffelite\[image\]'"):
         check_opencv()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_float64_is_resampled_as_float32(channels):
+    """Noise, so that a 32nd of a pixel is some grey levels."""
+    image = np.random.default_rng(1).uniform(0, 255, (channels, 24, 28))
+    results = [
+        warped(image.astype(dtype), Geometry(0.3, 1.1, 0.9), (3, 5), (13, 13), 0, [0.0] * channels)
+        for dtype in (np.float32, np.float64)
+    ]
+    assert results[1].dtype == np.float64
+    np.testing.assert_array_equal(results[1], results[0])
