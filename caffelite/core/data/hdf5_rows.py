@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -14,6 +15,7 @@ import numpy as np
 
 from caffelite.core import container
 from caffelite.core.blob import MAX_AXES, Array, Shape
+from caffelite.core.data.prefetch import pause_before_other_hooks
 from caffelite.core.errors import DataError
 from caffelite.core.files import file_problem
 from caffelite.core.format import shape_string
@@ -57,8 +59,7 @@ class Hdf5Rows:
         self._root: Any = None
         self._process = 0  # that opened the file
         with self._errors("it cannot be opened"):
-            import h5py
-
+            h5py = _h5py()
             with h5py.File(path, "r") as root:
                 found = [self._described(root, name) for name in names]
         self.datasets = [dataset for dataset, _ in found]
@@ -158,6 +159,15 @@ class Hdf5Rows:
             raise
         except (OSError, RuntimeError, ValueError, TypeError, KeyError) as err:
             raise DataError(f"{self.path}: {what} ({err}); the file is damaged or was changed") from err
+
+
+@functools.cache
+def _h5py() -> Any:
+    """Return the package, the threads that read rows being paused before it locks itself for a fork."""
+    import h5py
+
+    pause_before_other_hooks()
+    return h5py
 
 
 def _groups(rows: Array, known: DatasetRows) -> Iterator[tuple[int, int]]:

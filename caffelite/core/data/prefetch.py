@@ -115,21 +115,31 @@ class Prefetcher(Generic[Buffer]):
 _running: weakref.WeakSet[Prefetcher[Any]] = weakref.WeakSet()
 
 
-_forking = threading.local()  # `paused`: what this thread holds while it forks
+_forking = threading.local()  # `paused`: what this thread holds while it forks; None, or missing, if it does not
 
 
 def _before_fork() -> None:
-    alive = [prefetcher for prefetcher in list(_running) if not prefetcher.has_lost_its_thread]
-    _forking.paused = [prefetcher for prefetcher in alive if prefetcher.pause(SECONDS_AT_EXIT)]
+    if getattr(_forking, "paused", None) is None:  # hooks may be there more than once
+        alive = [prefetcher for prefetcher in list(_running) if not prefetcher.has_lost_its_thread]
+        _forking.paused = [prefetcher for prefetcher in alive if prefetcher.pause(SECONDS_AT_EXIT)]
 
 
 def _after_fork() -> None:
-    for prefetcher in _forking.paused:
+    for prefetcher in getattr(_forking, "paused", None) or ():
         prefetcher.go_on()
-    _forking.paused = []
+    _forking.paused = None
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+def pause_before_other_hooks() -> None:
+    """Let a fork pause the threads before it runs the hooks that other modules have registered up to now.
+
+    To be called when a library is loaded that holds a lock of its own while the process forks, as h5py does: threads
+    that wait for that lock could not be paused any more.
+    """
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)  # last in, first
+
+
+pause_before_other_hooks()
 
 
 @atexit.register

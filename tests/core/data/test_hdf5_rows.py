@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -99,3 +102,37 @@ def test_whether_files_are_safe_is_asked_without_their_values(tmp_path):
     require_readable(paths[:1], ["data"])
     with pytest.raises(DataError, match=r"Failed opening HDF5 file: .*cut.h5 is damaged .*truncated"):
         require_readable(paths, ["data"])
+
+
+FORKING = """
+import os, sys, time
+from pathlib import Path
+import numpy as np
+from caffelite.core.data.hdf5_rows import Hdf5Rows
+from caffelite.core.data.prefetch import Prefetcher
+
+rows = Hdf5Rows(Path(sys.argv[1]), ["data"])
+kept = Prefetcher(lambda buffer: rows.read(np.arange(5)) and None, [[None] for _ in range(4)])
+longest = 0.0
+for _ in range(40):
+    with kept.batch():
+        pass
+    start = time.perf_counter()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    longest = max(longest, time.perf_counter() - start)
+    os.waitpid(child, 0)
+kept.close()
+print(longest)
+"""
+
+
+def test_a_fork_does_not_wait_for_a_thread_that_waits_for_h5py(tmp_path):
+    """h5py holds its lock while the process forks; waiting for the reading thread then would take 5 seconds."""
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        file["data"] = np.zeros((5, 2))
+    command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", FORKING, tmp_path / "rows.h5"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert float(run.stdout) < 4
