@@ -119,9 +119,9 @@ def _value(known: FieldDescriptor, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        shortest = str(np.float32(value) if known.cpp_type == FieldDescriptor.CPPTYPE_FLOAT else np.float64(value))
-        return shortest.removesuffix(".0")
+        if known.cpp_type == FieldDescriptor.CPPTYPE_FLOAT:
+            value = float(str(np.float32(value)))  # numpy knows the digits; its exponents differ between versions
+        return repr(value).removesuffix(".0")
     if isinstance(value, bytes | str):
-        raw = value if isinstance(value, bytes) else value.encode()
-        return f'"{text_encoding.CEscape(raw, as_utf8=isinstance(value, str))}"'
+        return f'"{text_encoding.CEscape(value, as_utf8=isinstance(value, str))}"'
     return str(value)
