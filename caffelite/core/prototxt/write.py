@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from typing import Any
 
-import numpy as np
-from google.protobuf import text_encoding
+from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -113,15 +113,6 @@ def _one_line(known: FieldDescriptor, value: Any) -> str:
 
 def _value(known: FieldDescriptor, value: Any) -> str:
     """Return a value as prototxt: floats with as few digits as give the same float again."""
-    if known.enum_type is not None:
-        name: str = known.enum_type.values_by_number[value].name
-        return name
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        if known.cpp_type == FieldDescriptor.CPPTYPE_FLOAT:
-            value = float(str(np.float32(value)))  # numpy knows the digits; its exponents differ between versions
-        return repr(value).removesuffix(".0")
-    if isinstance(value, bytes | str):
-        return f'"{text_encoding.CEscape(value, as_utf8=isinstance(value, str))}"'
-    return str(value)
+    out = StringIO()
+    text_format.PrintFieldValue(known, value, out, as_utf8=True)
+    return out.getvalue().removesuffix(".0") if isinstance(value, float) else out.getvalue()
