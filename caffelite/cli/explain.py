@@ -25,7 +25,7 @@ HTML = string("html", "", "The HTML file to write.", metavar="FILE")
     positionals="NET WEIGHTS",
 )
 def explain(arguments: Arguments) -> None:
-    """Run a net forward and backward, and write a page to look at every number of it.
+    """Run a net in phase TEST forward and backward, and write a page to look at every number of it.
 
     The page is one file that needs no network. It shows the layers with pictures of their blobs; a click on a value
     shows its window, the column of im2col, the weights and the products, a click on a gradient every path that adds to
@@ -61,7 +61,7 @@ def explain(arguments: Arguments) -> None:
             content = content_of(net, origins, differentiated, progress=progress)
     finally:
         net.close()
-    source = f"{model} with {weights}" + (f" on {arguments[IMAGE]}" if arguments[IMAGE] else "")
+    source = f"{model} in phase TEST with {weights}" + (f" on {arguments[IMAGE]}" if arguments[IMAGE] else "")
     with replacing(path) as file:
         file.write(html_of(content, net.name or Path(model).stem, source).encode("utf-8"))
     write_stdout(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
