@@ -11,8 +11,6 @@ from caffelite.cli.counting import counting
 from caffelite.cli.flags import string
 from caffelite.cli.options import IMAGE, NO_PYTHON_LAYERS, required
 from caffelite.cli.streams import write_stdout
-from caffelite.core.errors import UsageError
-from caffelite.core.files import Kind, kind_of
 
 LOGGER = logging.getLogger("caffelite")
 HTML = string("html", "", "The HTML file to write.", metavar="FILE")
@@ -38,10 +36,9 @@ def explain(arguments: Arguments) -> None:
 --scale 0.00390625 --html lenet.html
     """
     path = Path(required(arguments, HTML, "Need a file to write"))
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--html: {path}: a page's name ends in .html")
-    if kind_of(path.parent) is not Kind.FOLDER:
-        raise UsageError(f"--html: {path}: there is no folder {path.parent}; make it first")
+    from caffelite.reports.page import check_path
+
+    check_path(path, HTML.name)
     from caffelite.core.weights.atomic import replacing
     from caffelite.explaining.content import content_of
     from caffelite.explaining.page import html_of

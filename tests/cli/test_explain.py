@@ -87,6 +87,8 @@ def test_it_holds_what_the_net_computes(caffelite, folder, digit):
     [
         ((NET, WEIGHTS, *IMAGE), "give --html=FILE"),
         ((NET, WEIGHTS, *IMAGE, "--html", "out.pdf"), "out.pdf: a page's name ends in .html"),
+        ((NET, WEIGHTS, *IMAGE, "--html", "made.html"), "--html: made.html is a folder; give the name of a file"),
+        ((NET, WEIGHTS, *IMAGE, "--html", f"{300 * 'x'}/a.html"), "x/a.html: it cannot be looked at"),
         ((NET, WEIGHTS, *IMAGE, "--html", "no/out.html"), "there is no folder no; make it first"),
         ((NET, *HTML), "explain is missing WEIGHTS; write caffelite explain NET WEIGHTS"),
         ((NET, WEIGHTS, *HTML), 'give --image for its input "data"'),
@@ -96,6 +98,7 @@ def test_it_holds_what_the_net_computes(caffelite, folder, digit):
     ],
 )
 def test_what_cannot_be_explained_is_one_sentence(caffelite, folder, digit, words, problem):
+    (folder / "made.html").mkdir()
     result = caffelite("explain", *words)
     assert result.status == 1
     assert problem in result.error
