@@ -11,8 +11,6 @@ from caffelite.cli.counting import counting
 from caffelite.cli.flags import string
 from caffelite.cli.options import IMAGE, NO_PYTHON_LAYERS, required
 from caffelite.cli.streams import write_stdout
-from caffelite.core.errors import UsageError
-from caffelite.core.files import Kind, kind_of
 
 LOGGER = logging.getLogger("caffelite")
 HTML = string("html", "", "The HTML file to write.", metavar="FILE")
@@ -25,7 +23,7 @@ HTML = string("html", "", "The HTML file to write.", metavar="FILE")
     positionals="NET WEIGHTS",
 )
 def explain(arguments: Arguments) -> None:
-    """Run a net forward and backward, and write a page to look at every number of it.
+    """Run a net in phase TEST forward and backward, and write a page to look at every number of it.
 
     The page is one file that needs no network. It shows the layers with pictures of their blobs; a click on a value
     shows its window, the column of im2col, the weights and the products, a click on a gradient every path that adds to
@@ -38,10 +36,9 @@ def explain(arguments: Arguments) -> None:
 --scale 0.00390625 --html lenet.html
     """
     path = Path(required(arguments, HTML, "Need a file to write"))
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--html: {path}: a page's name ends in .html")
-    if kind_of(path.parent) is not Kind.FOLDER:
-        raise UsageError(f"--html: {path}: there is no folder {path.parent}; make it first")
+    from caffelite.reports.page import check_path
+
+    check_path(path, HTML.name)
     from caffelite.core.weights.atomic import replacing
     from caffelite.explaining.content import content_of
     from caffelite.explaining.page import html_of
@@ -61,7 +58,7 @@ def explain(arguments: Arguments) -> None:
             content = content_of(net, origins, differentiated, progress=progress)
     finally:
         net.close()
-    source = f"{model} with {weights}" + (f" on {arguments[IMAGE]}" if arguments[IMAGE] else "")
+    source = f"{model} in phase TEST with {weights}" + (f" on {arguments[IMAGE]}" if arguments[IMAGE] else "")
     with replacing(path) as file:
         file.write(html_of(content, net.name or Path(model).stem, source).encode("utf-8"))
     write_stdout(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")

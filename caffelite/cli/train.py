@@ -142,6 +142,8 @@ def train(arguments: Arguments) -> int:
                 solver.events.add(chart)
             report = _report(solver, arguments)
             _optimize(solver, arguments, found)
+            if report is not None:
+                report.finish()  # where the live line is gone, so that one that moves says that this takes seconds
         except CaffeliteError as err:
             if report is not None:
                 report.finish(str(err))

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import shutil
 import subprocess
+import sys
 
 from caffelite.core.errors import UsageError
 
 TEXT_FORMATS = ("dot", "gv")  # the text itself, for which nothing has to be installed
 FORMATS = ("svg", "png", "pdf", "eps", "ps", "jpg", "jpeg", "gif", "json", "plain", "xdot")
+# In a process of its own: pygraphviz keeps all threads waiting while it draws, which takes seconds for a large net.
+_PROGRAM = """import sys
+file_format, *sys.path = sys.argv[1:]
+import pygraphviz
+graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
+sys.stdout.buffer.write(graph.draw(format=file_format, prog="dot"))
+"""
 MISSING = "pictures of nets are drawn by Graphviz: pip install 'caffelite[draw]'"
 
 
 def render(text: str, file_format: str) -> bytes:
     """Return the picture of a graph in one of FORMATS; dot and gv are the text itself.
 
-    Raises UsageError for another format, and if there is no Graphviz.
+    Other threads go on meanwhile. Raises UsageError for another format, and if there is no Graphviz or it fails.
     """
     if file_format in TEXT_FORMATS:
         return text.encode()
@@ -24,23 +34,33 @@ def render(text: str, file_format: str) -> bytes:
             f'"{file_format}" is no format of pictures here: let the name end in .svg, .png, .pdf or .dot (known: '
             f"{', '.join([*FORMATS, *TEXT_FORMATS])})"
         )
+    if importlib.util.find_spec("pygraphviz") is None:
+        program = shutil.which("dot")
+        if program is None:
+            raise UsageError(MISSING)
+        return _drawn_by(program, [program, f"-T{file_format}"], text)
+    if "python" not in os.path.basename(sys.executable or ""):  # inside another program: no interpreter to start
+        return _drawn_here(text, file_format)
+    return _drawn_by("Graphviz", [sys.executable, "-c", _PROGRAM, file_format, *sys.path], text)
+
+
+def _drawn_by(name: str, command: list[str], text: str) -> bytes:
     try:
-        import pygraphviz
-    except ImportError:
-        return _by_program(text, file_format)
+        done = subprocess.run(command, input=text.encode(), capture_output=True)
+    except OSError as err:
+        raise UsageError(f"{name} cannot be started: {err}") from None
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip() or f"it ended with status {done.returncode}"
+        raise UsageError(f"{name} could not draw: {reason}")
+    return done.stdout
+
+
+def _drawn_here(text: str, file_format: str) -> bytes:
+    import pygraphviz
+
     graph = pygraphviz.AGraph(string=text)
     try:
         picture: bytes = graph.draw(format=file_format, prog="dot")
     finally:
         graph.close()
     return picture
-
-
-def _by_program(text: str, file_format: str) -> bytes:
-    program = shutil.which("dot")
-    if program is None:
-        raise UsageError(MISSING)
-    done = subprocess.run([program, f"-T{file_format}"], input=text.encode(), capture_output=True)
-    if done.returncode:
-        raise UsageError(f"{program} could not draw: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout

@@ -31,7 +31,7 @@ Facts = Sequence[tuple[str, object]]
 
 
 class TrainingReport:
-    """Listens to a solver from before it solves, and writes the page at `path`, again and again and at the end.
+    """Listens to a solver from before it solves, and writes the page at `path`, again and again; `finish` is the end.
 
     It only reads: nothing that is trained changes. A page that cannot be written costs a warning, not the training.
     `facts` say where it is trained, in the order in which they are shown.
@@ -44,7 +44,7 @@ class TrainingReport:
         self._began = self._free_at = time.perf_counter()
         self._free_at += FIRST_AFTER
         self._began_at = time.time()
-        self._failed = self._finished = False
+        self._failed = False
         self._before: tuple[str, Html] | None = None
         self._error = ""
         self._fixed: Html | None = None  # what does not change while training
@@ -59,17 +59,13 @@ class TrainingReport:
         elif isinstance(event, events.IterationFinished):
             if time.perf_counter() >= self._free_at:
                 self._write()
-        elif isinstance(event, events.OptimizationDone | events.OptimizationStopped):
-            self.finish()
 
     def finish(self, error: str = "") -> None:
-        """Write what came of the training, unless that was done; `error` is why it ended early, if it failed."""
-        if not self._finished:
-            self._finished = True
-            self._error = error
-            self._write()
-            if not self._failed:
-                LOGGER.info("Wrote the report %s", self.path)
+        """Write what came of the training; `error` is why it ended early, if it failed."""
+        self._error = error
+        self._write()
+        if not self._failed:
+            LOGGER.info("Wrote the report %s", self.path)
 
     def _write(self) -> None:
         if self._failed:

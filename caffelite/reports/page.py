@@ -59,19 +59,23 @@ def write_page(path: str | os.PathLike[str], title: str, subtitle: str, body: Ht
         file.write(page.encode(errors="backslashreplace"))
 
 
-def check_path(path: str | os.PathLike[str]) -> None:
-    """Raise UsageError unless a page can be written to `path`: by its ending, in a folder that is there."""
+def check_path(path: str | os.PathLike[str], flag: str = "report") -> None:
+    """Raise UsageError, which names the flag, unless a page can be written to `path`.
+
+    Asked for are its ending, and a folder that is there.
+    """
     target = Path(path)
     if target.suffix.lower() not in ENDINGS:
-        raise UsageError(f"--report is {target}; a report's name ends in {any_of(ENDINGS)}")
+        page = "a report's" if flag == "report" else "a page's"
+        raise UsageError(f"--{flag}: {target}: {page} name ends in {any_of(ENDINGS)}")
     try:
         folder, file = kind_of(target.parent), kind_of(target)
     except UnreachableError as err:
-        raise UsageError(f"--report: {target}: {err}") from None
+        raise UsageError(f"--{flag}: {target}: {err}") from None
     if folder is not Kind.FOLDER:
-        raise UsageError(f"--report: {target}: there is no folder {target.parent}; make it first")
+        raise UsageError(f"--{flag}: {target}: there is no folder {target.parent}; make it first")
     if file not in (Kind.FILE, Kind.NOTHING):
-        raise UsageError(f"--report: {target} is {file.value}; give the name of a file")
+        raise UsageError(f"--{flag}: {target} is {file.value}; give the name of a file")
 
 
 @cache

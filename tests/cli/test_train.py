@@ -4,12 +4,15 @@ import shlex
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from caffelite.cli import live
 from caffelite.cli.train import batch_size
+from caffelite.reports.of_training import TrainingReport
 
 
 def test_the_log_is_caffes(program, golden_cli, golden_lines):
@@ -197,6 +200,21 @@ def test_a_report_of_the_run(caffelite, folder):
     assert "Wrote the report run.html" in result.texts
     page = (folder / "run.html").read_text()
     assert "trained to the end" in page and "caffelite train" in page and "--iterations 3" in page
+
+
+def test_a_report_is_made_where_the_live_line_is_gone(caffelite, folder, monkeypatch):
+    """It takes seconds, in which a line that stands still would tell nothing."""
+    order = []
+
+    @contextmanager
+    def shown(*words):
+        yield
+        order.append("line gone")
+
+    monkeypatch.setattr(live, "shown", shown)
+    monkeypatch.setattr(TrainingReport, "finish", lambda report, error="": order.append("report"))
+    assert caffelite("train", "solver.prototxt", "--report=run.html", "--iterations=3").status == 0
+    assert order == ["line gone", "report"]
 
 
 def test_a_report_of_a_run_that_failed(caffelite, folder, solver_with):

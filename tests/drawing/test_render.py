@@ -1,4 +1,6 @@
 import sys
+import threading
+import time
 
 import pytest
 
@@ -29,6 +31,37 @@ def test_the_program_of_the_system(tmp_path, monkeypatch):
     assert render(TEXT, "png") == b"drawn: " + TEXT.encode()
     with pytest.raises(UsageError, match="dot could not draw: no -Tpdf"):
         render(TEXT, "pdf")
+
+
+def test_other_threads_go_on_while_a_large_net_is_drawn():
+    """PNG of 200 layers takes Graphviz most of a second."""
+    text = "digraph { " + "".join(f"n{i} -> n{i + 1}; n{i} -> n{i + 3}; " for i in range(200)) + "}"
+    gaps, drawn = [], threading.Event()
+
+    def watch():
+        last = time.monotonic()
+        while not drawn.wait(0.02):
+            gaps.append((now := time.monotonic()) - last)
+            last = now
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    began = time.monotonic()
+    render(text, "png")
+    took = time.monotonic() - began
+    drawn.set()
+    watcher.join()
+    assert max(gaps) < max(0.5 * took, 0.3), f"of {took:.1f} s"
+
+
+def test_inside_another_program(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/usr/bin/uwsgi")
+    assert render(TEXT, "png").startswith(b"\x89PNG")
+
+
+def test_text_that_is_no_graph():
+    with pytest.raises(UsageError, match="Graphviz could not draw"):
+        render("digraph {", "png")
 
 
 def test_without_graphviz(tmp_path, monkeypatch):

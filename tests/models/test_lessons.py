@@ -183,11 +183,20 @@ def test_a_kernel_is_learned_by_the_prototxt_alone(tmp_path):
     np.testing.assert_allclose(net.params["conv"][0].data[0, 0], [[0, -1, 0], [0, 2, 0], [0, -1, 0]], atol=0.002)
 
 
-def test_the_images_are_those_of_the_scene():
-    with h5py.File(FOLDER / "learn_a_kernel" / "images.h5") as file:
-        image, filtered = (file["data"][name]["0"][0, 0].astype(float) for name in ("image", "filtered"))
+def test_the_images_are_rows_of_hdf5_datasets():
+    folder = FOLDER / "learn_a_kernel"
+    net = Net(folder / "train.prototxt", TRAIN)
+    assert [layer.type for layer in net.layers][0] == "HDF5Data"
+    assert "Parameter" not in [layer.type for layer in net.layers]
+    with h5py.File(folder / "learn_a_kernel.h5") as file:
+        stored = {name: dataset[...] for name, dataset in file.items()}
+    image, filtered = (stored[name][0, 0].astype(float) for name in ("image", "filtered"))
     np.testing.assert_allclose(image, grey(80), atol=0.01)
     np.testing.assert_allclose(filtered, 2 * image[1:-1, 1:-1] - image[:-2, 1:-1] - image[2:, 1:-1], atol=1e-6)
+    for _ in range(2):
+        net.forward()
+        for name, values in stored.items():
+            np.testing.assert_array_equal(net.blobs[name].data, values)
 
 
 @pytest.mark.slow

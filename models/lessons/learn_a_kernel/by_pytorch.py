@@ -7,8 +7,8 @@ import h5py
 import torch
 
 HERE = Path(__file__).parent
-with h5py.File(HERE / "images.h5") as file:
-    image, filtered = (torch.from_numpy(file["data"][name]["0"][...]).double() for name in ("image", "filtered"))
+with h5py.File(HERE / "learn_a_kernel.h5") as file:
+    image, filtered = (torch.from_numpy(file[name][...]).double() for name in ("image", "filtered"))
 weight = torch.zeros(1, 1, 3, 3, dtype=torch.float64, requires_grad=True)
 optimizer = torch.optim.SGD([weight], lr=0.5)
 iterations = 0

@@ -22,7 +22,7 @@ LOOKS = (0, 1, 10, 100, 1000, 4000)  # iterations after which the kernel is draw
 def solver_with(**fields):
     """Return the solver of solver.prototxt, in float64, with other values for these fields."""
     param = read_solver(HERE / "solver.prototxt")[0]
-    param.net, param.weights[0] = str(HERE / "train.prototxt"), str(HERE / "images.h5")
+    param.net = str(HERE / "train.prototxt")
     for name, value in fields.items():
         setattr(param, name, value)
     return caffelite.SGDSolver(param, dtype=np.float64)
