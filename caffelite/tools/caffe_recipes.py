@@ -30,11 +30,19 @@ cd "$(dirname "$0")/../.."
 
 def _create_mnist(pairs: str, folder: str, program: str, kind: str) -> str:
     """Return the lines that make two databases of MNIST's files by a program of Caffe's."""
-    lines = [f"rm -rf {folder}/{pairs}_train_{kind} {folder}/{pairs}_test_{kind}"]
+    lines = [
+        _require("data/mnist/train-images-idx3-ubyte", "data/mnist/get_mnist.sh"),
+        f"rm -rf {folder}/{pairs}_train_{kind} {folder}/{pairs}_test_{kind}",
+    ]
     for part, files in (("train", "train"), ("test", "t10k")):
         originals = f"data/mnist/{files}-images-idx3-ubyte data/mnist/{files}-labels-idx1-ubyte"
         lines.append(f"build/{folder}/{program} {originals} {folder}/{pairs}_{part}_{kind}")
     return "\n".join(lines)
+
+
+def _require(file: str, script: str) -> str:
+    """Return the line that ends a recipe, before it removes anything, where the file is missing."""
+    return f"""[ -f {file} ] || {{ echo "$0: there is no {file}; run ./{script} first" >&2; exit 1; }}"""
 
 
 def _train(*solvers: str) -> str:
@@ -51,6 +59,7 @@ RECIPES = {
     ),
     "examples/siamese/train_mnist_siamese.sh": _train("examples/siamese/mnist_siamese_solver.prototxt"),
     "examples/cifar10/create_cifar10.sh": f"""\
+{_require("data/cifar10/data_batch_1.bin", "data/cifar10/get_cifar10.sh")}
 rm -rf {CIFAR10}/cifar10_train_lmdb {CIFAR10}/cifar10_test_lmdb
 build/{CIFAR10}/convert_cifar_data data/cifar10 {CIFAR10} lmdb
 build/tools/compute_image_mean {CIFAR10}/cifar10_train_lmdb {CIFAR10}/mean.binaryproto""",

@@ -109,9 +109,22 @@ def test_recipes_run_the_programs_from_wherever_they_are_started(own_root, scrip
     folder = script.partition("/")[0]
     old = own_root / "examples" / folder / f"{folder}_train_lmdb"
     old.mkdir()
+    for original in ("mnist/train-images-idx3-ubyte", "cifar10/data_batch_1.bin"):
+        (own_root / "data" / original).touch()
     expected = "".join(lines.split()).replace("E/", f"examples/{folder}/").replace("[E]", f"[examples/{folder}]")
     assert run(own_root / "examples" / f"{script}.sh", "--gpu=0").replace("[-m][caffelite]", "") == expected
     assert old.exists() == ("train" in script)
+
+
+@pytest.mark.parametrize(("name", "original"), [("mnist", "train-images-idx3-ubyte"), ("cifar10", "data_batch_1.bin")])
+def test_recipes_leave_databases_alone_where_there_is_nothing_to_make_them_of(own_root, name, original):
+    old = own_root / "examples" / name / f"{name}_train_lmdb"
+    old.mkdir()
+    done = subprocess.run([f"examples/{name}/create_{name}.sh"], cwd=own_root, capture_output=True, text=True)
+    assert done.returncode == 1 and old.exists()
+    assert done.stderr == (
+        f"examples/{name}/create_{name}.sh: there is no data/{name}/{original}; run ./data/{name}/get_{name}.sh first\n"
+    )
 
 
 @pytest.mark.parametrize(
