@@ -1,3 +1,4 @@
+import http.server
 import os
 import shutil
 import signal
@@ -135,6 +136,33 @@ def resumable_net(golden_folder):
     A position in data, crops and mirrors, dropout, random data, and what an LSTM carries from batch to batch.
     """
     return RESUMABLE_NET.format(source=golden_folder / "data" / "raw_lmdb")
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Serve a folder on this machine: serve(folder) -> address."""
+    monkeypatch.setenv("no_proxy", "*")
+    running = []
+
+    def start(folder):
+        server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), lambda *args: QuietHandler(*args, directory=str(folder))
+        )
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in running:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture

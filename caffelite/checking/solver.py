@@ -11,6 +11,7 @@ import numpy as np
 from caffelite.checking.coverage import uncovered
 from caffelite.checking.net import Options, check_net
 from caffelite.checking.problems import ERROR, WARNING, Problem, logged
+from caffelite.checking.rate import unread
 from caffelite.core.errors import CaffeliteError, SolverError
 from caffelite.core.net.net import Net
 from caffelite.core.solver import checks
@@ -32,6 +33,7 @@ def check_solver(file: SolverFile, options: Options) -> list[Problem]:
     files = _files(file)
     problems = [Problem.read(ERROR, text, files) for text in _field_errors(file)]
     problems += [Problem.read(finding.severity, str(finding), files) for finding in findings_of_file(file)]
+    problems += [Problem.read(WARNING, text, files) for text in unread(file)]
     with logged() as records:  # upgrades of old nets tell what they lose
         train, tests, errors = _sources(file)
     problems += [Problem.read(ERROR, text, files) for text in errors]

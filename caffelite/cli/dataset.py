@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from caffelite.cli.command import Arguments, command
-from caffelite.cli.flags import string
+from caffelite.cli.flags import boolean, string
 from caffelite.cli.options import OUT
 from caffelite.cli.streams import write_stdout
 
 FOLDER = "data"
 SOURCE = string("source", "", "Folder with the original files; without it they are downloaded.", metavar="FOLDER")
 URL = string("url", "", "Folder on a server to download the original files from.", metavar="ADDRESS")
+ORIGINALS = boolean("originals", "Put the original files, unpacked, into --out, and make no databases.")
 
 
 def _names() -> Iterable[str]:
@@ -23,10 +24,10 @@ def _names() -> Iterable[str]:
 @command(
     "dataset",
     "make databases of public data sets",
-    flags=[SOURCE, OUT, URL],
+    flags=[SOURCE, OUT, URL, ORIGINALS],
     positionals="[NAME]",
     first_words=_names,
-    flag_help={OUT: f"Folder to make the databases in. Default: {FOLDER}."},
+    flag_help={OUT: f"Folder for what is made. Default: {FOLDER}."},
 )
 def dataset(arguments: Arguments) -> None:
     """Make the LMDB databases of a data set (and CIFAR-10's mean) in --out; without NAME, list what there is.
@@ -35,12 +36,13 @@ def dataset(arguments: Arguments) -> None:
 
       caffelite dataset mnist --out=data
     """
-    from caffelite.datasets import DATASETS, make
+    from caffelite.datasets import DATASETS, fetch, make
 
     if not arguments.positionals:
         for name in DATASETS:
             write_stdout(f"{name:20} {DATASETS[name].summary}")
         return
     (name,) = arguments.positionals
-    for path in make(name, arguments[OUT] or FOLDER, arguments[SOURCE] or None, arguments[URL] or None):
+    get = fetch if arguments[ORIGINALS] else make
+    for path in get(name, arguments[OUT] or FOLDER, arguments[SOURCE] or None, arguments[URL] or None):
         write_stdout(str(path))

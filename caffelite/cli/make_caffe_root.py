@@ -19,21 +19,25 @@ LOGGER = logging.getLogger("caffelite")
 def make_caffe_root(arguments: Arguments) -> None:
     """Write Caffe's programs and scripts, which run caffelite, into DIR, and print what was written.
 
-    There are build/tools/caffe, convert_imageset and others, python/caffe, classify.py and others, and
-    tools/extra/parse_log.py and others. They run the Python that runs this command. Nothing outside DIR is written.
+    There are build/tools/caffe, convert_imageset and others, python/caffe, classify.py and others,
+    tools/extra/parse_log.py and others, scripts/download_model_binary.py, and for Caffe's examples of MNIST and
+    CIFAR-10 data/*/get_*.sh and examples/*/create_*.sh and train_*.sh, with their nets and solvers. They run the
+    Python that runs this command. Nothing outside DIR is written.
     DIR may exist, and be Caffe's sources: files that are not caffelite's stay. For example:
 
       caffelite make-caffe-root ~/caffe
       cd ~/caffe
       ./build/tools/caffe train --solver=models/mine/solver.prototxt
+      ./data/mnist/get_mnist.sh && ./examples/mnist/create_mnist.sh && ./examples/mnist/train_lenet.sh
       PYTHONPATH=~/caffe/python python script_that_imports_caffe.py
     """
+    from caffelite import examples
     from caffelite.tools.caffe_root import make_caffe_root
 
     (name,) = arguments.positionals
     if not name:  # as "$CAFFE_ROOT" is where it is not set; it would be the working directory
         raise UsageError("make-caffe-root: DIR is empty; write . for the working directory")
-    made = make_caffe_root(Path(name), sys.executable, frozenset(COMMANDS))
+    made = make_caffe_root(Path(name), sys.executable, frozenset(COMMANDS), examples.folder())
     for path in made.written:
         write_stdout(os.path.join(name, path))
     for path in made.kept:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from caffelite.core.data.included import Records
 from caffelite.core.errors import UsageError
+from caffelite.core.prototxt.suggest import any_of
 from caffelite.core.registry import Registry
+from caffelite.core.weights.atomic import replacing
 from caffelite.datasets import cifar10, digits, idx, rows
 from caffelite.datasets.siamese import SiameseDataset
 
 log = logging.getLogger("caffelite")
 
 FOLDER = "data"  # where the databases are, seen from where people run their nets
+
+
+class Originals(Protocol):
+    """A data set whose original files can be had, not packed."""
+
+    @property
+    def original_sizes(self) -> Mapping[str, int]:
+        """Names and sizes of the files."""
+
+    def read_originals(
+        self, names: Collection[str], source: Path | None, url: str | None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Give the names and contents of those of the files, from a folder or a server as `make` of Dataset."""
 
 
 class Dataset(NamedTuple):
@@ -30,6 +45,7 @@ class Dataset(NamedTuple):
     records: Mapping[str, Records]
     make: Callable[[Path, Path | None, str | None], None]
     included: bool = False  # comes with caffelite, so that there is no source
+    originals: Originals | None = None
 
 
 DATASETS: Registry[Dataset] = Registry("data set")
@@ -83,6 +99,7 @@ DATASETS.register("mnist")(
         idx.MNIST.names,
         idx.MNIST.records,
         idx.MNIST.make,
+        originals=idx.MNIST,
     )
 )
 MNIST_SIAMESE = SiameseDataset(
@@ -103,6 +120,7 @@ DATASETS.register("fashion_mnist")(
         idx.FASHION_MNIST.names,
         idx.FASHION_MNIST.records,
         idx.FASHION_MNIST.make,
+        originals=idx.FASHION_MNIST,
     )
 )
 DATASETS.register("cifar10")(
@@ -111,6 +129,7 @@ DATASETS.register("cifar10")(
         cifar10.CIFAR10.names,
         cifar10.CIFAR10.records,
         cifar10.CIFAR10.make,
+        originals=cifar10.CIFAR10,
     )
 )
 
@@ -125,10 +144,42 @@ def make(name: str, out: Path | str = FOLDER, source: Path | str | None = None, 
     dataset = DATASETS[name]
     if dataset.included and (source is not None or url is not None):
         raise UsageError(f"the data set {name} comes with caffelite: leave --source and --url out")
-    if source is not None and url is not None:
-        raise UsageError("give --source (a folder) or --url (a server to download from), not both")
+    _check_one(source, url)
     dataset.make(Path(out), None if source is None else Path(source), url)
     return [Path(out) / made for made in dataset.names]
+
+
+def fetch(name: str, out: Path | str = FOLDER, source: Path | str | None = None, url: str | None = None) -> list[Path]:
+    """Put the original files of data set `name`, not packed, into folder `out` and return their paths.
+
+    Those that are there, of the right size, are left alone. source, url and errors as in `make`; also UsageError for a
+    data set that has no such files.
+    """
+    originals = DATASETS[name].originals
+    if originals is None:
+        having = any_of(other for other in DATASETS if DATASETS[other].originals)
+        raise UsageError(f"the data set {name} has no original files that can be had alone; use {having}")
+    _check_one(source, url)
+    paths = {file: Path(out) / file for file in originals.original_sizes}
+    missing = [file for file, size in originals.original_sizes.items() if not _is_there(paths[file], size)]
+    if missing:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        for file, content in originals.read_originals(missing, None if source is None else Path(source), url):
+            with replacing(paths[file]) as opened:
+                opened.write(content)
+    return list(paths.values())
+
+
+def _check_one(source: Path | str | None, url: str | None) -> None:
+    if source is not None and url is not None:
+        raise UsageError("give --source (a folder) or --url (a server to download from), not both")
+
+
+def _is_there(path: Path, size: int) -> bool:
+    if not path.is_file() or path.stat().st_size != size:
+        return False
+    log.info("%s is already there; left alone", path)
+    return True
 
 
 def make_if_included(source: str) -> bool:

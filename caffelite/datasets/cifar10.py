@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,19 @@ class Cifar10:
         write_images(train, images, labels, KEY_DIGITS)
         write_mean(mean_file, images)
         write_images(test, *self._join(found, self.test_files), KEY_DIGITS)
+
+    @property
+    def original_sizes(self) -> dict[str, int]:
+        """Names and sizes of the original files."""
+        return dict.fromkeys((*self.train_files, *self.test_files), self._file_size)
+
+    def read_originals(
+        self, names: Collection[str], source: Path | None, url: str | None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Give the names and contents of those of the original files; see catalogue.fetch."""
+        found = self._read(source, url or self.url)
+        for name in names:
+            yield name, found[name]
 
     def _read(self, source: Path | None, url: str) -> dict[str, bytes]:
         """Return the contents of the six files; DataError if one is missing."""

@@ -29,11 +29,17 @@ ADVICE = "fetch it another way, put it into a folder and give --source FOLDER"
 
 
 class RemoteFile(NamedTuple):
-    """A file that everybody must get the same: its name, size in bytes and SHA-256."""
+    """A file that everybody must get the same: its name, size in bytes if it is known, and SHA-256, or else SHA-1."""
 
     name: str
-    size: int
-    sha256: str
+    size: int | None
+    sha256: str = ""
+    sha1: str = ""
+
+    @property
+    def hash(self) -> tuple[str, str]:
+        """The name of the hash, as hashlib has it, and the hash in hexadecimal digits."""
+        return ("sha256", self.sha256) if self.sha256 else ("sha1", self.sha1)
 
 
 def kept_downloads() -> Path:
@@ -44,24 +50,32 @@ def kept_downloads() -> Path:
 
 
 def download(file: RemoteFile, urls: Sequence[str], folder: Path) -> Path:
-    """Return the path of `file` in `folder`; what is not there yet comes from the folders `urls` of servers, by pooch.
+    """Return the path of `file` in `folder`; what is not there yet comes from the folders `urls` of servers.
+
+    Raises DataError as download_from.
+    """
+    return download_from(file, [f"{url.rstrip('/')}/{file.name}" for url in urls], folder, ADVICE)
+
+
+def download_from(file: RemoteFile, addresses: Sequence[str], folder: Path, advice: str) -> Path:
+    """Return the path of `file` in `folder`; what is not there yet comes from one of the `addresses`, by pooch.
 
     The first server that has the file gives it. What came before a connection broke, or the program was ended, is kept
     beside it as NAME.part, and asked for no second time. Of several programs one downloads at a time. Raises DataError,
-    naming the addresses, if the file cannot be had or is not the one that is expected.
+    naming the addresses and with the `advice`, if the file cannot be had or is not the one that is expected.
     """
     problems = []
     try:
         with _alone(folder):
-            for url in urls:
+            for address in addresses:
                 try:
-                    return _fetched(file, f"{url.rstrip('/')}/{file.name}", folder)
+                    return _fetched(file, address, folder)
                 except _NotHadError as err:
                     problems.append(str(err))
                     log.info("%s", err)
     except OSError as err:
         raise DataError(f"cannot keep {file.name}, which is to be downloaded: {reason_of(err)}") from None
-    raise DataError(f"{'; '.join(problems)}; {ADVICE}")
+    raise DataError(f"{'; '.join(problems)}; {advice}")
 
 
 @contextmanager
@@ -85,17 +99,19 @@ def _fetched(file: RemoteFile, address: str, folder: Path) -> Path:
     import pooch
 
     pooch.get_logger().setLevel(logging.ERROR)  # it is told here
+    kind, expected = file.hash
     for goes_on in (True, False):
         fetch = _Downloader(file, folder)
         try:
-            return Path(pooch.retrieve(address, f"sha256:{file.sha256}", file.name, folder, downloader=fetch))
+            return Path(pooch.retrieve(address, f"{kind}:{expected}", file.name, folder, downloader=fetch))
         except ValueError as err:  # of pooch's, for another hash
             if goes_on and fetch.went_on:  # perhaps the first part was that of another file
                 continue
             found = re.search(r"got (\w+)", str(err))
-            sha256 = found[1] if found else "another one"
+            hash_found = found[1] if found else "another one"
+            name = kind.upper().replace("SHA", "SHA-")
             raise _NotHadError(
-                f"{address} is not the expected file: its SHA-256 is {sha256} instead of {file.sha256}"
+                f"{address} is not the expected file: its {name} is {hash_found} instead of {expected}"
             ) from None
     raise AssertionError("the second time nothing is there to go on with")
 
@@ -117,7 +133,8 @@ class _Downloader:
 
         Raises _NotHadError, also for a file that is longer or shorter than it should be, and OSError for the disk.
         """
-        log.info("Downloading %s (%d bytes)", address, self._file.size)
+        size = self._file.size
+        log.info("Downloading %s%s", address, "" if size is None else f" ({size} bytes)")
         for tries_left in reversed(range(TRIES)):
             before = self._size()
             try:
@@ -127,9 +144,9 @@ class _Downloader:
                 if not tries_left or self._size() <= before:  # nothing came: it will not be better
                     raise _NotHadError(f"cannot download {address}: {_reason(err, address)}") from None
         received = self._size()
-        if received < self._file.size:  # the server said that this was all
+        if size is not None and received < size:  # the server said that this was all
             self._part.unlink(missing_ok=True)
-            raise _NotHadError(f"{address} is not the expected file: {received} bytes instead of {self._file.size}")
+            raise _NotHadError(f"{address} is not the expected file: {received} bytes instead of {size}")
         os.replace(self._part, target)
 
     def _size(self) -> int:
@@ -137,7 +154,7 @@ class _Downloader:
 
     def _fetch(self, address: str, done: int) -> None:
         """Add to the part what is behind its first `done` bytes, or write it anew if the server begins there."""
-        if done >= self._file.size:
+        if self._file.size is not None and done >= self._file.size:
             self._part.unlink()
             done = 0
         request = Request(address, headers={"Range": f"bytes={done}-"} if done else {})
@@ -158,12 +175,12 @@ class _Downloader:
 
     def _copy(self, address: str, answer: Any, kept: Any, received: int) -> None:
         size = self._file.size
-        progress = Progress("Downloading", size, "bytes")
         announced = answer.headers.get("Content-Length")
         wanted = received + int(announced) if announced and announced.isdecimal() else None
-        while chunk := answer.read(min(CHUNK, size + 1 - received)):
+        progress = Progress("Downloading", wanted if size is None else size, "bytes")
+        while chunk := answer.read(CHUNK if size is None else min(CHUNK, size + 1 - received)):
             received += len(chunk)
-            if received > size:
+            if size is not None and received > size:
                 self._part.unlink()
                 raise _NotHadError(f"{address} is not the expected file: {received} or more bytes instead of {size}")
             kept.write(chunk)

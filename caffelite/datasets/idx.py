@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import zlib
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,15 +61,40 @@ class IdxDataset:
     def make(self, out: Path, source: Path | None, url: str | None) -> None:
         """Make the databases that are missing in folder `out`; see catalogue.make."""
         missing = [part for part in self.parts if not is_complete(out / part.name, part.count)]
+        for part in missing:
+            self._make_part(part, out, self._getter(source, url))
+
+    @property
+    def original_sizes(self) -> dict[str, int]:
+        """Names and sizes of the original files, not compressed."""
+        return {name: _size(shape) for name, (_, shape) in self._originals.items()}
+
+    def read_originals(
+        self, names: Collection[str], source: Path | None, url: str | None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Give the names and contents of those of the original files; see catalogue.fetch."""
+        get = self._getter(source, url)
+        for name in names:
+            file, shape = self._originals[name]
+            yield name, _read_whole(get(file), shape)
+
+    @property
+    def _originals(self) -> dict[str, tuple[RemoteFile, tuple[int, ...]]]:
+        """What each original file is called when it is not compressed: the file, and the shape of its values."""
+        files: list[tuple[RemoteFile, tuple[int, ...]]] = []
+        for part in self.parts:
+            files += [(part.images, (part.count, SIDE, SIDE)), (part.labels, (part.count,))]
+        return {file.name.removesuffix(".gz"): (file, shape) for file, shape in files}
+
+    def _getter(self, source: Path | None, url: str | None) -> Callable[[RemoteFile], Path]:
+        """Return what gives the place of an original file, which it downloads if there is no `source`."""
         if source is None and url is None and self.system_folder is not None and self.system_folder.is_dir():
             source = self.system_folder
-        for part in missing:
-            self._make_part(part, out, source, [url] if url else [self.url, *self.mirrors])
+        if source is not None:
+            return partial(_find_file, source)
+        return partial(download, urls=[url] if url else [self.url, *self.mirrors], folder=kept_downloads())
 
-    def _make_part(self, part: Part, out: Path, source: Path | None, urls: list[str]) -> None:
-        def get(file: RemoteFile) -> Path:
-            return download(file, urls, kept_downloads()) if source is None else _find_file(file, source)
-
+    def _make_part(self, part: Part, out: Path, get: Callable[[RemoteFile], Path]) -> None:
         images = read_idx(get(part.images), (part.count, SIDE, SIDE))
         labels_file = get(part.labels)
         labels = read_idx(labels_file, (part.count,))
@@ -75,15 +103,28 @@ class IdxDataset:
         write_images(out / part.name, images[:, np.newaxis], labels, KEY_DIGITS)
 
 
-def _find_file(file: RemoteFile, folder: Path) -> Path:
+def _find_file(folder: Path, file: RemoteFile) -> Path:
     plain = file.name.removesuffix(".gz")
     return find(folder, [file.name, plain, plain.replace("-idx", ".idx")])
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> Array:
     """Return the bytes of an IDX file, plain or compressed, which must have this shape; DataError if it has not."""
-    header = struct.Struct(f">{1 + len(shape)}I")
-    expected = header.size + int(np.prod(shape))
+    values: Array = np.frombuffer(_read_whole(path, shape), np.uint8, offset=_header(shape).size).reshape(shape)
+    return values
+
+
+def _header(shape: tuple[int, ...]) -> struct.Struct:
+    return struct.Struct(f">{1 + len(shape)}I")
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return _header(shape).size + math.prod(shape)
+
+
+def _read_whole(path: Path, shape: tuple[int, ...]) -> bytes:
+    """Return the file, not compressed, with its header."""
+    header, expected = _header(shape), _size(shape)
     try:
         opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
         with opened as file:
@@ -102,8 +143,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> Array:
     if len(content) != expected:
         found = "more" if len(content) > expected else str(len(content))
         raise DataError(f"{path} has {found} bytes instead of {expected}")
-    values: Array = np.frombuffer(content, np.uint8, offset=header.size).reshape(shape)
-    return values
+    return content
 
 
 def _product(sizes: tuple[int, ...] | list[int]) -> str:

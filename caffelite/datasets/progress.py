@@ -11,10 +11,14 @@ AGAIN = 1.5  # seconds
 
 
 class Progress:
-    """Logs `what: 23000 of 60000 records`, at most every AGAIN seconds, and nothing of what is done before that."""
+    """Logs `what: 23000 of 60000 records`, at most every AGAIN seconds, and nothing of what is done before that.
 
-    def __init__(self, what: str, total: int, unit: str) -> None:
-        self._what, self._total, self._unit = what, total, unit
+    `23000 records` if the total is not known.
+    """
+
+    def __init__(self, what: str, total: int | None, unit: str) -> None:
+        self._what, self._unit = what, unit
+        self._of_total = "" if total is None else f" of {total}"
         self._said = time.monotonic()
 
     def reached(self, done: int) -> None:
@@ -22,4 +26,4 @@ class Progress:
         now = time.monotonic()
         if now - self._said >= AGAIN:
             self._said = now
-            log.info("%s: %d of %d %s", self._what, done, self._total, self._unit)
+            log.info("%s: %d%s %s", self._what, done, self._of_total, self._unit)

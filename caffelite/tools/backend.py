@@ -12,6 +12,7 @@ from caffelite.core.data.lmdb_writer import DatabaseExistsError, creating_lmdb
 from caffelite.core.data.plyvel import plyvel
 from caffelite.core.errors import UsageError
 from caffelite.core.files import Kind, UnreachableError, kind_of
+from caffelite.core.prototxt.suggest import any_of
 
 Progress = Callable[[int, int], None]  # is told how many records are done, and how many there are
 
@@ -36,8 +37,7 @@ def require_backend(backend: str, *others: str) -> None:
     if backend == "leveldb":
         plyvel()
     if backend not in (*CREATORS, *others):
-        *names, last = (*CREATORS, *others)
-        raise UsageError(f'Unknown database backend "{backend}"; use {", ".join(names)} or {last}')
+        raise UsageError(f'Unknown database backend "{backend}"; use {any_of((*CREATORS, *others))}')
 
 
 def creating_database(database: Path, backend: str) -> AbstractContextManager[RecordWriter]:

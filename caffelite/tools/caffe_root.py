@@ -11,7 +11,7 @@ from pathlib import Path
 from caffelite.core.errors import UsageError
 from caffelite.core.files import Kind, UnreachableError, kind_of
 from caffelite.core.weights.atomic import replacing
-from caffelite.tools import caffe_package
+from caffelite.tools import caffe_package, caffe_recipes
 
 MARK = "made by `caffelite make-caffe-root`"
 
@@ -35,9 +35,10 @@ PYTHON_SCRIPTS = {
     "tools/extra/parse_log.py": "parse_log",
     "tools/extra/plot_training_log.py": "plot_training_log",
     "tools/extra/plot_training_log.py.example": "plot_training_log",
+    "scripts/download_model_binary.py": "download_model_binary",
 }
-SHELL_SCRIPTS = {"tools/extra/parse_log.sh": 'parse_log --gnuplot "$@" .'}
-PLACES = ("data", "examples", "models", "scripts")  # folders that scripts write into
+SHELL_SCRIPTS = {"tools/extra/parse_log.sh": 'parse_log --gnuplot "$@" .', **caffe_recipes.GET}
+PLACES = ("data/ilsvrc12", "examples", "models", "scripts")  # folders that scripts write into
 OTHER_BUILD = ".build_release"  # where Caffe's Makefile builds; build is a link to it there
 
 SHELL = """#!/bin/sh
@@ -139,8 +140,10 @@ class Made:
     kept: list[str] = field(default_factory=list)
 
 
-def make_caffe_root(root: Path, python: str, commands: Collection[str]) -> Made:
+def make_caffe_root(root: Path, python: str, commands: Collection[str], included: Path) -> Made:
     """Write the files of a built Caffe into the folder `root`, which is made; the Python `python` runs them.
+
+    `included` is the folder that holds the models/ and solvers/ that come with caffelite.
 
     What caffelite wrote there before is written anew; other files stay, so that the folder may hold Caffe's own
     sources. Programs whose command is not among `commands` are left out. Raises UsageError, before anything is written,
@@ -152,10 +155,11 @@ def make_caffe_root(root: Path, python: str, commands: Collection[str]) -> Made:
         raise UsageError(f"{root}: {err}") from None
     if kind not in (Kind.NOTHING, Kind.FOLDER):
         raise UsageError(f"{root} is no folder; give the name of a new one, or of Caffe's sources")
-    files = dict(_files(python, commands))
-    _check_folders(root, files)
+    files = dict(_files(python, commands)) | dict(caffe_recipes.recipes(MARK))
+    texts = dict(caffe_recipes.nets(included, MARK))
+    _check_folders(root, (*files, *texts))
     made = Made()
-    for name, text in files.items():
+    for name, text in (files | texts).items():
         path = root / name
         if os.path.lexists(path) and not _is_ours(path):
             made.kept.append(name)
@@ -163,7 +167,8 @@ def make_caffe_root(root: Path, python: str, commands: Collection[str]) -> Made:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(text.encode())
-        path.chmod(0o755)
+        if name in files:
+            path.chmod(0o755)
         made.written.append(name)
     package = root / "python" / caffe_package.NAME
     if os.path.lexists(package) and not caffe_package.is_ours(package):
@@ -175,13 +180,13 @@ def make_caffe_root(root: Path, python: str, commands: Collection[str]) -> Made:
         (root / OTHER_BUILD).symlink_to("build")
         made.written.append(OTHER_BUILD)
     for place in PLACES:
-        (root / place).mkdir(exist_ok=True)
+        (root / place).mkdir(parents=True, exist_ok=True)
     return made
 
 
 def _check_folders(root: Path, names: Iterable[str]) -> None:
     """Raise UsageError for what is no folder, also a link that leads nowhere, where the files need one."""
-    inside = {*PLACES, *(str(folder) for name in names for folder in Path(name).parents)}
+    inside = {*PLACES, *(str(folder) for name in (*PLACES, *names) for folder in Path(name).parents)}
     for folder in sorted(root / name for name in inside):
         if os.path.lexists(folder) and not folder.is_dir():
             raise UsageError(f"{folder} is no folder, and Caffe has one of that name; nothing was changed")

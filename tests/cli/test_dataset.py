@@ -48,6 +48,8 @@ def test_out(tmp_path, capsys):
         (["mnits"], 'Unknown data set: mnits; did you mean "mnist"?'),
         (["digits", "--url", "http://127.0.0.1"], "comes with caffelite: leave --source and --url out"),
         (["mnist", "--source", "nowhere"], "nowhere has no file train-images-idx3-ubyte.gz or "),
+        (["mnist", "--originals", "--source", "nowhere"], "nowhere has no file train-images-idx3-ubyte.gz or "),
+        (["iris", "--originals"], "the data set iris has no original files that can be had alone; use cifar10, "),
         (["cifar10", "--source", "nowhere"], "nowhere has no file data_batch_1.bin or "),
     ],
 )

@@ -1,14 +1,20 @@
 """Old recipes, run in a root as their authors wrote them."""
 
+import gzip
+import hashlib
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import caffelite as package
 from caffelite.cli.command import COMMANDS
+from caffelite.core.data.lmdb_reader import LmdbReader
+from caffelite.proto.caffe_pb2 import BlobProto
 
 HOME = str(Path(package.__file__).parent.parent)
 
@@ -81,6 +87,83 @@ def test_a_recipe_that_trains_tests_and_extracts(root):
     assert "Loss: " in done.stderr
     made = sorted(os.listdir(root / "examples" / "mine"))
     assert {"ip", "out_iter_4.caffemodel", "train.log", "train.log.test", "train.log.train"} < set(made)
+
+
+def idx(array):
+    return struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
+
+
+def test_get_mnist(root, folder):
+    (folder / "source").mkdir()
+    expected = {}
+    for part, count in (("train", 60000), ("t10k", 10000)):
+        for name, shape in (("images-idx3", (count, 28, 28)), ("labels-idx1", (count,))):
+            expected[f"{part}-{name}-ubyte"] = idx(np.full(shape, 7, np.uint8))
+    for name, content in expected.items():
+        (folder / "source" / f"{name}.gz").write_bytes(gzip.compress(content, 1))
+    done = recipe(root, "./data/mnist/get_mnist.sh --source=../source")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"data/mnist/{name}" for name in expected]
+    made = {name: (root / "data" / "mnist" / name).read_bytes() for name in expected}
+    assert made == expected
+
+
+@pytest.mark.slow
+def test_create_mnist_and_train_lenet(root):
+    random = np.random.default_rng(1)
+    for part, count in (("train", 90), ("t10k", 40)):
+        images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        (root / "data" / "mnist" / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (root / "data" / "mnist" / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(count, dtype=np.uint8) % 10))
+    for _ in range(2):  # what is there is made anew
+        done = recipe(root, "./examples/mnist/create_mnist.sh")
+        assert done.returncode == 0, done.stderr
+    assert LmdbReader(root / "examples" / "mnist" / "mnist_test_lmdb").entries == 40
+    solver = root / "examples" / "mnist" / "lenet_solver.prototxt"
+    solver.write_text(
+        solver.read_text().replace("max_iter: 10000", "max_iter: 2").replace("test_iter: 100", "test_iter: 1")
+    )
+    done = recipe(root, "./examples/mnist/train_lenet.sh")
+    assert done.returncode == 0, done.stderr
+    assert {"lenet_iter_2.caffemodel", "lenet_iter_2.solverstate"} < set(os.listdir(root / "examples" / "mnist"))
+    done = recipe(root, "./examples/siamese/create_mnist_siamese.sh")
+    assert done.returncode == 0, done.stderr
+    done = recipe(
+        root, "./build/tools/caffe time -model examples/siamese/mnist_siamese_train_test.prototxt -iterations 1"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_get_cifar10_and_create_cifar10(root, folder):
+    (folder / "source").mkdir()
+    records = np.random.default_rng(2).integers(0, 256, (10000, 3073), dtype=np.uint8)
+    records[:, 0] %= 10
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        (folder / "source" / f"{name}.bin").write_bytes(records.tobytes())
+    done = recipe(root, "./data/cifar10/get_cifar10.sh --source=../source && ./examples/cifar10/create_cifar10.sh")
+    assert done.returncode == 0, done.stderr
+    made = root / "examples" / "cifar10"
+    assert LmdbReader(made / "cifar10_train_lmdb").entries == 50000
+    mean = BlobProto.FromString((made / "mean.binaryproto").read_bytes())
+    np.testing.assert_allclose(mean.data, records[:, 1:].mean(axis=0, dtype=np.float64), rtol=1e-6)
+
+
+def test_download_model_binary(root, folder, serve):
+    model, content = root / "models" / "bvlc_alexnet", b"weights " * 100
+    expected, other = "9116a64c0fbe4459d18f4bb6b56d647b63920377", hashlib.sha1(content).hexdigest()
+    (folder / "server").mkdir()
+    (folder / "server" / "bvlc_alexnet.caffemodel").write_bytes(content)
+    readme = (model / "readme.md").read_text().replace("http://dl.caffe.berkeleyvision.org", serve(folder / "server"))
+    (model / "readme.md").write_text(readme)
+    done = recipe(root, "python scripts/download_model_binary.py models/bvlc_alexnet")
+    assert done.returncode == 1
+    assert f"its SHA-1 is {other} instead of {expected}" in done.stderr
+    assert not (model / "bvlc_alexnet.caffemodel").exists()
+    (model / "readme.md").write_text(readme.replace(expected, other))
+    done = recipe(root, "python scripts/download_model_binary.py models/bvlc_alexnet")
+    assert (done.returncode, done.stdout) == (0, "models/bvlc_alexnet/bvlc_alexnet.caffemodel\n"), done.stderr
+    assert (model / "bvlc_alexnet.caffemodel").read_bytes() == content
 
 
 def test_a_python_program_finds_its_caffe(root):

@@ -6,7 +6,7 @@ import pytest
 from caffelite.core.data.datum import DatumReader
 from caffelite.core.data.lmdb_reader import LmdbReader
 from caffelite.core.errors import UnknownNameError, UsageError
-from caffelite.datasets import DATASETS, command_for, make, make_if_included, records_of
+from caffelite.datasets import DATASETS, command_for, fetch, make, make_if_included, records_of
 
 
 def test_there_are():
@@ -26,6 +26,39 @@ def test_make_returns_the_paths(tmp_path):
     paths = make("digits", tmp_path)
     assert paths == [tmp_path / "digits_train_lmdb", tmp_path / "digits_test_lmdb"]
     assert all(path.is_dir() for path in paths)
+
+
+class Small:
+    """A data set of two files; notes for which it is asked."""
+
+    original_sizes = {"a": 3, "b": 2}  # noqa: RUF012
+    asked = ()
+
+    def read_originals(self, names, source, url):
+        """Give them."""
+        self.asked = (list(names), source, url)
+        return ((name, b"new"[: self.original_sizes[name]]) for name in names)
+
+
+def test_fetch(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "caffelite")
+    small, out = Small(), tmp_path / "new" / "out"
+    monkeypatch.setitem(DATASETS._members, "mnist", DATASETS["mnist"]._replace(originals=small))
+    assert fetch("mnist", out, url="http://x") == [out / "a", out / "b"]
+    assert small.asked == (["a", "b"], None, "http://x")
+    (out / "a").write_bytes(b"old")
+    (out / "b").write_bytes(b"cut short")
+    assert fetch("mnist", out, tmp_path) == [out / "a", out / "b"]
+    assert small.asked == (["b"], tmp_path, None)
+    assert [(out / name).read_bytes() for name in "ab"] == [b"old", b"ne"]
+    assert caplog.messages == [f"{out / 'a'} is already there; left alone"]
+
+
+def test_fetch_refuses(tmp_path):
+    with pytest.raises(UsageError, match="digits has no original files .* alone; use cifar10, fashion_mnist or mnist"):
+        fetch("digits", tmp_path)
+    with pytest.raises(UsageError, match="not both"):
+        fetch("mnist", tmp_path, tmp_path, "http://x")
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,16 @@ def test_a_cut_archive(source, tmp_path):
             small().make(tmp_path / "out", source, None)
 
 
+@pytest.mark.parametrize("archived", [False, True])
+def test_originals(source, archived):
+    expected = {name: content_of(name).tobytes() for name in FILES}
+    if archived:
+        packed(source)
+    assert small().original_sizes == {name: len(content) for name, content in expected.items()}
+    assert dict(small().read_originals(FILES, source, None)) == expected
+    assert [name for name, _ in small().read_originals(["test_batch.bin"], source, None)] == ["test_batch.bin"]
+
+
 def test_a_mean_that_cannot_be_written(tmp_path):
     with pytest.raises(DataError, match="cannot write .*no_folder/mean"):
         write_mean(tmp_path / "no_folder" / "mean", np.zeros((1, 3, 2, 2), np.uint8))

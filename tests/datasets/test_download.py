@@ -157,6 +157,22 @@ def test_a_part_of_another_file_does_no_harm(breaking, tmp_path, size):
     assert os.listdir(tmp_path) == ["file.bin"]
 
 
+def test_a_file_of_unknown_size(breaking, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(progress, "AGAIN", 0.0)
+    caplog.set_level("INFO", "caffelite")
+    file = RemoteFile("file.bin", None, sha1=hashlib.sha1(CONTENT).hexdigest())
+    url, asked = breaking(most=5000)
+    assert download(file, [url], tmp_path).read_bytes() == CONTENT
+    assert asked == ["", "bytes=5000-"]
+    assert caplog.messages[0] == f"Downloading {url}/file.bin"
+    assert caplog.messages[-1] == "Downloading: 8000 of 8000 bytes"
+    (tmp_path / "file.bin").rename(tmp_path / "file.bin.part")
+    (tmp_path / "file.bin.part").write_bytes(b"x" * 9000)  # of another, longer file
+    url, asked = breaking()
+    assert download(file, [url], tmp_path).read_bytes() == CONTENT
+    assert asked == ["bytes=9000-", ""]
+
+
 def test_several_addresses(serve, breaking, folders, caplog):
     caplog.set_level("INFO", "caffelite")
     server, here = folders

@@ -129,6 +129,22 @@ def test_labels_beyond_nine(small, source, tmp_path):
         small.make(tmp_path / "out", source, None)
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_originals(small, source, packed):
+    expected = {path.stem: gzip.decompress(path.read_bytes()) for path in source.iterdir()}
+    if not packed:
+        for name, content in expected.items():
+            (source / f"{name}.gz").unlink()
+            (source / name).write_bytes(content)
+    assert small.original_sizes == {name: len(content) for name, content in expected.items()}
+    assert dict(small.read_originals(expected, source, None)) == expected
+
+
+def test_originals_of_a_server(small, source, serve):
+    name = "t10k-labels-idx1-ubyte"
+    assert list(small.read_originals([name], None, serve(source))) == [(name, idx(labels_of("t10k")))]
+
+
 GOOD = idx(np.zeros((2, 3), np.uint8))
 
 

@@ -116,6 +116,13 @@ def _load_rules() -> None:
         import_module(f"{rules.__name__}.{found.name}")
 
 
+def channel_places(around: tuple[int, int, int], channel: int) -> Array:
+    """Return the flat indices of a channel's values in a blob; around: (outer, channels, inner), its shape."""
+    outer, channels, inner = around
+    places: Array = (np.arange(outer)[:, None] * channels + channel) * inner + np.arange(inner)
+    return places.reshape(-1)
+
+
 # Terms as most rules make them
 
 

@@ -15,6 +15,7 @@ from caffelite.core.layers.shared.window import Window
 from caffelite.inspection.why.terms import (
     At,
     Terms,
+    channel_places,
     gradient_of,
     param_gradient_of,
     parameter,
@@ -101,7 +102,7 @@ def _deconvolution_param(at: At, number: int, place: int) -> list[Terms]:
 
 def _bias_back(at: At, shape: tuple[int, ...], channel: int) -> list[Terms]:
     """Return the gradients of a channel of all tops, whose items have this shape."""
-    places = (np.arange(at.layer.num)[:, None] * shape[0] + channel) * prod(shape[1:]) + np.arange(prod(shape[1:]))
+    places = channel_places((at.layer.num, shape[0], prod(shape[1:])), channel)
     return [sent(at, top, places) for top in range(at.num_tops())]
 
 

@@ -29,6 +29,7 @@ from caffelite.inspection.why.terms import (
     BOTTOM,
     At,
     Terms,
+    channel_places,
     gradient_of,
     made_of,
     param_gradient_of,
@@ -141,8 +142,7 @@ def _prelu_back(at: At, bottom: int, place: int) -> list[Terms]:
 
 @param_gradient_of(PReLULayer)
 def _prelu_param(at: At, number: int, place: int) -> list[Terms]:
-    outer, channels, inner = at.layer._around
-    places = ((np.arange(outer)[:, None] * channels + place) * inner + np.arange(inner)).reshape(-1)
+    places = channel_places(at.layer._around, place)
     places = places[at.bottom(0, places) <= 0]
     return [sent_times(at, 0, places, 0, places)]
 

@@ -9,7 +9,18 @@ from caffelite.core.layers.batch_norm import BatchNormLayer
 from caffelite.core.layers.lrn import LRNAcrossLayer, LRNWithinLayer
 from caffelite.core.layers.mvn import MVNLayer
 from caffelite.core.layers.softmax import SoftmaxLayer
-from caffelite.inspection.why.terms import BOTTOM, At, Terms, constant, gradient_of, made_of, read, sent, value_of
+from caffelite.inspection.why.terms import (
+    BOTTOM,
+    At,
+    Terms,
+    channel_places,
+    constant,
+    gradient_of,
+    made_of,
+    read,
+    sent,
+    value_of,
+)
 
 
 @value_of(BatchNormLayer, MVNLayer)
@@ -44,9 +55,8 @@ def _statistics(at: At, group: int) -> tuple[float, float]:
 
 def _through_statistics(at: At, place: int, spread: float) -> Terms:
     """Return what all gradients of a group send to one value: mean and deviation are made of it, too."""
-    outer, groups, inner = at.layer._around
     group = _group(at, place)
-    places = ((np.arange(outer)[:, None] * groups + group) * inner + np.arange(inner)).reshape(-1)
+    places = channel_places(at.layer._around, group)
     mean, factor = _statistics(at, group)
     normal = (at.bottom(0, places) - mean) * factor
     own = places == place

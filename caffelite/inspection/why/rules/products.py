@@ -17,6 +17,7 @@ from caffelite.core.layers.scale import ScaleLayer
 from caffelite.inspection.why.terms import (
     At,
     Terms,
+    channel_places,
     gradient_of,
     param_gradient_of,
     parameter,
@@ -149,9 +150,7 @@ def _operand_place(at: At, place: int) -> int:
 
 def _places_of_operand(at: At, operand: int) -> Array:
     """Return which values of bottom[0] a value of the scale or bias meets."""
-    outer, size, inner = at.layer._around
-    places: Array = (np.arange(outer)[:, None] * size + operand) * inner + np.arange(inner)
-    return places.reshape(-1)
+    return channel_places(at.layer._around, operand)
 
 
 @value_of(EltwiseSumLayer)

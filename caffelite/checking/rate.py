@@ -1,0 +1,34 @@
+"""Fields of a solver that its learning rate policy does not read. Source: src/caffe/solvers/sgd_solver.cpp.
+
+Training says nothing of them, as files of one policy are often left over from another; `check` does, since the policy
+may be the one that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from caffelite.core.prototxt.suggest import any_of
+from caffelite.core.solver.file import SolverFile
+from caffelite.core.solver.lr_policies import LR_POLICIES
+
+# The policies that read a field.
+READ_BY = {
+    "gamma": ("step", "exp", "inv", "multistep", "sigmoid", "plateau"),
+    "power": ("inv", "poly"),
+    "stepsize": ("step", "sigmoid"),
+    "stepvalue": ("multistep",),
+}
+
+
+def unread(file: SolverFile) -> Iterator[str]:
+    """Yield a text, which begins with its place, for each field that is given and without effect."""
+    policy = file.param.lr_policy
+    if policy not in LR_POLICIES:  # which is an error of its own
+        return
+    for field, value in file.param.ListFields():
+        if policy not in READ_BY.get(field.name, (policy,)):
+            name, number = ("stepvalue[0]", value[0]) if field.name == "stepvalue" else (field.name, value)
+            use = any_of(f'"{reader}"' for reader in READ_BY[field.name])
+            text = f'it is without effect with lr_policy "{policy}"; remove it, or write lr_policy: {use}'
+            yield f"{file.where(name)}{name} is {number:g}; {text}"
