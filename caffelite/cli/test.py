@@ -148,7 +148,8 @@ class _Report:
 
         arguments, evaluation = self._arguments, self.evaluation
         if evaluation.repeated:
-            LOGGER.info("The data began again: the report leaves out %d repeated items", evaluation.repeated)
+            why = "The data began again" if evaluation.items.count is not None else "Windows were drawn again"
+            LOGGER.info("%s: the report leaves out %d repeated items", why, evaluation.repeated)
         facts = [
             ("net", arguments[MODEL]),
             ("weights", arguments[WEIGHTS]),

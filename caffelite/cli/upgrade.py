@@ -45,6 +45,44 @@ def upgrade(arguments: Arguments) -> int:
     kind, source, target = arguments.positionals
     if kind not in KINDS:
         raise UsageError(f"upgrade {kind}: KIND is {any_of(KINDS)}{did_you_mean(kind, KINDS)}")
+    return _upgraded(kind, source, target)
+
+
+@command("upgrade_net_proto_text", "the same as upgrade net, by Caffe's name", flags=(), positionals="IN OUT")
+def upgrade_net_proto_text(arguments: Arguments) -> int:
+    """Read the net IN and write it to OUT in today's form, as `caffelite upgrade net` does.
+
+    For example:
+
+      caffelite upgrade_net_proto_text old_train_val.prototxt train_val.prototxt
+    """
+    return _upgraded("net", *arguments.positionals)
+
+
+@command("upgrade_net_proto_binary", "the same as upgrade weights, by Caffe's name", flags=(), positionals="IN OUT")
+def upgrade_net_proto_binary(arguments: Arguments) -> int:
+    """Read the weights IN and write them to OUT in today's form, as `caffelite upgrade weights` does.
+
+    For example:
+
+      caffelite upgrade_net_proto_binary old.caffemodel new.caffemodel
+    """
+    return _upgraded("weights", *arguments.positionals)
+
+
+@command("upgrade_solver_proto_text", "the same as upgrade solver, by Caffe's name", flags=(), positionals="IN OUT")
+def upgrade_solver_proto_text(arguments: Arguments) -> int:
+    """Read the solver IN and write it to OUT in today's form, as `caffelite upgrade solver` does.
+
+    For example:
+
+      caffelite upgrade_solver_proto_text old_solver.prototxt solver.prototxt
+    """
+    return _upgraded("solver", *arguments.positionals)
+
+
+def _upgraded(kind: str, source: str, target: str) -> int:
+    """Write the file `source` of this kind in today's form to `target`; return the exit status."""
     if problem := file_problem(source):
         LOGGER.critical("%s", problem)
         return UNREADABLE

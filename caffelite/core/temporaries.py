@@ -31,12 +31,8 @@ def new_file(target: Path) -> Iterator[tuple[Path, int]]:
     The file is removed when the block ends, if it still has this name. Raises OSError.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with _locked(lambda: _opened(temporary_beside(target), flags)) as (path, descriptor):
-        try:
-            yield path, descriptor
-        finally:
-            with contextlib.suppress(OSError):  # moved by now, or the file system became read-only
-                path.unlink()
+    with _locked(target, lambda path: os.open(path, flags, 0o666), _remove_file) as made:
+        yield made
 
 
 @contextlib.contextmanager
@@ -45,20 +41,28 @@ def new_folder(target: Path) -> Iterator[Path]:
 
     Raises OSError.
     """
-
-    def make() -> tuple[Path, int]:
-        while True:
-            path = temporary_beside(target)
-            path.mkdir(parents=True)
-            with contextlib.suppress(FileNotFoundError):  # taken for a leftover before it could be locked
-                return _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-    with _locked(make) as (path, descriptor):
+    with _locked(target, _make_folder, _remove_folder) as (path, descriptor):
         try:
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove_folder(path)  # while it is locked
             os.close(descriptor)
+
+
+def _make_folder(path: Path) -> int:
+    while True:
+        path.mkdir(parents=True)
+        with contextlib.suppress(FileNotFoundError):  # taken for a leftover before it could be locked
+            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _remove_file(path: Path) -> None:
+    with contextlib.suppress(OSError):  # moved by now, or the file system became read-only
+        path.unlink()
+
+
+def _remove_folder(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path, ours: Callable[[str], bool]) -> None:
@@ -80,22 +84,38 @@ def remove_leftovers(folder: Path, ours: Callable[[str], bool]) -> None:
                     path.unlink()
 
 
-def _opened(path: Path, flags: int) -> tuple[Path, int]:
-    return path, os.open(path, flags, 0o666)
-
-
 @contextlib.contextmanager
-def _locked(make: Callable[[], tuple[Path, int]]) -> Iterator[tuple[Path, int]]:
-    """Make something and lock it, again if `remove_leftovers` of another program was faster than the lock."""
+def _locked(target: Path, make: Callable[[Path], int], remove: Callable[[Path], None]) -> Iterator[tuple[Path, int]]:
+    """Make something beside `target` and lock it, again if `remove_leftovers` of another program was faster.
+
+    `make` opens it; `remove` is called in the end, also if an interrupt comes before the block has begun.
+    """
     while True:
-        path, descriptor = make()
-        with contextlib.suppress(OSError):  # file systems without locks: there, leftovers stay
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.lstat(path), os.fstat(descriptor)):
-                break
-        os.close(descriptor)
-    yield path, descriptor
+        path = temporary_beside(target)
+        is_ours = True
+        try:
+            try:
+                descriptor = make(path)
+            except FileExistsError:
+                is_ours = False
+                raise
+            with contextlib.suppress(OSError):  # file systems without locks: there, leftovers stay
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_there(path, descriptor):
+                yield path, descriptor
+                return
+            os.close(descriptor)
+        finally:
+            if is_ours:
+                remove(path)
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
+    """Whether what is open is still at this path."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from caffelite.core.data.datum import DatumReader, Label
 from caffelite.core.data.plain_records import PlainRecords
 from caffelite.core.errors import DataError, LayerError
 from caffelite.databases.kinds import DatabaseKind, record_reader
+from caffelite.databases.leveldb_salvage import read_past_damage
 from caffelite.databases.lmdb_leaves import read_leaves
-from caffelite.databases.record import Labels, Record, format_of, key_text, unreadable
+from caffelite.databases.record import Labels, Record, format_of, key_text
+from caffelite.databases.salvage import Found, Salvage
 from caffelite.proto import caffe_pb2
 
 PORTION_BYTES = 4 << 20  # of values that are read at once, about
@@ -31,7 +33,15 @@ class Datums:
     def __init__(self, path: Path, kind: DatabaseKind, datum_reader: DatumReader | None = None) -> None:
         self.path, self.kind = path, kind.value
         self.broken: list[tuple[str, str]] = []
-        self._reader, self.count = record_reader(path, kind)
+        self._salvage = Salvage(lambda: SALVAGES[kind](path))
+        self._damaged = False
+        try:
+            self._reader, self.count = record_reader(path, kind)
+        except DataError:  # LevelDB has to read all to know how many records there are
+            self.count = self._salvage.count() if kind is DatabaseKind.LEVELDB else 0
+            if not self.count:
+                raise
+            self._damaged = True
         self._datums = datum_reader or DatumReader(str(path))
         self._plain = PlainRecords()
         self._threads = ThreadPoolExecutor(os.cpu_count())
@@ -42,49 +52,41 @@ class Datums:
         return []
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and close the database."""
         self._threads.shutdown(cancel_futures=True)
+        self._salvage.close()
 
     def portions(self, start: int, stop: int, pixels: bool = False) -> Iterator[list[Record]]:
         """Give records as Contents says.
 
-        Of an LMDB database with damaged pages the other records are given, at places without those that are lost. A
-        damaged page is a record of number 0: how many it had cannot be told.
+        Of a damaged database the other records are given, at places without those that are lost. A damaged page or
+        block is a record of number 0: how many it had cannot be told.
         """
         size = FIRST_RECORDS
-        while start < stop:
+        while start < stop and not self._damaged:
             count = min(size, stop - start)
             try:
                 if self._at != start:
                     self._reader.seek(start)
                 found = self._reader.read(count)
-            except DataError as err:
-                self._at = -1
-                if self.kind == DatabaseKind.LMDB.value:
-                    yield from self._salvaged(start, stop, pixels)
-                else:
-                    yield [unreadable(start, _short(err.message(), str(self.path)), stop - start)]
-                return
+            except DataError:
+                self._damaged = True
+                break
             self._at = start + count
             yield self._described(start, found, pixels)
             start += count
             mean = max(1, sum(len(value) for _, value in found) // count)
             size = max(1, min(PORTION_BYTES // mean, MOST_RECORDS, 4 * size))
+        if self._damaged:
+            yield from self._salvaged(start, stop, pixels)
 
     def _salvaged(self, start: int, stop: int, pixels: bool) -> Iterator[list[Record]]:
-        """Give what can be read from place `start` on; the pages before are read again to know where that is."""
-        place, key = 0, ""
-        for leaf in read_leaves(self.path):
-            for found in leaf:
-                if isinstance(found, DataError):
-                    if start <= place <= stop:
-                        where = f'records after "{key}"' if key else "the first records"
-                        yield [Record(place, where, 0, problem=_short(found.message(), str(self.path)), number=0)]
-                    continue
-                if start <= place < stop:
-                    yield self._described(place, [found], pixels)
-                key = key_text(found[0])
-                place += 1
+        for place, before, found in self._salvage.between(start, stop):
+            if isinstance(found, DataError):
+                where = f'records after "{key_text(before)}"' if before else "the first records"
+                yield [Record(place, where, 0, problem=_short(found.message(), str(self.path)), number=0)]
+            else:
+                yield self._described(place, [found], pixels)
 
     def _described(self, start: int, found: list[tuple[bytes, bytes]], pixels: bool) -> list[Record]:
         values = [value for _, value in found]
@@ -110,6 +112,17 @@ class Datums:
         form = _form(value) or str(image.dtype)
         shown = image if pixels else None
         return Record(place, key_text(key), len(value), tuple(image.shape), form, _labels(label), shown)
+
+
+def _read_all_leaves(path: Path) -> Iterator[Found]:
+    for leaf in read_leaves(path):
+        yield from leaf
+
+
+SALVAGES: dict[DatabaseKind, Callable[[Path], Iterator[Found]]] = {
+    DatabaseKind.LMDB: _read_all_leaves,
+    DatabaseKind.LEVELDB: read_past_damage,
+}
 
 
 def _labels(label: Label) -> Labels:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from caffelite.core.data.backends import READERS, RecordReader, backend_of
 from caffelite.core.data.hdf5_list import find_hdf5_file, read_hdf5_list
-from caffelite.core.errors import DataError
+from caffelite.core.errors import DataError, printable
 from caffelite.core.files import Kind, UnreachableError, kind_of
 from caffelite.core.weights.hdf5 import is_hdf5
 
 LMDB_FILE = "data.mdb"
 MOST_LIST_BYTES = 64 << 20  # of a list of HDF5 files
+FIRST_NAMES = 100  # of which one is there if a text is such a list
+HDF5_ENDINGS = (".h5", ".hdf5", ".hdf")
 
 
 class DatabaseKind(Enum):
@@ -41,22 +43,39 @@ def kind_of_database(path: Path) -> DatabaseKind:
             )
     except UnreachableError as err:
         raise DataError(f"{path}: {err}") from None
-    if is_hdf5(path) or _is_list_of_hdf5(path):
+    if is_hdf5(path):
         return DatabaseKind.HDF5
     if path.name == LMDB_FILE:
         raise DataError(f"{path} is a file inside a database; give the folder, {path.parent}")
+    size = os.path.getsize(path)
+    if not size:
+        raise DataError(f"{path} is empty: it has 0 bytes; an HDF5 file or a list of such files was expected")
+    names = _first_names(path) if size <= MOST_LIST_BYTES else []
+    if any(_is_listed_hdf5(name, path) for name in names):
+        return DatabaseKind.HDF5
+    if names and Path(names[0]).suffix.lower() in HDF5_ENDINGS:
+        raise DataError(
+            f"{path} looks like a list of HDF5 files, but names none that is there and is one: "
+            f'"{printable(names[0])}" is looked for from {Path.cwd()} and beside the list'
+        )
     raise DataError(
         f"{path} is no HDF5 file and no list of such files, or cannot be read; LMDB and LevelDB databases are folders"
     )
 
 
-def _is_list_of_hdf5(path: Path) -> bool:
-    """Whether the file is a text, as HDF5Data reads it, whose first word names an HDF5 file."""
+def _first_names(path: Path) -> list[str]:
+    """Return the first names in a text, read as HDF5Data reads lists; none for what is no text."""
     try:
-        if os.path.getsize(path) > MOST_LIST_BYTES:
-            return False
-        return is_hdf5(find_hdf5_file(read_hdf5_list(path)[0], path, None))
-    except (DataError, OSError):
+        return read_hdf5_list(path)[:FIRST_NAMES]
+    except DataError:
+        return []
+
+
+def _is_listed_hdf5(name: str, list_path: Path) -> bool:
+    """Whether a name in a list is that of an HDF5 file."""
+    try:
+        return is_hdf5(find_hdf5_file(name, list_path, None))
+    except OSError:
         return False
 
 

@@ -58,9 +58,9 @@ def info_lines(survey: Survey, facts: Sequence[Fact]) -> list[str]:
     rows += [("values" if index == 0 else "", text + part) for index, text in enumerate(_shapes(survey))]
     rows.append(("labels", _labels(survey) + part))
     if survey.problems:
-        rows.append(
-            ("problems", f"{thousands(survey.unusable)} of these cannot be used; caffelite db check names them")
-        )
+        bad = survey.unusable
+        found = f"{thousands(bad)} of these cannot be used" if bad else "others were lost by damage"
+        rows.append(("problems", f"{found}; caffelite db check names them"))
     return aligned(rows)
 
 
@@ -86,6 +86,8 @@ def check_lines(survey: Survey, facts: Sequence[Fact]) -> list[str]:
         lines.append(f"All {thousands(survey.count)} records are good.")
     elif bad:
         lines.append(f"{thousands(bad)} of {thousands(survey.count)} records cannot be used.")
+    elif survey.problems:
+        lines.append(f"{thousands(survey.count)} records can be read; how many more there were is not known.")
     return lines
 
 

@@ -39,8 +39,8 @@ class Evaluation:
     One entry an item: or, where labels are given for each position of an image, one for each position.
     numbers: of the items, the first one of the first batch being 0. labels, predicted: classes. above: how many classes
     score at least as high as the label. of_label, of_predicted: their probabilities; of_rival: that of the best class
-    but the label. probabilities: (N, C), None where labels are for each position. repeated: how many items were
-    left out because the data had begun again.
+    but the label. probabilities: (N, C), None where labels are for each position. repeated: how many entries were
+    left out because their items had come before.
     """
 
     def __init__(self, net: Net, layer: str = "") -> None:
@@ -49,6 +49,7 @@ class Evaluation:
         self.items: Items = items_of(net, self.scored.outer)
         self.repeated = 0
         self._batches = 0
+        self._seen: set[int] = set()
         self._parts: list[tuple[Array, ...]] = []
         self._probabilities: list[Array] = []
 
@@ -84,14 +85,22 @@ class Evaluation:
                 "there is no report; look at the warnings above"
             )
         labels = read_labels(scored.labels.data, scored.classes, scored.ignore_label)
-        numbers = self.items.numbers(self._batches * scored.outer, scored.outer).repeat(scored.inner)
+        items = self.items.numbers(self._batches * scored.outer, scored.outer)
+        numbers, is_new = items.repeat(scored.inner), self._first_time(items).repeat(scored.inner)
         self._batches += 1
         counted = np.ones(len(labels), bool) if scored.ignore_label is None else labels != scored.ignore_label
-        if self.items.count is not None:
-            self.repeated += int((counted & (numbers >= self.items.count)).sum())
-            counted &= numbers < self.items.count
+        self.repeated += int((counted & ~is_new).sum())
+        counted &= is_new
         places = np.flatnonzero(counted) // scored.inner
         self._take(scores[counted].copy(), labels[counted], numbers[counted], places)
+
+    def _first_time(self, items: Ints) -> npt.NDArray[np.bool_]:
+        """Return which of the items, by their numbers, come for the first time."""
+        is_new = np.empty(len(items), bool)
+        for place, item in enumerate(items.tolist()):
+            is_new[place] = item not in self._seen and (self.items.count is None or item < self.items.count)
+            self._seen.add(item)
+        return is_new
 
     def _take(self, scores: Array, labels: Ints, numbers: Ints, places: Ints) -> None:
         probabilities = scores.astype(np.float64) if self.scored.are_probabilities else softmax(scores)

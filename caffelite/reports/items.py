@@ -13,8 +13,10 @@ from caffelite.core.data.database import Database, LabelledImages, find_database
 from caffelite.core.data.datum import DatumReader
 from caffelite.core.data.source import Source
 from caffelite.core.layers.data import DataLayer, backend_name
+from caffelite.core.layers.hdf5_data import HDF5DataLayer
 from caffelite.core.layers.image_data import ImageDataLayer
 from caffelite.core.layers.shared.prefetching import PrefetchingLayer
+from caffelite.core.layers.window_data import WindowDataLayer
 from caffelite.core.net.net import Net
 
 Ints = npt.NDArray[np.int64]
@@ -30,14 +32,18 @@ class Item(NamedTuple):
 
 
 class Items(Protocol):
-    """The items by their numbers, 0 being the first one of the first batch. `count` is None where nobody knows it."""
+    """The items by their numbers, 0 being the first one of the first batch. `count` is None where nobody knows it.
+
+    An item that comes again has the number that it had, or one of `count` or more.
+    """
 
     count: int | None
 
     def numbers(self, first: int, count: int) -> Ints:
         """Return the numbers of the `count` items of the present batch, of which the first one has number `first`.
 
-        The records of a database and the images of a list have those of their places: some may have been left out.
+        The records of a database, the images of a list and windows have those of their places: some may have been left
+        out.
         """
 
     def keep(self, item: int, place: int, margin: float) -> None:
@@ -73,13 +79,14 @@ class RecordItems:
 class BlobItems:
     """What stands in a blob of the net, whose first axis counts the items, None if there is no such blob.
 
-    Of the items noted as mistakes those are kept about which the net was most certain.
+    `count` are the items until the first one comes again. Of the items noted as mistakes those are kept about which
+    the net was most certain.
     """
 
     MOST = 200
 
-    def __init__(self, blob: Blob | None) -> None:
-        self.count: int | None = None
+    def __init__(self, blob: Blob | None, count: int | None = None) -> None:
+        self.count = count
         self._blob = blob
         self._kept: dict[int, tuple[float, Pixels | None]] = {}
 
@@ -103,17 +110,47 @@ class BlobItems:
         return Item("", self._kept[item][1]) if item in self._kept else None
 
 
+class WindowItems(BlobItems):
+    """The windows that a WindowData layer draws, with replacement, and in `blob` what it makes of them."""
+
+    def __init__(self, layer: WindowDataLayer, blob: Blob | None) -> None:
+        super().__init__(blob)
+        self._layer = layer
+
+    def numbers(self, first: int, count: int) -> Ints:
+        """Return the numbers of the windows that the layer gave."""
+        return np.array(self._layer.records)
+
+    def get(self, item: int) -> Item:
+        """Return a window's name, with what was kept."""
+        kept = super().get(item)
+        return Item(self._layer.loader.name_of(item), kept.picture if kept else None)
+
+
 def items_of(net: Net, batch: int) -> Items:
     """Return the items of a net whose passes take `batch` of them; of several data layers the first one's."""
     for index, layer in enumerate(net.core_layers):
-        if isinstance(layer, (DataLayer, ImageDataLayer)) and net.tops(index)[0][1].shape[0] == batch:
-            return _database_items(layer) if isinstance(layer, DataLayer) else _listed_items(layer)
+        if not isinstance(layer, PrefetchingLayer) or net.tops(index)[0][1].shape[0] != batch:
+            continue
+        if isinstance(layer, DataLayer):
+            return _database_items(layer)
+        if isinstance(layer, ImageDataLayer):
+            return _listed_items(layer)
+        if isinstance(layer, HDF5DataLayer):
+            return BlobItems(_images(net, batch), layer.loader.source.count)
+        if isinstance(layer, WindowDataLayer):
+            return WindowItems(layer, _images(net, batch))
+    return BlobItems(_images(net, batch))
+
+
+def _images(net: Net, batch: int) -> Blob | None:
+    """Return the first blob of `batch` images that a layer without bottoms gives, which then keeps its values."""
     for index in range(len(net.core_layers)):
         for _, blob in net.tops(index) if not net.bottoms(index) else ():
             if blob.num_axes == 4 and blob.shape[0] == batch and min(blob.shape[2:]) > 1:
                 blob.pinned = True
-                return BlobItems(blob)
-    return BlobItems(None)
+                return blob
+    return None
 
 
 def _database_items(layer: DataLayer) -> RecordItems:

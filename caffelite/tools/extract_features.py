@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from caffelite.core.blob import Blob
 from caffelite.core.errors import UsageError
+from caffelite.core.net.reading import readers, skipped_texts
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.proto import caffe_pb2
 from caffelite.pycaffe import Net
@@ -28,17 +29,29 @@ def extract_features(
     backend: str,
     progress: Progress,
     python_layers: bool = True,
+    data_workers: int | None = None,
+    on_bad_record: str = "stop",
+    set_up: Callable[[Net], None] = lambda net: None,
 ) -> None:
     """Run a net in phase TEST for `batches` batches, and write each item of the blobs `names` to their databases.
 
     A record is a Datum of float_data without a label, (channels, height, width) of the blob; its key is the item's
     number, of ten digits. With the backend "hdf5" the databases are files, one for each blob or one for all, in which
     a blob is a dataset of its name, its items the rows. The net reads its data itself, and begins again behind the
-    last. Raises UsageError for names, numbers or databases that do not fit together; all databases are made or none.
+    last; `data_workers` and `on_bad_record` are as of Net, and records that are left out have no number. `set_up` is
+    called with the net. Raises UsageError for names, numbers or databases that do not fit together; all databases are
+    made or none.
     """
     _check(names, databases, batches, backend)
-    net = Net(model, caffe_pb2.TEST, python_layers=python_layers)
+    net = Net(
+        model,
+        caffe_pb2.TEST,
+        python_layers=python_layers,
+        data_workers=data_workers,
+        on_bad_record=on_bad_record,
+    )
     try:
+        set_up(net)
         net.copy_from(weights)
         blobs = [_blob(net, name, model, backend) for name in names]  # looked up here, so that the plan fills them
         log.error("Extracting Features")  # Caffe's level for all that it tells here
@@ -52,6 +65,8 @@ def extract_features(
             for name, writer in zip(names, writers, strict=True):
                 if writer.count % RECORDS_PER_LINE:
                     _tell(name, writer.count)
+        for text in skipped_texts(readers([net])):
+            log.warning("%s", text)
     finally:
         net.close()
     log.error("Successfully extracted the features!")

@@ -77,6 +77,19 @@ def test_a_report_of_a_test_counts_each_readable_record_once(caffelite, damaged)
     assert "a record that cannot be read was left out once" in page
 
 
+def test_features_are_of_the_readable_records(caffelite, damaged):
+    caffelite("train", "solver.prototxt", "--on-bad-record=skip")
+    words = ("extract_features", "tiny_iter_5.caffemodel", "net.prototxt", "data", "f.h5", "3", "hdf5")
+    assert ERROR in caffelite(*words).error
+    assert not Path("f.h5").exists()
+    result = caffelite(*words, "--on_bad_record=skip", "--data_workers=2")
+    assert result.status == 0
+    assert result.texts[-2] == 'layer "data", phase TEST: a record that cannot be read was left out once'
+    with pytest.importorskip("h5py").File("f.h5") as file:
+        rows = file["data"][:]
+    assert len(rows) == 12 and (rows[9:] == rows[:3]).all()  # nine can be read
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -100,6 +113,14 @@ def test_flags_of_reading_that_change_nothing_are_told(caffelite, folder):
     told = [text for text in result.texts if "no layer of the net decodes records" in text]
     assert told == ["--data_workers and --on_bad_record: no layer of the net decodes records, so nothing changes"]
     assert not any("no layer" in text for text in caffelite("train", "solver.prototxt").texts)
+
+
+def test_features_of_a_net_that_decodes_nothing(caffelite, folder):
+    assert caffelite("train", "solver.prototxt").status == 0
+    (weights,) = (path.name for path in folder.glob("*.caffemodel"))
+    words = (weights, "net.prototxt", "ip", "ip_lmdb", "1", "lmdb", "--on-bad-record=skip")
+    told = "--on_bad_record: no layer of the net decodes records, so nothing changes"
+    assert told in caffelite("extract_features", *words).texts
 
 
 def test_rows_of_hdf5_files_are_not_decoded(caffelite, folder):

@@ -1,10 +1,13 @@
 import json
+import os
+import re
 
 import cv2
 import numpy as np
 import pytest
 
 from caffelite.core.data.datum import encoded_datum, image_datum
+from caffelite.core.data.leveldb_writer import write_leveldb
 from caffelite.core.data.lmdb_writer import write_lmdb
 
 
@@ -80,3 +83,30 @@ def test_augmented(good, folder, caffelite):
 def test_what_is_refused(good, caffelite, words, message):
     result = caffelite("db", *words)
     assert result.status == 1 and message in result.error
+
+
+def test_check_goes_on_past_a_damaged_block_of_leveldb(folder, caffelite):
+    images = np.random.default_rng(0).integers(0, 256, (900, 10, 10, 3), np.uint8)
+    write_leveldb(folder / "db", [(b"%03d" % number, image_datum(image, 1)) for number, image in enumerate(images)])
+    (table,) = (folder / "db").glob("*.ldb")
+    with table.open("r+b") as file:
+        file.seek(100_000)
+        byte = file.read(1)
+        file.seek(100_000)
+        file.write(bytes([byte[0] ^ 255]))
+    result = caffelite("db", "check", "db")
+    assert result.status == 1 and "Traceback" not in result.err
+    damage, told = result.out.splitlines()[-2:]
+    found = re.fullmatch(
+        r'db: records after "(\d+)": Corruption: block checksum mismatch; '
+        r'the next one that can be read is "(\d+)"',
+        damage,
+    )
+    kept = 900 - (int(found[2]) - int(found[1]) - 1)
+    assert 650 < kept < 750
+    assert told == f"{kept} records can be read; how many more there were is not known."
+    assert "others were lost by damage; caffelite db check names them" in caffelite("db", "info", "db").out
+    listed = caffelite("db", "list", "db", "--from=-1").out.splitlines()
+    assert listed[-1].split()[:2] == [str(kept - 1), "899"]
+    assert caffelite("db", "show", "db", f"--from={kept - 1}").status == 0
+    assert sorted(name for name in os.listdir(folder) if "db" in name) == ["db", "db.png"]

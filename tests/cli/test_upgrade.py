@@ -97,3 +97,21 @@ def test_what_cannot_work_is_one_line_and_writes_nothing(caffelite, folder, word
     assert text in result.err.replace("caffelite: error: ", "").splitlines()[-1]
     assert "Traceback" not in result.err
     assert set(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("tool", "kind", "source"),
+    [
+        ("upgrade_net_proto_text", "net", "upgrade/v1_net.prototxt"),
+        ("upgrade_net_proto_binary", "weights", "weights/weights_v1_legacy.caffemodel"),
+        ("upgrade_solver_proto_text", "solver", "upgrade/solver_ADAM.prototxt"),
+    ],
+)
+def test_caffes_names_of_the_tools(caffelite, folder, golden_folder, tool, kind, source):
+    old = str(golden_folder / "cli" / source)
+    assert caffelite("upgrade", kind, old, "expected").status == 0
+    result = caffelite(tool, old, "written")
+    assert result.status == 0 and result.texts[-1].endswith(" to written")
+    assert (folder / "written").read_bytes() == (folder / "expected").read_bytes()
+    assert caffelite(tool, "nowhere", "written").status == 2
+    assert f"{tool} is missing OUT; write caffelite {tool} IN OUT" in caffelite(tool, old).error

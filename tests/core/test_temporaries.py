@@ -86,6 +86,18 @@ def test_one_that_was_taken_for_a_leftover_is_made_again(tmp_path, monkeypatch):
         assert path.exists() and path != removed[0]
 
 
+@pytest.mark.parametrize("new", [new_file, new_folder])
+def test_an_interrupt_before_the_block_begins_leaves_nothing(tmp_path, monkeypatch, new):
+    def interrupted(descriptor, operation):
+        assert len(os.listdir(tmp_path)) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(temporaries.fcntl, "flock", interrupted)
+    with pytest.raises(KeyboardInterrupt), new(tmp_path / "a"):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_threads_and_leftovers_do_not_meet(tmp_path):
     def work():
         for _ in range(200):

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from caffelite.core.blob import Blob
 from caffelite.proto.caffe_pb2 import TEST
 from caffelite.pycaffe import Net
+from caffelite.reports.evaluation import Evaluation
 from caffelite.reports.items import MOST_SIDE, BlobItems, RecordItems, items_of, picture_of
 
 
@@ -53,6 +56,69 @@ def test_what_stands_in_the_net_where_there_is_no_database(folder):
     assert items.get(7).picture.tolist() == [[0, 255], [127, 255]]
     assert items.get(8) is None
     assert isinstance(items_of(net, 3), BlobItems)
+
+
+SCORES = """layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip"
+  inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 1 } } }
+layer { name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "y" top: "accuracy" }
+"""
+
+
+def evaluated(text, batches):
+    """Return the evaluation of a net after so many batches, and the labels that it got."""
+    Path("net.prototxt").write_text(text + SCORES)
+    net = Net("net.prototxt", TEST)
+    evaluation = Evaluation(net)
+    labels = []
+    for _ in range(batches):
+        net.forward_pass()
+        evaluation.add()
+        labels += net.blobs["y"].data.astype(int).tolist()
+    net.close()
+    return evaluation, labels
+
+
+@pytest.mark.parametrize("shuffle", ["", "shuffle: true"])
+def test_rows_of_hdf5_files_count_once(folder, shuffle):
+    h5py = pytest.importorskip("h5py")
+    for name, first, count in (("a.h5", 0, 5), ("b.h5", 5, 2)):
+        with h5py.File(name, "w") as file:
+            file["x"] = np.arange(4.0 * first, 4 * (first + count)).reshape(count, 1, 2, 2)
+            file["y"] = np.arange(first, first + count) % 3
+    (folder / "list.txt").write_text("a.h5\nb.h5\n")
+    layer = (
+        'layer { name: "d" type: "HDF5Data" top: "x" top: "y" '
+        f'hdf5_data_param {{ source: "list.txt" batch_size: 4 {shuffle} }} }}\n'
+    )
+    found, labels = evaluated(layer, 5)
+    assert (found.items.count, found.count, found.repeated) == (7, 7, 13)
+    assert found.numbers.tolist() == list(range(7)) and found.labels.tolist() == labels[:7]
+    assert sorted(labels[:7]) == [0, 0, 0, 1, 1, 2, 2]
+
+
+def test_windows_count_once_and_have_names(folder):
+    cv2 = pytest.importorskip("cv2")
+    cv2.imwrite("a.png", np.full((9, 9, 3), 50, np.uint8))
+    cv2.imwrite("b.png", np.full((9, 9, 3), 90, np.uint8))
+    (folder / "w.txt").write_text(
+        "# 0\na.png 3 9 9 3\n0 0.1 0 0 4 4\n1 0.9 1 1 5 5\n0 0 2 2 6 6\n# 1\nb.png 3 9 9 1\n2 0.8 3 3 8 8\n"
+    )
+    layer = (
+        'layer { name: "d" type: "WindowData" top: "x" top: "y" transform_param { crop_size: 4 mirror: true } '
+        'window_data_param { source: "w.txt" batch_size: 4 fg_fraction: 0.5 } }\n'
+    )
+    found, labels = evaluated(layer, 20)
+    assert sorted(found.numbers.tolist()) == [0, 1, 2, 3]  # of 80 that were drawn
+    assert found.repeated == len(labels) - 4
+    assert [found.labels[found.numbers == number].tolist() for number in range(4)] == [[0], [0], [1], [2]]
+    assert [found.items.get(number).name for number in range(4)] == [
+        'w.txt: image 0, "a.png": window 0 0 4 4',
+        'w.txt: image 0, "a.png": window 2 2 6 6',
+        'w.txt: image 0, "a.png": window 1 1 5 5',
+        'w.txt: image 1, "b.png": window 3 3 8 8',
+    ]
+    wrong = found.numbers[found.predicted != found.labels].tolist()
+    assert all(found.items.get(number).picture.shape == (4, 4, 3) for number in wrong)
 
 
 def test_only_the_most_certain_mistakes_are_kept(monkeypatch):

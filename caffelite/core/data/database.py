@@ -13,8 +13,6 @@ from caffelite.core.data.datum import DatumReader, Label
 from caffelite.core.data.lmdb_records import Rows
 from caffelite.core.data.plain_records import PlainRecords
 from caffelite.core.data.source import Undecoded
-from caffelite.core.errors import DataError
-from caffelite.core.files import NoSuchFileError, find_file
 
 
 class LabelledImages(NamedTuple):
@@ -99,15 +97,5 @@ def _joined(parts: list[LabelledImages]) -> LabelledImages:
 
 
 def find_database(name: str, folder: Path | None) -> Path:
-    """Return where the database is that a prototxt in `folder` names; one that comes with caffelite is made.
-
-    Raises DataError, with the command that makes the database if there is one, if it is missing.
-    """
-    try:
-        return find_file(name, folder)
-    except NoSuchFileError as err:
-        if included.make_if_included(name):
-            return Path(name)
-        command = included.command_for(name)
-        advice = f"make it with `{command}`" if command else "an LMDB or LevelDB folder is expected"
-        raise DataError(f"{err}; {advice}") from None
+    """Return where the database is that a prototxt in `folder` names; see find_or_make."""
+    return included.find_or_make(name, folder, "an LMDB or LevelDB folder")

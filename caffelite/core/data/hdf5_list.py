@@ -6,23 +6,16 @@ from pathlib import Path
 
 from caffelite.core.data import included
 from caffelite.core.errors import DataError
-from caffelite.core.files import NoSuchFileError, find_file, first_existing, read_file, reason_of
+from caffelite.core.files import first_existing, read_file, reason_of
 from caffelite.core.weights.hdf5 import is_hdf5
 
 
 def find_hdf5_list(name: str, folder: Path | None) -> Path:
-    """Return where the list is that a prototxt in `folder` names; one that comes with caffelite is made.
-
-    Raises DataError, with the command that makes the list if there is one, if it is missing.
-    """
+    """Return where the list is that a prototxt in `folder` names; see find_or_make."""
     try:
-        return find_file(name, folder)
-    except NoSuchFileError as err:
-        if included.make_if_included(name):
-            return Path(name)
-        command = included.command_for(name)
-        advice = f"make it with `{command}`" if command else "a text file with names of HDF5 files is expected"
-        raise DataError(f"Failed to open source file: {err}; {advice}") from None
+        return included.find_or_make(name, folder, "a text file with names of HDF5 files")
+    except DataError as err:
+        raise DataError(f"Failed to open source file: {err.message()}") from None
 
 
 def read_hdf5_list(path: Path) -> list[str]:

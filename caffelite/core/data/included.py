@@ -5,7 +5,11 @@ core/ does not import what is built on it, so the package tells core/ whom to as
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple, Protocol
+
+from caffelite.core.errors import DataError
+from caffelite.core.files import NoSuchFileError, find_file
 
 
 class Records(NamedTuple):
@@ -44,6 +48,21 @@ def make_if_included(source: str) -> bool:
 def command_for(source: str) -> str:
     """Return the command that makes the database at path `source`; "" if nobody knows one."""
     return next(filter(None, (maker.command_for(source) for maker in _makers)), "")
+
+
+def find_or_make(name: str, folder: Path | None, expected: str) -> Path:
+    """Return where the database or list is that a prototxt in `folder` names; one that comes with caffelite is made.
+
+    Raises DataError if it is missing, with the command that makes it if there is one, else with what is `expected`.
+    """
+    try:
+        return find_file(name, folder)
+    except NoSuchFileError as err:
+        if make_if_included(name):
+            return Path(name)
+        command = command_for(name)
+        advice = f"make it with `{command}`" if command else f"{expected} is expected"
+        raise DataError(f"{err}; {advice}") from None
 
 
 def records_of(source: str) -> Records | None:

@@ -81,7 +81,11 @@ class OpenCopy:
             os.fsencode(self._copy), create_if_missing=False, paranoid_checks=True, max_open_files=MAX_OPEN_FILES
         )
         self._resources.callback(self._database.close)
-        self.iterator: Any = self._database.raw_iterator(verify_checksums=True, fill_cache=False)
+        self.iterator: Any = self.new_iterator()
+
+    def new_iterator(self) -> Any:
+        """Return another iterator, which finds damaged blocks by their checksums."""
+        return self._database.raw_iterator(verify_checksums=True, fill_cache=False)
 
     def error(self, err: Exception | None) -> DataError:
         """Return the error for what plyvel or the system said about the database."""

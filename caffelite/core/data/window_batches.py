@@ -37,8 +37,12 @@ class Values(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """One item of a batch: the number of an image, the window in it, its label, and whether it is mirrored."""
+    """One item of a batch: the number of an image, the window in it, its label, and whether it is mirrored.
 
+    number: of the window, those of background first, then those of foreground.
+    """
+
+    number: int
     image: int
     window: Corners
     label: int
@@ -135,6 +139,7 @@ class WindowBatches:
         before = self.get_state()
         draws = self.draws(self._position)
         labels.data[...] = [draw.label for draw in draws]
+        batch.records = [draw.number for draw in draws]
         self._position += self._sampling.size
         batch.state = self.get_state()
         return WindowFilling(self, draws, data.data, before)
@@ -169,7 +174,16 @@ class WindowBatches:
         windows = self._windows.foreground if kind == FOREGROUND else self._windows.background
         index = number % windows.total
         x1, y1, x2, y2 = windows.corners[index].tolist()
-        return Draw(int(windows.images[index]), (x1, y1, x2, y2), int(windows.labels[index]), mirrored)
+        number = index + (self._windows.background.total if kind == FOREGROUND else 0)
+        return Draw(number, int(windows.images[index]), (x1, y1, x2, y2), int(windows.labels[index]), mirrored)
+
+    def name_of(self, number: int) -> str:
+        """Return a window's name by the number of its draws: the file, the image and the corners."""
+        foreground, background = self._windows.foreground, self._windows.background
+        index = number - background.total
+        windows, index = (background, number) if index < 0 else (foreground, index)
+        corners = " ".join(map(str, windows.corners[index].tolist()))
+        return f"{self._where(int(windows.images[index]))}: window {corners}"
 
     def leave_out(self, draw: Draw, whole_image: bool, error: DataError) -> None:
         """Draw this window no more, nor, with `whole_image`, any other of its image; no batch is being filled."""
