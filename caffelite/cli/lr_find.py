@@ -29,7 +29,7 @@ from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import UsageError
 
 LOGGER = logging.getLogger("caffelite")
-COUNT = 100
+COUNT = 200
 START = double("start", 1e-6, "The rate to begin with.")
 END = double("end", 10.0, "The rate to end with, unless the loss explodes before.")
 
@@ -52,11 +52,12 @@ def lr_find(arguments: Arguments) -> None:
     """Train a little while the rate grows by equal factors, and print the loss at each rate and a rate to begin with.
 
     It ends when the loss explodes. The smoothed loss is a mean in which the newest loss has a weight of 0.1. Suggested
-    is a tenth of the rate at which it was lowest. base_lr and lr_policy of the solver do not matter, and no snapshot
-    is read or written. FILE is the same as --solver=FILE. For example:
+    is the rate at which it had come three quarters of its way down, from the mean of the first tenth of the iterations
+    to its lowest. base_lr and lr_policy of the solver do not matter, and no snapshot is read or written. FILE is the
+    same as --solver=FILE. For example:
 
       caffelite lr_find solver.prototxt
-      caffelite lr_find solver.prototxt --start=1e-4 --end=1 --iterations=200 -o rates.png
+      caffelite lr_find solver.prototxt --start=1e-4 --end=1 --iterations=400 -o rates.png
     """
     path = required(arguments, SOLVER, "Need a solver definition to find a learning rate for")
     require_files(arguments, WEIGHTS)
