@@ -22,9 +22,8 @@ from caffelite.cli.options import (
     data_workers,
     require_files,
     required,
-    stages,
-    use_cpu,
 )
+from caffelite.cli.solver_files import solver_file
 from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import UsageError
 
@@ -66,17 +65,11 @@ def lr_find(arguments: Arguments) -> None:
         raise UsageError(f"--start is {arguments[START]:g} and --end {arguments[END]:g}; use rates above 0 that grow")
     workers = data_workers(arguments)
     _check_picture(arguments)
-    from caffelite.core.solver.file import read_solver_file
     from caffelite.lr_range import lr_find as find
 
     LOGGER.setLevel(max(LOGGER.level, logging.WARNING))  # how the net is set up is not what was asked for
     with glog.setting_up():
-        file = read_solver_file(path)
-        file.param.train_state.level = arguments[LEVEL]
-        file.param.train_state.stage.extend(stages(arguments))
-        use_cpu(arguments, file_asks=file.param.HasField("solver_mode") and file.param.solver_mode == file.param.GPU)
-        if arguments[WEIGHTS]:
-            file.param.weights[:] = [arguments[WEIGHTS]]
+        file = solver_file(path, arguments)
     found = find(
         file,
         arguments[START],
