@@ -39,12 +39,14 @@ class LrFind(RangeTest):
     def __str__(self) -> str:
         """Return the table, not more than about 25 rows of it, and the suggestion."""
         count = len(self.lrs)
-        shown = sorted({*range(0, count, -(-count // ROWS)), self.lowest, count - 1})
+        marks = {self.lowest: "  lowest"}
+        if self.suggested in self.lrs:
+            marks[self.lrs.index(self.suggested)] = "  suggested"
+        shown = sorted({*range(0, count, -(-count // ROWS)), *marks, count - 1})
         rows = [f"{'iteration':>9}  {'rate':>10}  {'loss':>10}  {'smoothed':>10}"]
         for i in shown:
-            mark = "  lowest" if i == self.lowest else ""
             values = (f"{self.lrs[i]:.3g}", number(self.losses[i]), number(self.smoothed[i]))
-            rows.append(f"{i:>9}  {values[0]:>10}  {values[1]:>10}  {values[2]:>10}{mark}")
+            rows.append(f"{i:>9}  {values[0]:>10}  {values[1]:>10}  {values[2]:>10}{marks.get(i, '')}")
         suggested = "none" if self.suggested is None else f"{self.suggested:.2g}"
         return "\n".join([*rows, f"It ended because {self.end}.", f"Suggested base_lr: {suggested}: {self.reason}."])
 
@@ -61,8 +63,8 @@ def lr_find(
     A solver that is given is afterwards as before, bit for bit: weights, gradients, histories, positions in data. From
     a file or message one is made, with `options` as of get_solver and without tests, and closed. Nothing is written.
     The rates grow by equal factors; it ends early when the smoothed loss (a mean in which the newest has a weight of
-    0.1) is over 4 times its lowest, or no number. Suggested is a tenth of the rate at which the smoothed loss was
-    lowest.
+    0.1) is over 4 times its lowest, or no number. Suggested is the rate at which the smoothed loss had come three
+    quarters of its way down, from the mean of the first tenth of the iterations to its lowest.
 
     Raises SolverError for rates that do not grow from above 0 and for layers that write files, and what get_solver
     raises.

@@ -69,6 +69,9 @@ def test_the_table():
         "       40       1e-20           1           1  lowest"
     ]
     assert lines[-2:] == ["It ended because it is over.", "Suggested base_lr: 0.013: because."]
+    found.suggested = found.lrs[31]
+    marked = {line.split()[-1]: int(line.split()[0]) for line in str(found).splitlines()[1:-2] if line[-1].isalpha()}
+    assert marked == {"lowest": 40, "suggested": 31}
     assert str(LrFind([1.0], [2.0], [2.0], "x", None, "y")).endswith("Suggested base_lr: none: y.")
 
 

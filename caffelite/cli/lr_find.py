@@ -22,14 +22,13 @@ from caffelite.cli.options import (
     data_workers,
     require_files,
     required,
-    stages,
-    use_cpu,
 )
+from caffelite.cli.solver_files import solver_file
 from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import UsageError
 
 LOGGER = logging.getLogger("caffelite")
-COUNT = 100
+COUNT = 200
 START = double("start", 1e-6, "The rate to begin with.")
 END = double("end", 10.0, "The rate to end with, unless the loss explodes before.")
 
@@ -52,11 +51,12 @@ def lr_find(arguments: Arguments) -> None:
     """Train a little while the rate grows by equal factors, and print the loss at each rate and a rate to begin with.
 
     It ends when the loss explodes. The smoothed loss is a mean in which the newest loss has a weight of 0.1. Suggested
-    is a tenth of the rate at which it was lowest. base_lr and lr_policy of the solver do not matter, and no snapshot
-    is read or written. FILE is the same as --solver=FILE. For example:
+    is the rate at which it had come three quarters of its way down, from the mean of the first tenth of the iterations
+    to its lowest. base_lr and lr_policy of the solver do not matter, and no snapshot is read or written. FILE is the
+    same as --solver=FILE. For example:
 
       caffelite lr_find solver.prototxt
-      caffelite lr_find solver.prototxt --start=1e-4 --end=1 --iterations=200 -o rates.png
+      caffelite lr_find solver.prototxt --start=1e-4 --end=1 --iterations=400 -o rates.png
     """
     path = required(arguments, SOLVER, "Need a solver definition to find a learning rate for")
     require_files(arguments, WEIGHTS)
@@ -65,17 +65,11 @@ def lr_find(arguments: Arguments) -> None:
         raise UsageError(f"--start is {arguments[START]:g} and --end {arguments[END]:g}; use rates above 0 that grow")
     workers = data_workers(arguments)
     _check_picture(arguments)
-    from caffelite.core.solver.file import read_solver_file
     from caffelite.lr_range import lr_find as find
 
     LOGGER.setLevel(max(LOGGER.level, logging.WARNING))  # how the net is set up is not what was asked for
     with glog.setting_up():
-        file = read_solver_file(path)
-        file.param.train_state.level = arguments[LEVEL]
-        file.param.train_state.stage.extend(stages(arguments))
-        use_cpu(arguments, file_asks=file.param.HasField("solver_mode") and file.param.solver_mode == file.param.GPU)
-        if arguments[WEIGHTS]:
-            file.param.weights[:] = [arguments[WEIGHTS]]
+        file = solver_file(path, arguments)
     found = find(
         file,
         arguments[START],

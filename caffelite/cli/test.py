@@ -116,10 +116,10 @@ def test(arguments: Arguments) -> None:
 
 def _tell_reading(net: Net, seconds: float) -> None:
     """Log whether the net waited for data, and how many records it left out."""
-    from caffelite.core.net.reading import readers, seconds_waited, skipped_texts, waiting_text
+    from caffelite.core.net.reading import readers, seconds_for_first, seconds_waited, skipped_texts, waiting_text
 
     layers = readers([net])
-    if text := waiting_text(seconds_waited(layers), seconds):
+    if text := waiting_text(seconds_waited(layers), seconds - seconds_for_first(layers)):
         LOGGER.info("%s", text)
     for text in skipped_texts(layers):
         LOGGER.warning("%s", text)

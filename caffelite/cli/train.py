@@ -29,16 +29,14 @@ from caffelite.cli.options import (
     data_workers,
     require_files,
     required,
-    stages,
     tell_no_reader,
-    use_cpu,
 )
 from caffelite.cli.signals import SignalSource
+from caffelite.cli.solver_files import solver_file
 from caffelite.core.errors import CaffeliteError, UsageError
 
 if TYPE_CHECKING:
     from caffelite.core.net.net import Net
-    from caffelite.core.solver.file import SolverFile
     from caffelite.core.solver.snapshot_files import Snapshot
     from caffelite.core.solver.solver import Solver
     from caffelite.pictures.chart import Chart
@@ -117,7 +115,9 @@ def train(arguments: Arguments) -> int:
     chart = _chart(arguments)
     _check_report(arguments)
     with glog.setting_up():
-        file = _solver_file(path, arguments)
+        file = solver_file(path, arguments)
+        if arguments.given(ITERATIONS):
+            file.param.max_iter = at_least(arguments, ITERATIONS, 0)
     from caffelite.core.solver.snapshot_files import snapshots
     from caffelite.core.solver.solver import get_solver
 
@@ -183,27 +183,7 @@ def _report(solver: Solver, arguments: Arguments) -> TrainingReport | None:
     from caffelite.cli.provenance import facts
     from caffelite.reports.of_training import TrainingReport
 
-    words = [*arguments.program, "train"]
-    for flag, value in arguments.values.items():
-        words += flag.written(value)
-    return TrainingReport(arguments[REPORT], solver, [("command", shlex.join(words)), *facts()])
-
-
-def _solver_file(path: str, arguments: Arguments) -> SolverFile:
-    """Read the solver's file and put into it what the command line says instead."""
-    from caffelite.core.solver.file import read_solver_file
-
-    file = read_solver_file(path)
-    param = file.param
-    if arguments.given(ITERATIONS):
-        param.max_iter = at_least(arguments, ITERATIONS, 0)
-    param.train_state.level = arguments[LEVEL]  # Caffe's rule: over the file's level, even where the flag is not given
-    param.train_state.stage.extend(stages(arguments))
-    # GPU is the field's default, but Caffe too trains on the CPU unless the file says GPU
-    use_cpu(arguments, file_asks=param.HasField("solver_mode") and param.solver_mode == param.GPU)
-    if arguments[WEIGHTS]:
-        param.weights[:] = [arguments[WEIGHTS]]
-    return file
+    return TrainingReport(arguments[REPORT], solver, [("command", shlex.join(_words(arguments))), *facts()])
 
 
 def _optimize(solver: Solver, arguments: Arguments, found: list[Snapshot]) -> None:
@@ -237,8 +217,13 @@ def batch_size(net: Net) -> int:
 
 def resume_line(arguments: Arguments, state_file: str) -> str:
     """Return the command that goes on from `state_file` as this one would have."""
+    return shlex.join([*_words(arguments, SNAPSHOT, WEIGHTS), *SNAPSHOT.written(state_file)])
+
+
+def _words(arguments: Arguments, *without: Flag[Any]) -> list[str]:
+    """Return the command line as it was given, but for some flags."""
     words = [*arguments.program, "train"]
     for flag, value in arguments.values.items():
-        if flag not in (SNAPSHOT, WEIGHTS):
+        if flag not in without:
             words += flag.written(value)
-    return shlex.join([*words, *SNAPSHOT.written(state_file)])
+    return words

@@ -125,7 +125,7 @@ class Augmentation:
             f"zoom.min, {param.zoom.min:g}, to 100: 2 makes things twice as large",
         )
         self._check("aspect", "ratio", 1, LARGEST_ZOOM, "1 to 100: 1.33 is for 3:4 to 4:3")
-        self._check("cutout", "size", 1, math.inf, "the square's side in pixels")
+        self._check("cutout", "size", 1, math.inf, "1 or more: the square's side in pixels")
         self._check("cutout", "count", 1, math.inf, "1 or more squares, or leave cutout out")
 
     def _check(self, name: str, field: str, lowest: float, highest: float, use: str) -> None:
@@ -135,7 +135,7 @@ class Augmentation:
         part = getattr(self._param, name)
         value = getattr(part, field)
         is_known = part.HasField(field) or field in WITH_DEFAULT
-        if not (is_known and lowest <= value <= highest):
+        if not (is_known and np.float32(lowest) <= value <= highest):  # the field holds 0.01 as float32
             raise LayerError(f"{FIELD}.{name}.{field}", f"{value:g}" if is_known else "not written", f"use {use}")
 
     @property

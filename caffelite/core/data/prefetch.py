@@ -31,7 +31,7 @@ class Prefetcher(Generic[Buffer]):
     A forked process has no threads but the one that forked: there the prefetcher `has_lost_its_thread`, and another one
     must be made. No batch is being read while the process forks, so that what `load` uses is whole in the child.
 
-    waited: seconds for which `batch()` had to wait, without the first time.
+    waited: seconds for which `batch()` had to wait, without the first time, which took `first_wait` seconds.
     """
 
     def __init__(self, load: Load[Buffer], buffers: list[Buffer], workers: int = 1) -> None:
@@ -40,7 +40,7 @@ class Prefetcher(Generic[Buffer]):
         self._process = os.getpid()
         weakref.finalize(self, self._pipeline.stop).atexit = False  # _close_all does it, and waits
         self._takes = self._waits = 0
-        self.waited = 0.0
+        self.waited = self.first_wait = 0.0
         _running.add(self)
 
     @property
@@ -67,15 +67,17 @@ class Prefetcher(Generic[Buffer]):
 
     def _take(self) -> Buffer | End:
         full = self._pipeline.full
+        start = time.perf_counter()
         self._takes += 1
         if self._takes == 1:  # it has to be waited for in any case
-            return full.get()
+            taken = full.get()
+            self.first_wait = time.perf_counter() - start
+            return taken
         if not full.empty():
             return full.get()
         if self._waits % 1000 == 0:
             log.info("Waiting for data")
         self._waits += 1
-        start = time.perf_counter()
         try:
             return full.get()
         finally:

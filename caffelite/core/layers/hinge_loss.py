@@ -17,11 +17,12 @@ class HingeLossLayer(LossLayer):
     """Add up max(0, 1 - x) of the labels' scores and max(0, 1 + x) of all others, and divide by the batch size.
 
     bottom[0]: (N, ...), scores; all axes but the first count as one, of C classes.
-    bottom[1]: (N, ...), integers from 0 to C - 1; of more than N values the first N are read.
+    bottom[1]: N values, (N), (N, 1) or the like: integers from 0 to C - 1.
     top[0]: (), the loss; with hinge_loss_param.norm: L2 the squares are added up (not halved).
 
-    Backward may run any number of times after a forward. Raises LayerError for a label out of range and when asked for
-    the gradient of the labels.
+    Backward may run any number of times after a forward. Raises LayerError for a label out of range, for more than one
+    label an item (of which Caffe reads the first N values, other items' labels) and when asked for the gradient of the
+    labels.
     """
 
     messages = ("hinge_loss_param",)
@@ -35,8 +36,12 @@ class HingeLossLayer(LossLayer):
         super().reshape(bottom, top)
         refuse_swapped(bottom, axis=1)
         shape = bottom[0].shape
-        if bottom[1].count < shape[0]:
-            raise LayerError("bottom[1]", shape_or_scalar(bottom[1].shape), f"{shape[0]} items need a label each")
+        if bottom[1].count != shape[0]:
+            raise LayerError(
+                "bottom[1]",
+                shape_or_scalar(bottom[1].shape),
+                f"{shape[0]} items need one label each; of several take one with a Slice layer (axis: 1)",
+            )
         self.margins = np.zeros((shape[0], bottom[0].count_between(1)), self.dtype)
         self.labels = np.zeros(shape[0], np.int64)
         self.squared = self.layer_param.hinge_loss_param.norm == caffe_pb2.HingeLossParameter.L2
@@ -45,7 +50,7 @@ class HingeLossLayer(LossLayer):
         """Compute margins and loss."""
         num, classes = self.margins.shape
         margins = self.margins
-        self.labels = read_labels(bottom[1].data.reshape(-1)[:num], classes, None)
+        self.labels = read_labels(bottom[1].data, classes, None)
         margins[...] = bottom[0].data.reshape(margins.shape)
         self._negate_at_labels(margins)
         margins += 1

@@ -17,7 +17,7 @@ from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, State, register_layer
 from caffelite.core.layers.shared.image_files import DATA_PARAM_NOT_READ, batches_ahead_of, read_named
 from caffelite.core.layers.shared.prefetching import PrefetchingLayer
-from caffelite.core.layers.shared.transforming import mean_image_of
+from caffelite.core.layers.shared.transforming import mean_image_of, require_finite
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.proto import caffe_pb2
 
@@ -97,10 +97,10 @@ def _draws_key(layer: Layer) -> int:
 
 def _crop(layer: Layer) -> Crop:
     param, transform = layer.layer_param.window_data_param, layer.layer_param.transform_param
-    for field, value in transform.ListFields():
+    for field, _ in transform.ListFields():
         if field.number >= OURS:
             raise LayerError(
-                f"transform_param.{field.name}", value, "WindowData layers crop their images by themselves"
+                f"transform_param.{field.name}", "set", "WindowData layers crop their images by themselves; remove it"
             )
     if transform.crop_size < 1:
         raise LayerError("transform_param.crop_size", transform.crop_size, "use the size of the windows, 1 or more")
@@ -130,6 +130,7 @@ def _values(layer: Layer, size: int) -> Values:
     """Return mean and scale; a mean image is taken from its middle, by its width in both directions, as in Caffe."""
     param = layer.layer_param.transform_param
     scale = layer.layer_param.window_data_param.scale
+    require_finite("window_data_param.scale", [scale])
     image = mean_image_of(layer)
     if image is not None:
         offset = (image.shape[2] - size) // 2

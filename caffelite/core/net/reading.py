@@ -22,6 +22,11 @@ def seconds_waited(layers: Sequence[PrefetchingLayer]) -> float:
     return sum(layer.seconds_waited for layer in layers)
 
 
+def seconds_for_first(layers: Sequence[PrefetchingLayer]) -> float:
+    """Return for how long their first batches were waited for: nothing reads ahead of those."""
+    return sum(layer.seconds_for_first for layer in layers)
+
+
 def waiting_text(waited: float, seconds: float) -> str:
     """Return what is to be said of having waited for data in so many seconds; "" if that is nothing."""
     if waited < max(LEAST_SECONDS, LEAST_SHARE * seconds):

@@ -51,7 +51,7 @@ def _check_lr_policy(file: SolverFile) -> None:
             raise file.refusal(field, getattr(param, field), f'lr_policy "{param.lr_policy}" needs 1 or more')
     for field in policy.not_negative:
         if getattr(param, field) < 0:
-            raise file.refusal(field, getattr(param, field), f'lr_policy "{param.lr_policy}" needs 0 or more')
+            raise file.refusal(field, f"{getattr(param, field):g}", f'lr_policy "{param.lr_policy}" needs 0 or more')
     if param.lr_policy == "pieces":
         check_pieces(file)
     if param.lr_policy == "plateau" and not 0 < param.gamma < 1:

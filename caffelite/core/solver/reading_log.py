@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from caffelite.core import events
 from caffelite.core.layers.shared.prefetching import PrefetchingLayer
-from caffelite.core.net.reading import seconds_waited, skipped_texts, waiting_text
+from caffelite.core.net.reading import seconds_for_first, seconds_waited, skipped_texts, waiting_text
 
 log = logging.getLogger("caffelite")
 
@@ -37,7 +37,8 @@ class ReadingLog:
             self._sum_up()
 
     def _now(self) -> tuple[float, float]:
-        return time.perf_counter(), seconds_waited(self._layers)
+        """Return the time, which stands still while first batches are waited for, and how long others were."""
+        return time.perf_counter() - seconds_for_first(self._layers), seconds_waited(self._layers)
 
     def _show(self) -> None:
         now = self._now()

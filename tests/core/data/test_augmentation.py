@@ -202,10 +202,16 @@ def test_geometry_leads_from_the_crop_to_the_image():
         ("zoom { min: 0.5 max: inf }", "zoom.max is inf; use zoom.min, 0.5, to 100"),
         ("aspect { }", "aspect.ratio is not written; use 1 to 100"),
         ("aspect { ratio: 0.75 }", "aspect.ratio is 0.75; use 1 to 100"),
-        ("cutout { }", "cutout.size is not written; use the square's side"),
+        ("cutout { }", "cutout.size is not written; use 1 or more: the square's side"),
+        ("cutout { size: 0 }", "cutout.size is 0; use 1 or more: the square's side"),
         ("cutout { size: 3 count: 0 }", "cutout.count is 0; use 1 or more"),
     ],
 )
 def test_refuses(text, message):
     with pytest.raises(LayerError, match=r"^transform_param\.augmentation\." + message):
         augmentation(text)
+
+
+def test_the_ends_of_a_range_that_an_error_names_can_be_used():
+    """0.01 in a field is a float32, a little less than 0.01."""
+    assert augmentation("zoom { min: 0.01 max: 100 }").geometry(1, 1) is not None

@@ -34,9 +34,9 @@ def test_gradient(norm):
     check_gradient(layer, [scores, [1, 3, 0]], step=1e-4, threshold=1e-6, kink=1, kink_range=0.01)
 
 
-def test_of_more_labels_the_first_are_read():
-    value = run_forward('type: "HingeLoss"', SCORES, [[0, 2], [7, 7]]).data
-    assert value == 1.875
+@pytest.mark.parametrize("shape", [(2, 1), (2, 1, 1, 1)])
+def test_labels_may_have_axes_of_length_1(shape):
+    assert run_forward('type: "HingeLoss"', SCORES, LABELS.reshape(shape)).data == 1.875
 
 
 def test_no_items_lose_nothing():
@@ -48,7 +48,11 @@ def test_no_items_lose_nothing():
     [
         ([0.0, 3.0], r"label 1 of bottom\[1\] is 3; there are 3 classes"),
         ([0.0], r"bottom\[1\] is 1 \(1\); predictions and labels must be equally many"),
-        (np.ones((2, 0)), r"bottom\[1\] is 2 0 \(0\); 2 items need a label each"),
+        (np.ones((2, 0)), r"bottom\[1\] is 2 0 \(0\); 2 items need one label each"),
+        (
+            [[0.0, 2.0], [1.0, 1.0]],
+            r"bottom\[1\] is 2 2 \(4\); 2 items need one label each; of several take one with a Slice",
+        ),
     ],
 )
 def test_refusals(labels, message):

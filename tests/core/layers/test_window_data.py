@@ -232,6 +232,13 @@ def test_the_log(window_data, caplog):
         ("context_pad: 5", "crop_size: 10", r"context_pad is 5; use less than half of crop_size, which is 10"),
         ('crop_mode: "sqare"', "crop_size: 10", r'crop_mode is "sqare"; use warp or square; did you mean "square"'),
         ("batch_size: 0", "crop_size: 10", r"batch_size is 0; use 1 or more"),
+        ("scale: nan", "crop_size: 10", r"window_data_param.scale is nan; images would become nan"),
+        ("", "crop_size: 10 mean_value: inf", r"transform_param.mean_value is inf; images would become nan"),
+        (
+            "",
+            "crop_size: 10 augmentation { rotation { degrees: 3 } }",
+            r"^transform_param.augmentation is set; WindowData layers crop their images by themselves; remove it$",
+        ),
         ("fg_fraction: 1.5", "crop_size: 10", r"fg_fraction is 1.5; use a share between 0 and 1"),
         ("fg_fraction: -0.5", "crop_size: 10", r"fg_fraction is -0.5; use a share"),
         ('source: "none"', "crop_size: 10", r'source is "none"; there is no such file .*; a window file is expected'),

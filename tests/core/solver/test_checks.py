@@ -17,6 +17,7 @@ FIXED = 'lr_policy: "fixed"'
         (f'{FIXED} weight_decay: 1 regularization_type: "L3"', 'regularization_type is "L3"; use L2 or L1'),
         ('lr_policy: "step" gamma: 1', r'stepsize is 0; lr_policy "step" needs 1 or more'),
         ('lr_policy: "sigmoid" gamma: 1 stepsize: 0', r'stepsize is 0; lr_policy "sigmoid" needs 1 or more'),
+        ('lr_policy: "exp" gamma: -0.1', r'gamma is -0\.1; lr_policy "exp" needs 0 or more'),
         ('lr_policy: "step" stepsize: 1 gamma: -0.5', r'gamma is -0\.5; lr_policy "step" needs 0 or more'),
         ('lr_policy: "poly"', 'max_iter is 0; lr_policy "poly" needs 1 or more'),
         (f"{FIXED} test_iter: 1", "test_interval is 0; with test nets it is 1 or more"),

@@ -3,7 +3,7 @@ import pytest
 
 from caffelite.core.errors import SolverError
 from caffelite.core.events import Event
-from caffelite.core.solver.range_test import range_test
+from caffelite.core.solver.range_test import RangeTest, range_test, suggest
 
 FIELDS = 'base_lr: 0.05 lr_policy: "step" gamma: 0.5 stepsize: 2 momentum: 0.9 random_seed: 3 iter_size: 2 display: 1 '
 
@@ -29,7 +29,7 @@ def test_rates_losses_and_their_mean(solvers):
         assert smoothed == pytest.approx(np.sum(weights * found.losses[i::-1]) / np.sum(weights))
 
 
-def test_it_ends_when_the_loss_explodes_and_suggests_a_tenth_of_the_best_rate(solvers):
+def test_it_ends_when_the_loss_explodes_and_suggests_the_rate_of_three_quarters_of_the_fall(solvers):
     """Each step multiplies the error by 1 - 2.5 lr: it grows from a rate of 0.8 on."""
     solver = solvers.of('base_lr: 1 lr_policy: "fixed"', dtype=np.float64)
     found = range_test(solver, 0.001, 1000, 61)
@@ -39,8 +39,14 @@ def test_it_ends_when_the_loss_explodes_and_suggests_a_tenth_of_the_best_rate(so
     assert max(found.smoothed[found.lowest : -1]) <= 4 * min(found.smoothed)
     lowest = int(np.argmin(found.smoothed))
     assert found.lowest == lowest
-    assert found.suggested == pytest.approx(found.lrs[lowest] / 10)
-    assert found.reason.startswith(f"a tenth of {found.lrs[lowest]:.3g}, at which the smoothed loss was lowest (")
+    first = np.mean(found.losses[: len(found.losses) // 10])
+    suggested = found.lrs.index(found.suggested)
+    fallen = (first - np.array(found.smoothed)) / (first - found.smoothed[lowest])
+    assert fallen[suggested] >= 0.75
+    assert (fallen[:suggested] < 0.75).all()
+    assert suggested < lowest
+    assert found.reason.startswith(f"there the smoothed loss had come three quarters of its way down from {first:.6g}")
+    assert found.reason.endswith(f"its lowest, at {found.lrs[lowest]:.3g}")
     assert "over 4 times its lowest" in found.end
 
 
@@ -59,6 +65,21 @@ def test_without_a_fall_there_is_no_suggestion(solvers):
     found = range_test(solver, 0.001, 0.3, 40)
     assert found.end == "the largest rate is reached"
     assert found.reason.endswith("the loss was still falling there: try a larger end")
+
+
+def test_a_lucky_first_batch_does_not_count():
+    """The loss of the first batch alone is below all later ones."""
+    found = RangeTest([10.0**i for i in range(40)], [0.1] + 19 * [2.1] + 20 * [1.0])
+    mean = 0.0
+    for i, loss in enumerate(found.losses):
+        mean = 0.9 * mean + 0.1 * loss
+        found.smoothed.append(mean / (1 - 0.9 ** (i + 1)))
+    assert min(found.smoothed) == found.smoothed[0] == pytest.approx(0.1)
+    assert (found.beginning, found.lowest) == (4, 39)
+    suggest(found)
+    first, lowest = 1.6, found.smoothed[39]  # the mean of 0.1, 2.1, 2.1, 2.1
+    wanted = next(i for i in range(3, 40) if found.smoothed[i] <= first - 0.75 * (first - lowest))
+    assert found.suggested == 10.0**wanted
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam"])

@@ -18,7 +18,7 @@ def clock(monkeypatch):
 
 def test_says_how_long_training_waited(clock, caplog):
     caplog.set_level("INFO")
-    layer = SimpleNamespace(name="data", phase=TRAIN, records_skipped=0, seconds_waited=5.0)
+    layer = SimpleNamespace(name="data", phase=TRAIN, records_skipped=0, seconds_waited=5.0, seconds_for_first=0.0)
     log = ReadingLog([layer])
     displayed = events.IterationDisplayed(10, 0.5, (), 1.0, 10.0, 10)
     clock.seconds = 100.0
@@ -43,7 +43,19 @@ def test_says_how_long_training_waited(clock, caplog):
 
 def test_says_nothing_of_a_training_that_did_not_wait(clock, caplog):
     caplog.set_level("INFO")
-    log = ReadingLog([SimpleNamespace(name="data", phase=TRAIN, records_skipped=0, seconds_waited=0.0)])
+    log = ReadingLog(
+        [SimpleNamespace(name="data", phase=TRAIN, records_skipped=0, seconds_waited=0.0, seconds_for_first=0.0)]
+    )
     clock.seconds = 10.0
     log(events.OptimizationStopped(5))
     assert not caplog.messages and not log.text
+
+
+def test_the_wait_for_first_batches_counts_neither_as_waiting_nor_as_time(clock, caplog):
+    caplog.set_level("INFO")
+    layer = SimpleNamespace(name="data", phase=TRAIN, records_skipped=0, seconds_waited=0.0, seconds_for_first=0.0)
+    log = ReadingLog([layer])
+    log(events.SolvingStarted(0, "net", "fixed", 100))
+    clock.seconds, layer.seconds_waited, layer.seconds_for_first = 10.0, 4.0, 6.0
+    log(events.IterationDisplayed(10, 0.5, (), 1.0, 10.0, 10))
+    assert caplog.messages == ["    100% of the time was spent waiting for data (4.0 s of 4.0 s)"]

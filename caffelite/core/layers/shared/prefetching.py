@@ -40,7 +40,7 @@ class PrefetchingLayer(Layer):
     decodes: ClassVar[bool] = True
 
     records: Sequence[int] = ()
-    _waited = 0.0  # for prefetchers that were closed
+    _waited = _first_waits = 0.0  # for prefetchers that were closed
     exact_num_bottom_blobs = 0
     has_backward = False
 
@@ -79,6 +79,11 @@ class PrefetchingLayer(Layer):
         return self._waited + (0.0 if self._prefetcher is None else self._prefetcher.waited)
 
     @property
+    def seconds_for_first(self) -> float:
+        """How long `forward` waited for first batches, of the run and after each state that was taken up."""
+        return self._first_waits + (0.0 if self._prefetcher is None else self._prefetcher.first_wait)
+
+    @property
     def records_skipped(self) -> int:
         """How often a record that cannot be read was left out, from the start of the training to the last forward."""
         return int((self._state or {}).get("skipped", 0))
@@ -98,4 +103,5 @@ class PrefetchingLayer(Layer):
         if self._prefetcher is not None:
             self._prefetcher.close()
             self._waited += self._prefetcher.waited
+            self._first_waits += self._prefetcher.first_wait
             self._prefetcher = None

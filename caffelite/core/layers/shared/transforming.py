@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from math import prod
+
+import numpy as np
 
 from caffelite.core import random
 from caffelite.core.blob import Array
@@ -19,15 +22,20 @@ log = logging.getLogger("caffelite")
 
 
 def transformer_of(layer: Layer) -> DataTransformer:
-    """Return what transforms the layer's images; LayerError for a mean file that is unreadable or beside mean_value."""
+    """Return what transforms the layer's images; LayerError for numbers and mean files that cannot be used."""
     param = layer.layer_param.transform_param
+    require_finite("transform_param.scale", [param.scale])
     mean = mean_image_of(layer)
     return DataTransformer(param, layer.phase == caffe_pb2.TRAIN, layer.dtype, draws_key(layer), mean)
 
 
 def mean_image_of(layer: Layer) -> Array | None:
-    """Return the image in the layer's mean file, (C, H, W) of its number type, if it names one; LayerError likewise."""
+    """Return the image in the layer's mean file, (C, H, W) of its number type, if it names one.
+
+    Raises LayerError for a mean file that is unreadable or beside mean_value, and for a mean that is nan or infinite.
+    """
     param = layer.layer_param.transform_param
+    require_finite("transform_param.mean_value", param.mean_value)
     if not param.HasField("mean_file"):
         return None
     if param.mean_value:
@@ -37,6 +45,13 @@ def mean_image_of(layer: Layer) -> Array | None:
             "Cannot specify mean_file and mean_value at the same time; leave one out",
         )
     return _read_mean(layer, param.mean_file).astype(layer.dtype)
+
+
+def require_finite(field: str, values: Sequence[float]) -> None:
+    """Raise LayerError for a value of the field that is nan or infinite: so would be all that the net computes."""
+    for value in values:
+        if not np.isfinite(value):
+            raise LayerError(field, f"{value:g}", "images would become nan or infinite; use a number")
 
 
 def draws_key(layer: Layer) -> int:
@@ -58,6 +73,8 @@ def _read_mean(layer: Layer, name: str) -> Array:
         raise _mean_error(name, f"it is not a mean file ({err}); give one that compute_image_mean wrote") from None
     if values.ndim > 4 or not values.size:
         raise _mean_error(name, f"its shape is {shape_string(values.shape)}, not (1, channels, height, width)")
+    if not np.isfinite(values).all():
+        raise _mean_error(name, "it holds values that are nan or infinite; compute the mean again")
     legacy = values.shape + (1,) * (4 - values.ndim)
     return values.reshape(-1)[: prod(legacy[1:])].reshape(legacy[1:])
 

@@ -116,6 +116,18 @@ def test_refuses_an_empty_mean_file(tmp_path):
         transformer('mean_file: "mean"', folder=tmp_path)
 
 
+@pytest.mark.parametrize(("field", "value"), [("scale", "nan"), ("mean_value", "inf"), ("mean_value", "-inf")])
+def test_refuses_numbers_that_would_make_every_image_useless(field, value):
+    with pytest.raises(LayerError, match=f"transform_param.{field} is {value}; images would become nan"):
+        transformer(f"{field}: {value}")
+
+
+def test_refuses_a_mean_file_with_nan(tmp_path):
+    path = mean_file(tmp_path / "mean", np.full((3, 4, 5), np.nan))
+    with pytest.raises(LayerError, match="it holds values that are nan or infinite; compute the mean again"):
+        transformer(f'mean_file: "{path}"')
+
+
 def test_draws_follow_the_seed_of_the_net_which_a_resumed_run_changes():
     layer = layer_with("crop_size: 2", TRAIN, seed=1)
     made, other = transformer_of(layer), transformer("crop_size: 2", TRAIN, seed=2)
