@@ -7,11 +7,8 @@ import pytest
 
 from caffelite.core.data import leveldb_writer
 from caffelite.core.data.leveldb_files import files_of
-from caffelite.core.data.leveldb_reader import LevelDbReader
-from caffelite.core.data.leveldb_writer import creating_leveldb, write_leveldb
-from caffelite.core.data.lmdb_writer import DatabaseExistsError
+from caffelite.core.data.leveldb_writer import write_leveldb
 from caffelite.core.data.plyvel import plyvel
-from caffelite.core.errors import DataError
 
 
 def records(count):
@@ -68,42 +65,6 @@ def test_commits_after_1000_records_or_many_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(leveldb_writer, "BYTES_PER_TRANSACTION", 500)
     write_leveldb(tmp_path / "b", records(11))
     assert sizes == [5, 5, 1]
-
-
-def test_leaves_nothing_when_the_records_fail(tmp_path):
-    def failing():
-        yield from records(1500)
-        raise ValueError("no more")
-
-    with pytest.raises(ValueError, match="no more"):
-        write_leveldb(tmp_path / "db", failing())
-    assert os.listdir(tmp_path) == []
-
-
-def test_one_that_is_there_stays_and_leftovers_of_killed_makers_go(tmp_path):
-    leftover = tmp_path / ".db.0123abcd.tmp"
-    leftover.mkdir()
-    (leftover / "CURRENT").touch()
-    write_leveldb(tmp_path / "db", records(3))
-    with pytest.raises(DatabaseExistsError, match="cannot write the LevelDB database .*db: it is already there"):
-        write_leveldb(tmp_path / "db", records(5))
-    assert LevelDbReader(tmp_path / "db").count() == 3
-    assert os.listdir(tmp_path) == ["db"]
-
-
-def test_several_at_once(tmp_path):
-    with creating_leveldb(tmp_path / "a") as a, creating_leveldb(tmp_path / "b") as b:
-        for key, value in records(3):
-            a.put(key, value)
-            b.put(value[:5], key)
-    assert LevelDbReader(tmp_path / "a").count() == a.count == 3
-    assert LevelDbReader(tmp_path / "b").read(1) == [(b"xxxxx", b"00002")]
-
-
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"cannot write the LevelDB database .*file/db: .*Not a directory"):
-        write_leveldb(tmp_path / "file" / "db", records(1))
 
 
 # In a process of its own: its files must not grow above 2 MB, or it has a disk of 2 MB to itself.

@@ -7,7 +7,7 @@ import pytest
 
 from caffelite.core.data import lmdb_writer
 from caffelite.core.data.lmdb_reader import LmdbReader
-from caffelite.core.data.lmdb_writer import DatabaseExistsError, creating_lmdb, write_lmdb
+from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.errors import DataError
 
 
@@ -26,24 +26,6 @@ def test_the_map_grows(tmp_path, monkeypatch):
     write_lmdb(tmp_path / "db", records(5000))
     found = LmdbReader(tmp_path / "db").read(5000)
     assert found == list(records(5000))
-
-
-def test_leaves_nothing_when_the_records_fail(tmp_path):
-    def failing():
-        yield from records(1500)
-        raise ValueError("no more")
-
-    with pytest.raises(ValueError, match="no more"):
-        write_lmdb(tmp_path / "db", failing())
-    assert os.listdir(tmp_path) == []
-
-
-def test_does_not_replace_a_database(tmp_path):
-    write_lmdb(tmp_path / "db", records(3))
-    with pytest.raises(DataError, match="cannot write the LMDB database .*db: "):
-        write_lmdb(tmp_path / "db", records(5))
-    assert LmdbReader(tmp_path / "db").entries == 3
-    assert os.listdir(tmp_path) == ["db"]
 
 
 @pytest.mark.parametrize("name", ["raw_lmdb", "encoded_lmdb"])
@@ -78,32 +60,6 @@ def test_keys_that_lmdb_cannot_have(tmp_path, key):
     with pytest.raises(DataError, match=rf"has {len(key)} bytes; an LMDB database takes 1 to 511"):
         write_lmdb(tmp_path / "db", [(b"k" * 511, b""), (key, b"")])
     assert os.listdir(tmp_path) == []
-
-
-def test_several_at_once(tmp_path):
-    with creating_lmdb(tmp_path / "a") as a, creating_lmdb(tmp_path / "b") as b:
-        for key, value in records(3):
-            a.put(key, value)
-            b.put(value[:5], key)
-    assert LmdbReader(tmp_path / "a").entries == a.count == 3
-    assert LmdbReader(tmp_path / "b").read(1) == [(b"xxxxx", b"00002")]
-
-
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"cannot write the LMDB database .*file/db: .*Not a directory"):
-        write_lmdb(tmp_path / "file" / "db", records(1))
-
-
-def test_one_that_is_there_stays_and_leftovers_of_killed_makers_go(tmp_path):
-    leftover = tmp_path / ".db.0123abcd.tmp"
-    leftover.mkdir()
-    (leftover / "data.mdb").touch()
-    write_lmdb(tmp_path / "db", records(3))
-    with pytest.raises(DatabaseExistsError, match="db: it is already there"):
-        write_lmdb(tmp_path / "db", records(5))
-    assert LmdbReader(tmp_path / "db").entries == 3
-    assert os.listdir(tmp_path) == ["db"]
 
 
 # In a process of its own: its files must not grow above 2 MB, or it has a disk of 2 MB to itself.
