@@ -46,6 +46,7 @@ OF_MORE_THAN_ONE_FILE = {
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
     "models/test_models.py": "models/",
     "models/test_mtcnn.py": "models/mtcnn",
+    "models/test_siamese.py": "models/siamese, solvers/siamese.prototxt",
     "proto/test_caffe_proto.py": "proto/caffe.proto",
     "pycaffe_checklist/test_aborts.py": "what ends Caffe's process",
     "pycaffe_checklist/test_brocolli.py": "caffelite as a converter of PyTorch nets uses it",
