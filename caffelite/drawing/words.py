@@ -88,7 +88,12 @@ def _placed(name: str, value: str, usual: str) -> list[str]:
     return [f"{name} {value}"] if value not in ("", usual) else []
 
 
-_SOURCES = {"Data": "data_param", "ImageData": "image_data_param", "WindowData": "window_data_param"}
+_SOURCES = {
+    "Data": "data_param",
+    "ImageData": "image_data_param",
+    "WindowData": "window_data_param",
+    "HDF5Data": "hdf5_data_param",
+}
 
 
 def _data(layer: LayerParameter) -> str:
@@ -100,9 +105,7 @@ _FIGURES: dict[str, Callable[[LayerParameter], str]] = {
     "Convolution": _convolution,
     "Deconvolution": _convolution,
     "Pooling": _pooling,
-    "Data": _data,
-    "ImageData": _data,
-    "WindowData": _data,
+    **dict.fromkeys(_SOURCES, _data),
     "InnerProduct": lambda layer: f"{layer.inner_product_param.num_output} outputs",
     "Dropout": lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
     "Eltwise": lambda layer: EltwiseParameter.EltwiseOp.Name(layer.eltwise_param.operation),

@@ -22,6 +22,7 @@ from caffelite.proto.caffe_pb2 import LayerParameter
         ('type: "Pooling" pooling_param { kernel_size: 3 stride: 2 }', "MAX 3×3, stride 2"),
         ('type: "InnerProduct" inner_product_param { num_output: 10 }', "10 outputs"),
         ('type: "Data" data_param { source: "a/b_lmdb/" batch_size: 4 }', "b_lmdb, batches of 4"),
+        ('type: "HDF5Data" hdf5_data_param { source: "a/rows.txt" batch_size: 3 }', "rows.txt, batches of 3"),
         ('type: "Dropout"', "0.5"),
         ('type: "Eltwise"', "SUM"),
         ('type: "Python" python_param { module: "m" layer: "L" }', "m.L"),
