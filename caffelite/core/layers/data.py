@@ -57,9 +57,8 @@ class DataLayer(PrefetchingLayer):
         check_data_param(param)
         self.batches_ahead = param.prefetch
         self._transformer = transformer_of(self)
-        share = (self.context.solver_rank, self.context.solver_count) if self.phase == caffe_pb2.TRAIN else (0, 1)
         skip = self.context.on_bad_record == "skip"
-        self.loader = ImageBatches(self._open(param.source), self._transformer, param.batch_size, *share, skip)
+        self.loader = ImageBatches(self._open(param.source), self._transformer, param.batch_size, *self.share, skip)
         shape = (param.batch_size, *self.loader.image_shape())
         top[0].reshape(*shape)
         if len(top) > 1:

@@ -73,8 +73,7 @@ class HDF5DataLayer(PrefetchingLayer):
         for blob, shape in zip(top, shapes, strict=True):
             blob.reshape(param.batch_size, *shape)
         source = Hdf5Source(files, param.shuffle, self.context.seed, self.name)
-        share = (self.context.solver_rank, self.context.solver_count) if self.phase == caffe_pb2.TRAIN else (0, 1)
-        self.loader = RowBatches(source, self._transformer, shapes, param.batch_size, *share)
+        self.loader = RowBatches(source, self._transformer, shapes, param.batch_size, *self.share)
 
     def _files(self, source: str) -> list[Hdf5Rows]:
         is_root = self.context.solver_rank == 0
