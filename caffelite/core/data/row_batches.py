@@ -69,11 +69,7 @@ class RowBatches:
             converted = np.empty(images.shape, out.dtype)
             _convert(images, converted)
             images = converted
-        if not transformer.is_random:
-            transformer.transform(images, 0, out)
-            return
-        for image, position, transformed in zip(images, positions, out, strict=True):
-            transformer.transform(image, position, transformed)
+        transformer.transform_all(images, positions, out)
 
 
 def _convert(values: Array, out: Array) -> None:
