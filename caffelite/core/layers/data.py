@@ -10,7 +10,7 @@ from caffelite.core.data.database import Database, find_database
 from caffelite.core.data.datum import DatumReader
 from caffelite.core.errors import DataError, LayerError
 from caffelite.core.layer import Blobs, State, register_layer
-from caffelite.core.layers.shared.prefetching import PrefetchingLayer
+from caffelite.core.layers.shared.prefetching import PrefetchingLayer, check_prefetch
 from caffelite.core.layers.shared.transforming import draws_key, transformer_of
 from caffelite.proto import caffe_pb2
 
@@ -93,8 +93,7 @@ def check_data_param(param: caffe_pb2.DataParameter) -> None:
         raise _wrong_backend(param, f'the source is "{param.source}"', "lmdb")
     if param.batch_size < 1:
         raise LayerError("data_param.batch_size", param.batch_size, "use 1 or more")
-    if param.prefetch < 1:
-        raise LayerError("data_param.prefetch", param.prefetch, "use 1 or more batches (4 if left out)")
+    check_prefetch("data_param", param.prefetch)
 
 
 def backend_name(param: caffe_pb2.DataParameter) -> str:

@@ -14,7 +14,7 @@ from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import DataError, LayerError
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, State, register_layer
-from caffelite.core.layers.shared.prefetching import PrefetchingLayer
+from caffelite.core.layers.shared.prefetching import PrefetchingLayer, check_prefetch
 from caffelite.core.layers.shared.transforming import draws_key, transformer_of
 from caffelite.proto import caffe_pb2
 
@@ -133,5 +133,4 @@ def check_hdf5_data_param(param: caffe_pb2.HDF5DataParameter) -> None:
     """Raise LayerError for a number that cannot be used, whether the data are there or not."""
     if param.batch_size < 1:
         raise LayerError("hdf5_data_param.batch_size", param.batch_size, "use 1 or more")
-    if param.prefetch < 1:
-        raise LayerError("hdf5_data_param.prefetch", param.prefetch, "use 1 or more batches (4 if left out)")
+    check_prefetch("hdf5_data_param", param.prefetch)

@@ -10,10 +10,17 @@ from caffelite.core.data.batch import Batch
 from caffelite.core.data.pipeline import Work
 from caffelite.core.data.prefetch import Prefetcher
 from caffelite.core.data.workers import worker_count
+from caffelite.core.errors import LayerError
 from caffelite.core.layer import Blobs, Layer, State
 from caffelite.proto import caffe_pb2
 
 BLOB_OVERHEAD = 1024  # bytes, about: Python's objects and the alignment of a small blob
+
+
+def check_prefetch(message: str, prefetch: int) -> None:
+    """Raise LayerError if no batch is to be read ahead; `message` is the one whose field `prefetch` says it."""
+    if prefetch < 1:
+        raise LayerError(f"{message}.prefetch", prefetch, "use 1 or more batches (4 if left out)")
 
 
 class Loader(Protocol):
