@@ -15,12 +15,11 @@ from caffelite.core.errors import DataError, LayerError
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, State, register_layer
 from caffelite.core.layers.shared.prefetching import PrefetchingLayer, check_prefetch
-from caffelite.core.layers.shared.transforming import draws_key, transformer_of
+from caffelite.core.layers.shared.transforming import OURS, draws_key, transformer_of
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
 
-OURS = 10000  # the first number of fields that Caffe does not have
 IMAGE_AXES = 4
 
 
