@@ -28,6 +28,8 @@ OF_MORE_THAN_ONE_FILE = {
     "core/kernels/convolution/test_convolution.py": "all files of the folder, which share their cases",
     "core/kernels/convolution/test_random_geometries.py": "the choice of kernels for any geometry",
     "core/kernels/test_equal_bits.py": "all kernels, compiled and loaded",
+    "core/layers/test_data_bad_records.py": "core/layers/data.py and the threads below it, with damaged records",
+    "core/layers/test_data_source.py": "core/layers/data.py and the databases below it, of both kinds",
     "core/layers/test_every_layer.py": "the register of layer types",
     "core/net/test_random_in_place.py": "wiring, layers and top_memory.py together",
     "core/net/test_random_in_place_passes.py": "the same, with more kinds of passes and tops",

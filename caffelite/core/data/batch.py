@@ -14,6 +14,7 @@ from caffelite.core.blob import Blob, Shape
 from caffelite.core.data.bad_records import BadRecords
 from caffelite.core.data.database import LabelledImages
 from caffelite.core.data.filling import Filling, chosen, one_by_one
+from caffelite.core.data.share import Share
 from caffelite.core.data.source import FetchingSource, Source, Undecoded
 from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import DataError
@@ -34,10 +35,7 @@ class Batch:
 
 
 class ImageBatches:
-    """Fills batches with the records k of a source for which k % solver_count == solver_rank.
-
-    k counts records from the start of training and is not reset where the source starts again, so that with a size
-    that solver_count does not divide each solver gets other records in each epoch.
+    """Fills batches with a solver's records of a source; see Share.
 
     With `skip_bad` a record that cannot be read is left out: its solver takes its own next one instead, as if the
     source had been made without it; only the numbers k of the records, which crops and mirrors depend on, stay. How
@@ -61,17 +59,17 @@ class ImageBatches:
         self.label_shape: Shape = (batch_size,)  # of a batch: (batch_size, k) where records have k labels each
         self._source = source
         self._fetch = self._way_to_fetch(source)
-        self._rank, self._count = solver_rank, solver_count
-        self._position = self._skipped = 0
+        self._share = Share(solver_rank, solver_count)
+        self._skipped = 0
 
     def get_state(self) -> dict[str, Any]:
         """Return where the next batch begins."""
         skipped = {"skipped": self._skipped} if self._skipped else {}
-        return {"position": self._position, **skipped, **self._source.get_state()}
+        return {"position": self._share.position, **skipped, **self._source.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Let the next batch begin where the state of another one says."""
-        self._position, self._skipped = int(state["position"]), int(state.get("skipped", 0))
+        self._share.position, self._skipped = int(state["position"]), int(state.get("skipped", 0))
         own = ("position", "skipped")
         self._source.set_state({name: value for name, value in state.items() if name not in own})
 
@@ -109,7 +107,7 @@ class ImageBatches:
         self.bad_records.begin()
         done = 0
         while done < self.size:
-            wanted = self._next_positions(min(self.size - done, RECORDS_AT_ONCE))
+            wanted = self._share.take(min(self.size - done, RECORDS_AT_ONCE))
             records = self._fetch(wanted)
             places = self.bad_records.readable(records.keys)
             positions: Sequence[int] = wanted
@@ -119,12 +117,6 @@ class ImageBatches:
             if positions:
                 yield positions, records
             done += len(positions)
-
-    def _next_positions(self, number: int) -> range:
-        """Return the next positions of this solver's records, passing over those of the others."""
-        first = self._position + (self._rank - self._position) % self._count
-        self._position = first + (number - 1) * self._count + 1
-        return range(first, self._position, self._count)
 
     def _way_to_fetch(self, source: Source[LabelledImages]) -> Callable[[range], LabelledImages | Undecoded]:
         if isinstance(source, FetchingSource):

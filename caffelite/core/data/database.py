@@ -23,6 +23,12 @@ class LabelledImages(NamedTuple):
     keys: list[bytes]  # names of the records
 
 
+def decoded(records: Undecoded) -> LabelledImages:
+    """Return the same records, decoded by this thread; DataError for the first that cannot be."""
+    pairs = [records.decode(key, value) for key, value in zip(records.keys, records.values, strict=True)]
+    return LabelledImages([pixels for pixels, _ in pairs], [label for _, label in pairs], records.keys)
+
+
 class Database:
     """The records of a database of images, in the order of their keys; see Source and FetchingSource."""
 
@@ -39,10 +45,7 @@ class Database:
     def read(self, positions: range) -> LabelledImages:
         """Return the images at these positions, which may leave others out between them."""
         records = self.fetch(positions)
-        if isinstance(records, LabelledImages):
-            return records
-        pairs = [self._decode(key, value) for key, value in zip(records.keys, records.values, strict=True)]
-        return LabelledImages([pixels for pixels, _ in pairs], [label for _, label in pairs], records.keys)
+        return records if isinstance(records, LabelledImages) else decoded(records)
 
     def fetch(self, positions: range) -> LabelledImages | Undecoded:
         """Return the same, undecoded unless they are plain pixels, all of one size."""

@@ -108,16 +108,11 @@ class Filling:
         out = self._out[start : start + count]
         shape = images[0].shape
         if not isinstance(images, np.ndarray) or self._transformer.shape_of(shape) != self._out.shape[1:]:
-            for place, image in enumerate(images, start):
-                self._place(image, place)
+            self._place_some(images, start)
             return
         self._shapes[start : start + count] = [shape] * count
         self._kinds.add(shape)
-        if not self._transformer.is_random:
-            self._transformer.transform(images, 0, out)
-            return
-        for image, position, transformed in zip(images, self._positions[start:], out, strict=True):
-            self._transformer.transform(image, position, transformed)
+        self._transformer.transform_all(images, self._positions[start:], out)
 
     def _place(self, image: Array, place: int) -> None:
         self._shapes[place] = image.shape

@@ -11,7 +11,7 @@ import numpy as np
 
 from caffelite.core import random
 from caffelite.core.blob import Array
-from caffelite.core.data.database import LabelledImages
+from caffelite.core.data.database import LabelledImages, decoded
 from caffelite.core.data.datum import Label
 from caffelite.core.data.image_list import ListedImage, ends_like_a_label
 from caffelite.core.data.opencv import decode_as, resize
@@ -61,9 +61,7 @@ class ListedImages:
 
     def read(self, positions: range) -> LabelledImages:
         """Return the images at these positions; DataError, with the line, for one that cannot be read."""
-        keys, lines, decode = self.fetch(positions)
-        pairs = [decode(key, line) for key, line in zip(keys, lines, strict=True)]
-        return LabelledImages([pixels for pixels, _ in pairs], [label for _, label in pairs], keys)
+        return decoded(self.fetch(positions))
 
     def _line_at(self, position: int) -> int:
         number, index = divmod(position + self._skip, len(self._images))

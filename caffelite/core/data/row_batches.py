@@ -10,13 +10,14 @@ import numpy as np
 from caffelite.core.blob import Array, Shape
 from caffelite.core.data.batch import Batch
 from caffelite.core.data.hdf5_source import Hdf5Source
+from caffelite.core.data.share import Share
 from caffelite.core.data.transformer import DataTransformer
 
 PART_BYTES = 64 << 20  # of stored rows that are in memory besides the batch
 
 
 class RowBatches:
-    """Fills batches with the rows k of a source for which k % solver_count == solver_rank; k as in ImageBatches.
+    """Fills batches with a solver's rows of a source; see Share.
 
     `row_shapes` are those of the blobs; `transformer`, if there is one, makes the first blob of the first dataset. One
     thread at a time.
@@ -33,12 +34,11 @@ class RowBatches:
     ) -> None:
         self.source, self._transformer = source, transformer
         self._shapes = [(batch_size, *shape) for shape in row_shapes]
-        self._size, self._rank, self._count = batch_size, solver_rank, solver_count
-        self._position = 0
+        self._size, self._share = batch_size, Share(solver_rank, solver_count)
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Let the next batch begin where the state of another one says."""
-        self._position = int(state["position"])
+        self._share.position = int(state["position"])
         self.source.set_state({name: value for name, value in state.items() if name != "position"})
 
     def load(self, batch: Batch) -> None:
@@ -48,19 +48,13 @@ class RowBatches:
         at_once = max(1, PART_BYTES // self.source.row_bytes)
         start = 0
         while start < self._size:
-            positions = self._next_positions(min(at_once, self._size - start))
+            positions = self._share.take(min(at_once, self._size - start))
             for arrays in self.source.read(positions):
                 count = len(arrays[0])
                 self._take(arrays, positions[:count], batch, start)
                 positions = positions[count:]
                 start += count
-        batch.state = {"position": self._position, **self.source.get_state()}
-
-    def _next_positions(self, count: int) -> range:
-        """Return the next positions of this solver's rows, passing over those of the others."""
-        first = self._position + (self._rank - self._position) % self._count
-        self._position = first + (count - 1) * self._count + 1
-        return range(first, self._position, self._count)
+        batch.state = {"position": self._share.position, **self.source.get_state()}
 
     def _take(self, arrays: list[Array], positions: range, batch: Batch, start: int) -> None:
         for index, (values, blob) in enumerate(zip(arrays, batch.blobs, strict=True)):
@@ -75,11 +69,7 @@ class RowBatches:
             converted = np.empty(images.shape, out.dtype)
             _convert(images, converted)
             images = converted
-        if not transformer.is_random:
-            transformer.transform(images, 0, out)
-            return
-        for image, position, transformed in zip(images, positions, out, strict=True):
-            transformer.transform(image, position, transformed)
+        transformer.transform_all(images, positions, out)
 
 
 def _convert(values: Array, out: Array) -> None:

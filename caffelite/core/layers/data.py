@@ -10,7 +10,7 @@ from caffelite.core.data.database import Database, find_database
 from caffelite.core.data.datum import DatumReader
 from caffelite.core.errors import DataError, LayerError
 from caffelite.core.layer import Blobs, State, register_layer
-from caffelite.core.layers.shared.prefetching import PrefetchingLayer
+from caffelite.core.layers.shared.prefetching import PrefetchingLayer, check_prefetch
 from caffelite.core.layers.shared.transforming import draws_key, transformer_of
 from caffelite.proto import caffe_pb2
 
@@ -57,9 +57,8 @@ class DataLayer(PrefetchingLayer):
         check_data_param(param)
         self.batches_ahead = param.prefetch
         self._transformer = transformer_of(self)
-        share = (self.context.solver_rank, self.context.solver_count) if self.phase == caffe_pb2.TRAIN else (0, 1)
         skip = self.context.on_bad_record == "skip"
-        self.loader = ImageBatches(self._open(param.source), self._transformer, param.batch_size, *share, skip)
+        self.loader = ImageBatches(self._open(param.source), self._transformer, param.batch_size, *self.share, skip)
         shape = (param.batch_size, *self.loader.image_shape())
         top[0].reshape(*shape)
         if len(top) > 1:
@@ -94,8 +93,7 @@ def check_data_param(param: caffe_pb2.DataParameter) -> None:
         raise _wrong_backend(param, f'the source is "{param.source}"', "lmdb")
     if param.batch_size < 1:
         raise LayerError("data_param.batch_size", param.batch_size, "use 1 or more")
-    if param.prefetch < 1:
-        raise LayerError("data_param.prefetch", param.prefetch, "use 1 or more batches (4 if left out)")
+    check_prefetch("data_param", param.prefetch)
 
 
 def backend_name(param: caffe_pb2.DataParameter) -> str:

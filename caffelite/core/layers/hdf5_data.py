@@ -14,13 +14,12 @@ from caffelite.core.data.transformer import DataTransformer
 from caffelite.core.errors import DataError, LayerError
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, State, register_layer
-from caffelite.core.layers.shared.prefetching import PrefetchingLayer
-from caffelite.core.layers.shared.transforming import draws_key, transformer_of
+from caffelite.core.layers.shared.prefetching import PrefetchingLayer, check_prefetch
+from caffelite.core.layers.shared.transforming import OURS, draws_key, transformer_of
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
 
-OURS = 10000  # the first number of fields that Caffe does not have
 IMAGE_AXES = 4
 
 
@@ -73,8 +72,7 @@ class HDF5DataLayer(PrefetchingLayer):
         for blob, shape in zip(top, shapes, strict=True):
             blob.reshape(param.batch_size, *shape)
         source = Hdf5Source(files, param.shuffle, self.context.seed, self.name)
-        share = (self.context.solver_rank, self.context.solver_count) if self.phase == caffe_pb2.TRAIN else (0, 1)
-        self.loader = RowBatches(source, self._transformer, shapes, param.batch_size, *share)
+        self.loader = RowBatches(source, self._transformer, shapes, param.batch_size, *self.share)
 
     def _files(self, source: str) -> list[Hdf5Rows]:
         is_root = self.context.solver_rank == 0
@@ -134,5 +132,4 @@ def check_hdf5_data_param(param: caffe_pb2.HDF5DataParameter) -> None:
     """Raise LayerError for a number that cannot be used, whether the data are there or not."""
     if param.batch_size < 1:
         raise LayerError("hdf5_data_param.batch_size", param.batch_size, "use 1 or more")
-    if param.prefetch < 1:
-        raise LayerError("hdf5_data_param.prefetch", param.prefetch, "use 1 or more batches (4 if left out)")
+    check_prefetch("hdf5_data_param", param.prefetch)

@@ -17,7 +17,7 @@ from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, State, register_layer
 from caffelite.core.layers.shared.image_files import DATA_PARAM_NOT_READ, batches_ahead_of, read_named
 from caffelite.core.layers.shared.prefetching import PrefetchingLayer
-from caffelite.core.layers.shared.transforming import mean_image_of, require_finite
+from caffelite.core.layers.shared.transforming import OURS, mean_image_of, require_finite
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.proto import caffe_pb2
 
@@ -25,7 +25,6 @@ log = logging.getLogger("caffelite")
 
 CHANNELS = 3
 CROP_MODES = ("warp", "square")
-OURS = 10000  # numbers of fields that Caffe lacks begin with it
 AUGMENTATION_NOT_READ = {
     f"transform_param.{field.name}": "WindowData layers crop and mirror, and do nothing else to an image"
     for field in caffe_pb2.TransformationParameter.DESCRIPTOR.fields

@@ -322,3 +322,13 @@ def test_no_pictures_of_nothing():
         transformer("scale: 0").pictures(np.zeros((1, 3, 4, 4)), [0])
     with pytest.raises(ValueError, match="no image has been transformed"):
         transformer().pictures(np.zeros((1, 3, 4, 4)), [0])
+
+
+@pytest.mark.parametrize("text", ["scale: 2 mean_value: 1", "crop_size: 2 mirror: true"])
+def test_many_images_become_what_each_becomes_alone(text):
+    made = transformer(text, TRAIN)
+    images = np.random.default_rng(1).integers(0, 256, (9, 3, 4, 5), np.uint8)
+    together = np.full((9, *made.shape_of((3, 4, 5))), np.nan, np.float32)
+    made.transform_all(images, range(40, 49), together)
+    alone = [transformed(made, image, 40 + index) for index, image in enumerate(images)]
+    np.testing.assert_array_equal(together, alone)

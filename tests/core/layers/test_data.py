@@ -1,5 +1,4 @@
 import gc
-import os
 import shutil
 import threading
 from pathlib import Path
@@ -10,45 +9,16 @@ from google.protobuf import text_format
 
 from caffelite.core.data.datum import encoded_datum, image_datum, raw_datum
 from caffelite.core.data.filling import LARGE_IMAGE
-from caffelite.core.data.leveldb_writer import write_leveldb
 from caffelite.core.data.lmdb_writer import write_lmdb
 from caffelite.core.data.opencv import encode
 from caffelite.core.errors import DataError, LayerError, NetError
 from caffelite.core.layer import Context, make_layer
-from caffelite.proto.caffe_pb2 import TEST, TRAIN, Datum, LayerParameter, NetParameter
+from caffelite.proto.caffe_pb2 import TEST, Datum, LayerParameter, NetParameter
 from caffelite.testing import assert_agrees, set_up
 
 
 def ramp(channels, height, width):
     return np.arange(channels * height * width, dtype=np.uint8).reshape(channels, height, width)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The working directory, for databases."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def data(folder):
-    """Make and close Data layers on the database "db"."""
-    layers = []
-
-    def make(fields, phase=TRAIN, transform="", source="db", **context):
-        text = (
-            f'name: "data" type: "Data" transform_param {{ {transform} }} data_param {{ source: "{source}" {fields} }}'
-        )
-        if "backend" not in fields:
-            text = text.replace("source:", "backend: LMDB source:")
-        layer_param = text_format.Parse(text, LayerParameter())
-        layer_param.phase = phase
-        layers.append(make_layer(layer_param, Context(**{"seed": 1701, **context})))
-        return layers[-1]
-
-    yield make
-    for layer in layers:
-        layer.close()
 
 
 def write(images, labels=None, write_database=write_lmdb):
@@ -62,25 +32,10 @@ def same(count=5):
     return [np.full((2, 3, 4), index, np.uint8) for index in range(count)]
 
 
-def run(layer, forwards, top_count=2):
-    """The tops of each of so many forwards, as copies."""
-    top = set_up(layer, [], top_count)
-    return [forward(layer, top) for _ in range(forwards)]
-
-
-def forward(layer, top):
-    layer.forward([], top)
-    return [blob.data.copy() for blob in top]
-
-
-def labels_of(layer, forwards):
-    return [label.astype(int).tolist() for _, label in run(layer, forwards)]
-
-
 def test_reads_images_and_labels(data, dtype):
     write(same())
     layer = data("batch_size: 5", transform="scale: 3", dtype=np.dtype(dtype))
-    for pixels, labels in run(layer, 100):
+    for pixels, labels in data.run(layer, 100):
         assert pixels.dtype == dtype
         assert labels.tolist() == [0, 1, 2, 3, 4]
         np.testing.assert_array_equal(pixels, 3 * np.stack(same()))
@@ -101,12 +56,12 @@ def test_several_labels_a_record(data, folder, transform):
     write_lmdb(folder / "db", records)
     layer = data("batch_size: 80", transform=transform)
     assert set_up(layer, [], 2)[1].shape == (80, 3)
-    ((_, labels),) = run(layer, 1)
+    ((_, labels),) = data.run(layer, 1)
     np.testing.assert_array_equal(labels, [(k % 70, 0.5, -1) for k in range(80)])
     shutil.rmtree("db")
     write_lmdb(folder / "db", [*records, (b"9", raw_datum(np.zeros((1, 2, 3), np.uint8), 3))])
     with pytest.raises(DataError, match='record "9" has a single label, and the first of its batch has 3 labels'):
-        run(data("batch_size: 80", transform=transform), 1)
+        data.run(data("batch_size: 80", transform=transform), 1)
 
 
 def test_tops_keep_their_memory(data):
@@ -123,28 +78,28 @@ def test_tops_keep_their_memory(data):
 @pytest.mark.parametrize("rank", range(8))
 def test_eight_solvers_share_the_records(data, rank):
     write(same())
-    found = labels_of(data("batch_size: 5", solver_rank=rank, solver_count=8), 10)
+    found = data.labels_of(data("batch_size: 5", solver_rank=rank, solver_count=8), 10)
     assert np.ravel(found).tolist() == [(rank + 8 * turn) % 5 for turn in range(50)]
 
 
 @pytest.mark.parametrize(("rank", "labels"), [(0, [0, 3, 1, 4, 2]), (1, [1, 4, 2, 0, 3]), (2, [2, 0, 3, 1, 4])])
 def test_three_solvers(data, rank, labels):
     write(same())
-    assert labels_of(data("batch_size: 5", solver_rank=rank, solver_count=3), 1) == [labels]
-    assert labels_of(data("batch_size: 5", phase=TEST, solver_rank=rank, solver_count=3), 1) == [[0, 1, 2, 3, 4]]
+    assert data.labels_of(data("batch_size: 5", solver_rank=rank, solver_count=3), 1) == [labels]
+    assert data.labels_of(data("batch_size: 5", phase=TEST, solver_rank=rank, solver_count=3), 1) == [[0, 1, 2, 3, 4]]
 
 
 def test_tops_follow_the_sizes_of_images(data):
     images = [ramp(2, i % 2 + 1, i % 4 + 1) for i in range(5)]
     write(images)
-    for index, (pixels, labels) in enumerate(run(data("batch_size: 1", phase=TEST), 10)):
+    for index, (pixels, labels) in enumerate(data.run(data("batch_size: 1", phase=TEST), 10)):
         np.testing.assert_array_equal(pixels, images[index % 5][np.newaxis])
         assert labels.tolist() == [index % 5]
 
 
 def test_crop_in_test_is_in_the_middle(data):
     write([ramp(2, 3, 4)] * 5)
-    for pixels, _ in run(data("batch_size: 5", phase=TEST, transform="crop_size: 1 scale: 3"), 2):
+    for pixels, _ in data.run(data("batch_size: 5", phase=TEST, transform="crop_size: 1 scale: 3"), 2):
         np.testing.assert_array_equal(pixels.reshape(5, 2), [[15, 51]] * 5)
 
 
@@ -152,49 +107,51 @@ def test_crop_in_test_is_in_the_middle(data):
 def test_random_draws_are_those_of_the_record(data, mirror):
     write([ramp(2, 3, 4)] * 5)
     transform = f"crop_size: 1 {mirror}"
-    first = np.stack([pixels for pixels, _ in run(data("batch_size: 5", transform=transform), 4)]).ravel()
+    first = np.stack([pixels for pixels, _ in data.run(data("batch_size: 5", transform=transform), 4)]).ravel()
     assert len(set(first)) > 5
     assert not np.array_equal(first[:10], first[10:20])
     other_batches = data("batch_size: 2 prefetch: 1", transform=transform)
-    again = np.stack([pixels for pixels, _ in run(other_batches, 10)]).ravel()
+    again = np.stack([pixels for pixels, _ in data.run(other_batches, 10)]).ravel()
     np.testing.assert_array_equal(first, again)
-    other_seed = np.stack([pixels for pixels, _ in run(data("batch_size: 5", transform=transform, seed=1), 4)]).ravel()
+    other_seed = np.stack(
+        [pixels for pixels, _ in data.run(data("batch_size: 5", transform=transform, seed=1), 4)]
+    ).ravel()
     assert not np.array_equal(first, other_seed)
     shares = [data("batch_size: 2", transform=transform, solver_rank=rank, solver_count=2) for rank in (0, 1)]
-    dealt = np.stack([[pixels for pixels, _ in run(layer, 5)] for layer in shares], axis=2)
+    dealt = np.stack([[pixels for pixels, _ in data.run(layer, 5)] for layer in shares], axis=2)
     np.testing.assert_array_equal(dealt.ravel(), first)
 
 
 def test_batches_go_on_over_the_end(data):
     write(same(3))
-    assert labels_of(data("batch_size: 2"), 4) == [[0, 1], [2, 0], [1, 2], [0, 1]]
+    assert data.labels_of(data("batch_size: 2"), 4) == [[0, 1], [2, 0], [1, 2], [0, 1]]
     write(same(2))
-    assert labels_of(data("batch_size: 5"), 2) == [[0, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
+    assert data.labels_of(data("batch_size: 5"), 2) == [[0, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
 
 
 def test_a_large_batch(data):
     write(same(97))
-    assert labels_of(data("batch_size: 500"), 1) == [[index % 97 for index in range(500)]]
+    assert data.labels_of(data("batch_size: 500"), 1) == [[index % 97 for index in range(500)]]
 
 
 def test_images_of_two_sizes_need_a_crop(data):
     write([ramp(1, 2, 2), ramp(1, 3, 3)])
     with pytest.raises(LayerError, match=r'record "001" is an image of 1 3 3 .9.; images of one batch must be equally'):
-        run(data("batch_size: 2"), 1)
-    ((pixels, _),) = run(data("batch_size: 2", phase=TEST, transform="crop_size: 2"), 1)
+        data.run(data("batch_size: 2"), 1)
+    ((pixels, _),) = data.run(data("batch_size: 2", phase=TEST, transform="crop_size: 2"), 1)
     assert pixels.reshape(2, 4).tolist() == [[0, 1, 2, 3], [0, 1, 3, 4]]
 
 
 def test_number_of_tops(data):
     write(same())
-    assert len(run(data("batch_size: 2"), 2, top_count=1)[0]) == 1
+    assert len(data.run(data("batch_size: 2"), 2, top_count=1)[0]) == 1
     with pytest.raises(LayerError, match=r"Data Layer produces at most 2 top"):
         set_up(data("batch_size: 2"), [], 3)
 
 
 def test_transformations_in_data_param_have_no_effect(data):
     write(same())
-    ((pixels, _),) = run(data("batch_size: 5 scale: 2 mirror: true"), 1)
+    ((pixels, _),) = data.run(data("batch_size: 5 scale: 2 mirror: true"), 1)
     np.testing.assert_array_equal(pixels, np.stack(same()))
 
 
@@ -202,9 +159,9 @@ def test_transformations_in_data_param_have_no_effect(data):
 def test_a_resumed_run_reads_on(data, passed):
     write(same(7))
     fields = {"fields": "batch_size: 3 prefetch: 3", "transform": "mirror: true crop_size: 2"}
-    whole = run(data(**fields), 12)
+    whole = data.run(data(**fields), 12)
     stopped = data(**fields)
-    run(stopped, passed)
+    data.run(stopped, passed)
     assert stopped.get_state() == {"position": 3 * passed}
     for first_forwards in (0, 2):  # state may come to a layer that already reads ahead
         resumed = data(**fields)
@@ -213,26 +170,26 @@ def test_a_resumed_run_reads_on(data, passed):
             resumed.forward([], top)
         resumed.set_state(stopped.get_state())
         for expected in whole[passed:]:
-            np.testing.assert_equal(forward(resumed, top), expected)
+            np.testing.assert_equal(data.forward(resumed, top), expected)
 
 
 def test_a_resumed_run_of_several_solvers_reads_on(data):
     write(same(7))
     fields = {"fields": "batch_size: 3", "solver_rank": 2, "solver_count": 3}
-    whole = labels_of(data(**fields), 6)
+    whole = data.labels_of(data(**fields), 6)
     stopped = data(**fields)
-    labels_of(stopped, 2)
+    data.labels_of(stopped, 2)
     resumed = data(**fields)
     top = set_up(resumed, [], 2)
     resumed.set_state(stopped.get_state())
-    assert [forward(resumed, top)[1].tolist() for _ in range(4)] == whole[2:]
+    assert [data.forward(resumed, top)[1].tolist() for _ in range(4)] == whole[2:]
 
 
 def test_two_layers_on_one_database(data):
     write(same())
     train, test = data("batch_size: 3"), data("batch_size: 2", phase=TEST)
-    assert labels_of(train, 2) == [[0, 1, 2], [3, 4, 0]]
-    assert labels_of(test, 2) == [[0, 1], [2, 3]]
+    assert data.labels_of(train, 2) == [[0, 1, 2], [3, 4, 0]]
+    assert data.labels_of(test, 2) == [[0, 1], [2, 3]]
 
 
 def test_a_bad_record_fails_when_its_batch_is_due(data, folder):
@@ -241,7 +198,7 @@ def test_a_bad_record_fails_when_its_batch_is_due(data, folder):
     write_lmdb(folder / "db", records)
     layer = data("batch_size: 2")
     top = set_up(layer, [], 2)
-    assert [forward(layer, top)[1].tolist() for _ in range(2)] == [[0, 1], [2, 3]]
+    assert [data.forward(layer, top)[1].tolist() for _ in range(2)] == [[0, 1], [2, 3]]
     for _ in range(2):
         with pytest.raises(DataError, match=r'db: record "4": a Datum of \(2, 3, 4\) needs 24 values .*, not 23'):
             layer.forward([], top)
@@ -282,100 +239,19 @@ def test_refuses_to_read_more_ahead_than_fits_in_memory(data):
         layer.forward([], top)
 
 
-@pytest.mark.parametrize("source", ["db", "nowhere_lmdb"])
-def test_says_that_leveldb_is_the_default(folder, source):
-    write(same())
-    text = f'type: "Data" data_param {{ source: "{source}" batch_size: 1 }}'
-    layer = make_layer(text_format.Parse(text, LayerParameter()))
-    with pytest.raises(LayerError, match=rf"backend is LEVELDB \(Caffe's default\); .*\"{source}\".*`backend: LMDB`"):
-        set_up(layer, [], 2)
-
-
-def test_says_that_a_folder_is_of_leveldb(data):
-    write(same(), write_database=write_leveldb)
-    with pytest.raises(LayerError, match=r'backend is LMDB; "db" is a LevelDB folder: write `backend: LEVELDB`'):
-        set_up(data("batch_size: 1"), [], 2)
-
-
-def test_leveldb_wraps_and_a_resumed_run_goes_on_with_the_next_record(data):
-    write(same(), write_database=write_leveldb)
-    fields = "batch_size: 3 backend: LEVELDB"
-    layer = data(fields)
-    assert labels_of(layer, 3) == [[0, 1, 2], [3, 4, 0], [1, 2, 3]]
-    resumed = data(fields)
-    top = set_up(resumed, [], 2)
-    resumed.set_state(layer.get_state())
-    assert [forward(resumed, top)[1].tolist() for _ in range(2)] == [[4, 0, 1], [2, 3, 4]]
-    shares = [labels_of(data(fields, solver_rank=rank, solver_count=2), 2) for rank in range(2)]
-    assert shares == [[[0, 2, 4], [1, 3, 0]], [[1, 3, 0], [2, 4, 1]]]
-
-
-def test_several_layers_and_a_forked_process_read_one_leveldb(data):
-    write(same(), write_database=write_leveldb)
-    fields = "batch_size: 2 backend: LEVELDB"
-    layers = [data(fields), data(fields, phase=TEST)]
-    tops = [set_up(layer, [], 2) for layer in layers]
-    for layer, top in zip(layers, tops, strict=True):
-        assert forward(layer, top)[1].tolist() == [0, 1]
-    process = os.fork()
-    if not process:
-        found = [forward(layer, top)[1].tolist() for layer, top in zip(layers, tops, strict=True)]
-        os._exit(0 if found == [[2, 3], [2, 3]] else 1)
-    assert os.waitpid(process, 0)[1] == 0
-    assert forward(layers[0], tops[0])[1].tolist() == [2, 3]
-    for layer in layers:
-        layer.close()
-    del layer, layers, tops
-
-
-def test_a_missing_source_lists_the_places(data):
-    with pytest.raises(
-        LayerError,
-        match=r"source is \"no/db\"; there is no such file \(tried .*/no/db, /proto/folder/no/db and the fol",
-    ):
-        set_up(data("batch_size: 1", source="no/db", folder=Path("/proto/folder")), [], 2)
-
-
-def test_a_missing_source_names_the_command_that_makes_it(data):
-    with pytest.raises(LayerError, match=r"no such file .*; make it with `caffelite dataset mnist`"):
-        set_up(data("batch_size: 1", source="data/mnist_train_lmdb"), [], 2)
-
-
-def test_a_source_that_is_no_database_is_named_by_its_field(data, folder):
-    (folder / "db").mkdir()
-    with pytest.raises(LayerError, match=r'data_param\.source is "db"; db is not an LMDB database'):
-        set_up(data("batch_size: 1"), [], 2)
-
-
-def test_a_source_beside_the_prototxt(data, folder, monkeypatch):
-    write(same())
-    os.mkdir("elsewhere")
-    monkeypatch.chdir("elsewhere")
-    assert labels_of(data("batch_size: 2", folder=folder), 1) == [[0, 1]]
-
-
-def test_the_digits_are_made_when_first_used(data, caplog):
-    caplog.set_level("INFO")
-    assert labels_of(data("batch_size: 10", source="data/digits_train_lmdb"), 1) == [[1, 3, 5, 6, 7, 8, 9, 0, 1, 2]]
-    assert caplog.messages[0] == "Making data/digits_train_lmdb from the digits that come with caffelite"
-    caplog.clear()
-    set_up(data("batch_size: 5", source="data/digits_test_lmdb"), [], 2)
-    assert caplog.messages == ["Opened lmdb data/digits_test_lmdb", "output data size: 5,1,28,28"]
-
-
 def test_the_thread_ends_with_the_layer(data):
     write(same())
     layer = data("batch_size: 2")
-    run(layer, 1)
+    data.run(layer, 1)
     layer.close()
     assert "caffelite-prefetch" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_the_thread_ends_when_the_layer_is_forgotten(folder):
+def test_the_thread_ends_when_the_layer_is_forgotten(data):
     write(same())
     text = 'name: "data" type: "Data" data_param { backend: LMDB source: "db" batch_size: 2 }'
     layer = make_layer(text_format.Parse(text, LayerParameter()), Context())
-    run(layer, 1)
+    data.run(layer, 1)
     thread = layer._prefetcher.threads[0]
     del layer
     gc.collect()
@@ -383,127 +259,29 @@ def test_the_thread_ends_when_the_layer_is_forgotten(folder):
     assert not thread.is_alive()
 
 
-def write_pngs(count, bad=()):
-    """Images k of 3 x 9 x 9, their label k, as PNGs; those in `bad` are cut short, or, where odd, no records at all."""
-    shutil.rmtree("db", ignore_errors=True)
-    records = []
-    for number in range(count):
-        image = np.random.default_rng(number).integers(0, 256, (9, 9, 3), np.uint8)
-        data = encode(image, "png")
-        value = encoded_datum(data[: len(data) // 2] if number in bad else data, number)
-        records.append((b"%03d" % number, b"\xff\xff" if number in bad and number % 2 else value))
-    write_lmdb(Path("db"), records)
-
-
-RANDOM = "crop_size: 7 mirror: true mean_value: 100"
-
-
-def test_what_is_read_does_not_depend_on_the_number_of_workers(data):
-    write_pngs(150)
-    first = run(data("batch_size: 70", transform=RANDOM, data_workers=1), 4)
-    assert np.ravel([labels for _, labels in first]).tolist() == [number % 150 for number in range(280)]
-    for workers in (2, 5):
-        np.testing.assert_equal(run(data("batch_size: 70", transform=RANDOM, data_workers=workers), 4), first)
-
-
 def test_large_plain_images_are_those_that_one_thread_makes(data):
     images = [np.random.default_rng(number).integers(0, 256, (3, 80, 80), np.uint8) for number in range(20)]
     write(images)
     assert images[0].nbytes >= LARGE_IMAGE
-    ((pixels, labels),) = run(data("batch_size: 20", transform="scale: 2", data_workers=3), 1)
+    ((pixels, labels),) = data.run(data("batch_size: 20", transform="scale: 2", data_workers=3), 1)
     np.testing.assert_array_equal(pixels, 2.0 * np.stack(images))
     assert labels.tolist() == list(range(20))
-
-
-@pytest.mark.parametrize("workers", [1, 4])
-def test_of_several_bad_records_the_first_is_named(data, workers):
-    write_pngs(40, bad={21, 33, 35})
-    layer = data("batch_size: 20", data_workers=workers)
-    top = set_up(layer, [], 2)
-    forward(layer, top)
-    with pytest.raises(DataError, match='db: record "021": it is not a Datum'):
-        forward(layer, top)
-
-
-BAD = {0, 5, 6, 22, 39}
-GOOD = [number for number in range(40) if number not in BAD]
-
-
-@pytest.mark.parametrize("workers", [1, 4])
-@pytest.mark.parametrize("prefetch", [1, 4])
-def test_bad_records_are_left_out_and_counted(data, caplog, workers, prefetch):
-    write_pngs(40, BAD)
-    layer = data(f"batch_size: 9 prefetch: {prefetch}", on_bad_record="skip", data_workers=workers)
-    found = labels_of(layer, 9)
-    assert np.ravel(found).tolist() == [GOOD[turn % len(GOOD)] for turn in range(81)]
-    assert layer.records_skipped == 5 + 5 + 3  # two rounds of 35, and 11 of the third
-    assert layer.records[-1] == 80 + found[-1][-1]
-    named = [message.partition(": record ")[2][:5] for message in caplog.messages if "is left out" in message]
-    assert named == ['"000"', '"005"', '"006"', '"022"', '"039"']
-
-
-def test_draws_stay_those_of_the_record(data):
-    write_pngs(40, BAD)
-    damaged = run(data("batch_size: 7", transform=RANDOM, on_bad_record="skip"), 5)
-    write_pngs(40)
-    whole = run(data("batch_size: 40", transform=RANDOM), 1)[0][0]
-    np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in damaged]), whole[GOOD])
-
-
-@pytest.mark.parametrize("passed", [1, 4, 11])
-def test_a_run_that_leaves_out_records_is_resumed_exactly(data, passed):
-    write_pngs(40, BAD)
-    fields = {"fields": "batch_size: 9", "transform": RANDOM, "on_bad_record": "skip"}
-    layer = data(**fields)
-    whole = run(layer, 15)
-    stopped = data(**fields, data_workers=1)
-    run(stopped, passed)
-    resumed = data(**fields, data_workers=3)
-    top = set_up(resumed, [], 2)
-    resumed.set_state(stopped.get_state())
-    for expected in whole[passed:]:
-        np.testing.assert_equal(forward(resumed, top), expected)
-    assert resumed.get_state() == layer.get_state()
-
-
-def test_a_run_that_a_bad_record_stopped_goes_on_without_it(data):
-    write_pngs(40, bad={21})
-    stopped = data("batch_size: 20")
-    run(stopped, 1)
-    resumed = data("batch_size: 20", on_bad_record="skip")
-    top = set_up(resumed, [], 2)
-    resumed.set_state(stopped.get_state())
-    assert forward(resumed, top)[1].tolist() == [20, *range(22, 40), 0]
-
-
-def test_each_solver_leaves_out_its_own_records(data):
-    write_pngs(40, bad={4, 7, 10})
-    for rank in range(3):
-        layer = data("batch_size: 10", on_bad_record="skip", solver_rank=rank, solver_count=3)
-        own = [number % 40 for number in range(rank, 200, 3) if number % 40 not in (4, 7, 10)]
-        assert np.ravel(labels_of(layer, 3)).tolist() == own[:30]
-
-
-def test_nothing_is_looked_for_where_all_records_are_bad(data):
-    write_pngs(12, bad=set(range(12)))
-    with pytest.raises(DataError, match='none of the 12 records can be read; .*db: record "000"'):
-        set_up(data("batch_size: 5", on_bad_record="skip"), [], 2)
 
 
 def test_what_does_not_fit_is_no_bad_record(data):
     write([ramp(1, 2, 2), ramp(1, 3, 3)])
     with pytest.raises(LayerError, match=r'record "001" is an image of 1 3 3'):
-        run(data("batch_size: 2", on_bad_record="skip"), 1)
+        data.run(data("batch_size: 2", on_bad_record="skip"), 1)
 
 
 def test_sizes_of_encoded_images_may_change_from_batch_to_batch(data, folder):
     images = [np.full((2 + number % 3, 4, 3), number, np.uint8) for number in range(9)]
     write_lmdb(folder / "db", [(b"%d" % k, encoded_datum(encode(image, "png"), k)) for k, image in enumerate(images)])
-    for number, (pixels, labels) in enumerate(run(data("batch_size: 1 prefetch: 3", data_workers=3), 18)):
+    for number, (pixels, labels) in enumerate(data.run(data("batch_size: 1 prefetch: 3", data_workers=3), 18)):
         np.testing.assert_array_equal(pixels[0].transpose(1, 2, 0), images[number % 9])
         assert labels.tolist() == [number % 9]
     with pytest.raises(LayerError, match='record "1" is an image of 3 3 4'):
-        run(data("batch_size: 9"), 1)
+        data.run(data("batch_size: 9"), 1)
 
 
 CASES = [
@@ -517,14 +295,14 @@ CASES = [
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_equals_caffe(name, golden_folder, folder, monkeypatch):
+def test_equals_caffe(name, data, golden_folder, folder, monkeypatch):
     shutil.copytree(golden_folder / "data", folder / "data")  # opening a database makes a lock file beside it
     monkeypatch.chdir(folder / "data")
     case = np.load(golden_folder / "data" / f"{name}.npz")
     layer_param = text_format.Parse(str(case["prototxt"]), NetParameter()).layer[0]
     layer_param.phase = TEST
     layer = make_layer(layer_param, Context())
-    for index, (pixels, labels) in enumerate(run(layer, len(case.files) // 2 - 1)):
+    for index, (pixels, labels) in enumerate(data.run(layer, len(case.files) // 2 - 1)):
         assert_agrees(pixels, case[f"data_{index}"], f"data_{index}")
         assert_agrees(labels, case[f"label_{index}"], f"label_{index}")
     layer.close()

@@ -5,38 +5,22 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from google.protobuf import text_format
 
 from caffelite.core.errors import DataError, LayerError, NetError
-from caffelite.core.layer import Context, make_layer
 from caffelite.core.weights.hdf5_safety import trust
-from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter
+from caffelite.proto.caffe_pb2 import TEST
 from caffelite.testing import set_up
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The working directory, for files and their list."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def rows(data_layers):
+    """HDF5Data layers that read the list "list.txt"."""
 
-
-@pytest.fixture
-def rows(folder):
-    """Make and close HDF5Data layers that read the list "list.txt"."""
-    layers = []
-
-    def make(fields, tops=("data",), phase=TRAIN, rest="", source="list.txt", **context):
+    def text_of(fields, tops=("data",), rest="", source="list.txt"):
         named = " ".join(f'top: "{top}"' for top in tops)
-        text = f'name: "rows" type: "HDF5Data" {named} {rest} hdf5_data_param {{ {f"source: {source!r}"} {fields} }}'
-        layer_param = text_format.Parse(text, LayerParameter())
-        layer_param.phase = phase
-        layers.append(make_layer(layer_param, Context(**{"seed": 1701, **context})))
-        return layers[-1]
+        return f'name: "rows" type: "HDF5Data" {named} {rest} hdf5_data_param {{ source: {source!r} {fields} }}'
 
-    yield make
-    for layer in layers:
-        layer.close()
+    return data_layers(text_of)
 
 
 def write(name, options=None, **datasets):
@@ -57,21 +41,6 @@ def numbers(*files):
     write_list(*(f"{index}.h5" for index in range(len(files))))
 
 
-def forward(layer, top):
-    layer.forward([], top)
-    return [blob.data.copy() for blob in top]
-
-
-def run(layer, forwards):
-    """The tops of each of so many forwards, as copies."""
-    top = set_up(layer, [], len(layer.layer_param.top))
-    return [forward(layer, top) for _ in range(forwards)]
-
-
-def values_of(layer, forwards):
-    return [data.astype(int).tolist() for data, *_ in run(layer, forwards)]
-
-
 def caffes_files():
     """The two files of Caffe's own test, the second with gzip and a label2 of bytes."""
     data = np.arange(2400, dtype=np.float32).reshape(10, 8, 6, 5)
@@ -89,7 +58,7 @@ def test_caffes_own_case(rows, dtype):
     top = set_up(layer, [], 3)
     assert [blob.shape for blob in top] == [(5, 8, 6, 5), (5, 1), (5, 1)]
     for k in range(20):
-        pixels, label, label2 = forward(layer, top)
+        pixels, label, label2 = rows.forward(layer, top)
         assert pixels.dtype == dtype
         first = 0 if k % 2 == 0 else 5
         assert label.ravel().tolist() == [first + i for i in range(1, 6)]
@@ -101,19 +70,19 @@ def test_caffes_own_case(rows, dtype):
 def test_eight_solvers_share_the_rows(rows, rank):
     caffes_files()
     layer = rows("batch_size: 5", ("label",), solver_rank=rank, solver_count=8)
-    assert np.ravel(values_of(layer, 1)).tolist() == [1 + (rank + 8 * i) % 10 for i in range(5)]
+    assert np.ravel(rows.values_of(layer, 1)).tolist() == [1 + (rank + 8 * i) % 10 for i in range(5)]
 
 
 def test_batches_go_on_over_the_end(rows):
     numbers([0, 1, 2])
-    assert values_of(rows("batch_size: 2"), 4) == [[0, 1], [2, 0], [1, 2], [0, 1]]
-    assert values_of(rows("batch_size: 7"), 2) == [[0, 1, 2, 0, 1, 2, 0], [1, 2, 0, 1, 2, 0, 1]]
+    assert rows.values_of(rows("batch_size: 2"), 4) == [[0, 1], [2, 0], [1, 2], [0, 1]]
+    assert rows.values_of(rows("batch_size: 7"), 2) == [[0, 1, 2, 0, 1, 2, 0], [1, 2, 0, 1, 2, 0, 1]]
 
 
 def test_batches_go_on_over_the_ends_of_files(rows):
     numbers([0, 1, 2], [10, 11])
     expected = [[0, 1, 2, 10], [11, 0, 1, 2], [10, 11, 0, 1], [2, 10, 11, 0]]
-    assert values_of(rows("batch_size: 4"), 4) == expected
+    assert rows.values_of(rows("batch_size: 4"), 4) == expected
 
 
 @pytest.mark.parametrize(
@@ -122,14 +91,14 @@ def test_batches_go_on_over_the_ends_of_files(rows):
 )
 def test_two_solvers_on_two_files(rows, rank, expected):
     numbers([0, 1, 2], [10, 11])
-    assert values_of(rows("batch_size: 3", solver_rank=rank, solver_count=2), 3) == expected
+    assert rows.values_of(rows("batch_size: 3", solver_rank=rank, solver_count=2), 3) == expected
     in_test = rows("batch_size: 3", phase=TEST, solver_rank=rank, solver_count=2)
-    assert values_of(in_test, 1) == [[0, 1, 2]]
+    assert rows.values_of(in_test, 1) == [[0, 1, 2]]
 
 
 def test_shuffled_rows_of_a_file_stay_together(rows):
     numbers([0, 1, 2], [10, 11, 12])
-    batches = values_of(rows("batch_size: 6 shuffle: true"), 40)
+    batches = rows.values_of(rows("batch_size: 6 shuffle: true"), 40)
     for batch in batches:
         assert sorted(batch) == [0, 1, 2, 10, 11, 12]
         assert {value // 10 for value in batch[:3]} in ({0}, {1})
@@ -140,16 +109,16 @@ def test_shuffled_rows_of_a_file_stay_together(rows):
 
 def test_an_order_is_that_of_the_seed_and_the_layer(rows):
     numbers(range(50))
-    first = values_of(rows("batch_size: 50 shuffle: true"), 3)
-    assert values_of(rows("batch_size: 50 shuffle: true prefetch: 1"), 3) == first
-    assert values_of(rows("batch_size: 50 shuffle: true", seed=1), 3) != first
+    first = rows.values_of(rows("batch_size: 50 shuffle: true"), 3)
+    assert rows.values_of(rows("batch_size: 50 shuffle: true prefetch: 1"), 3) == first
+    assert rows.values_of(rows("batch_size: 50 shuffle: true", seed=1), 3) != first
     assert first[0] != first[1] != sorted(first[0])
 
 
 def test_solvers_share_shuffled_rows(rows):
     numbers(range(5), range(10, 17))
-    (whole,) = values_of(rows("batch_size: 24 shuffle: true"), 1)
-    dealt = [values_of(rows("batch_size: 4 shuffle: true", solver_rank=r, solver_count=3), 2) for r in range(3)]
+    (whole,) = rows.values_of(rows("batch_size: 24 shuffle: true"), 1)
+    dealt = [rows.values_of(rows("batch_size: 4 shuffle: true", solver_rank=r, solver_count=3), 2) for r in range(3)]
     assert np.array(dealt).reshape(3, 8).T.ravel().tolist() == whole
 
 
@@ -158,9 +127,9 @@ def test_solvers_share_shuffled_rows(rows):
 def test_a_resumed_run_reads_on(rows, passed, shuffle):
     numbers(range(5), range(10, 17))
     fields = f"batch_size: 3 prefetch: 3 {shuffle}"
-    whole = values_of(rows(fields), 12)
+    whole = rows.values_of(rows(fields), 12)
     stopped = rows(fields)
-    run(stopped, passed)
+    rows.run(stopped, passed)
     assert stopped.get_state() == ({"position": 3 * passed, "rows": 12} if passed else {"position": 0})
     for first_forwards in (0, 2):  # state may come to a layer that already reads ahead
         resumed = rows(fields, seed=5)
@@ -169,7 +138,7 @@ def test_a_resumed_run_reads_on(rows, passed, shuffle):
             resumed.forward([], top)
         resumed.context.seed = 1701  # a run that takes up another one takes up its seed
         resumed.set_state(stopped.get_state())
-        assert [forward(resumed, top)[0].astype(int).tolist() for _ in whole[passed:]] == whole[passed:]
+        assert [rows.forward(resumed, top)[0].astype(int).tolist() for _ in whole[passed:]] == whole[passed:]
 
 
 def test_other_files_than_those_of_the_state_are_told(rows, caplog):
@@ -185,7 +154,7 @@ def test_numbers_of_any_width(rows, kind, dtype):
     values = np.array([[0, 1], [100, 7], [3, 4]], kind)
     write("a.h5", data=values)
     write_list("a.h5")
-    ((data,),) = run(rows("batch_size: 3", dtype=np.dtype(dtype)), 1)
+    ((data,),) = rows.run(rows("batch_size: 3", dtype=np.dtype(dtype)), 1)
     assert data.dtype == dtype
     np.testing.assert_array_equal(data, values)
 
@@ -193,7 +162,7 @@ def test_numbers_of_any_width(rows, kind, dtype):
 def test_what_is_too_large_for_a_float_is_infinite(rows):
     write("a.h5", data=np.array([1e300, -1e300, np.nan]))
     write_list("a.h5")
-    ((data,),) = run(rows("batch_size: 3"), 1)
+    ((data,),) = rows.run(rows("batch_size: 3"), 1)
     np.testing.assert_array_equal(data, [np.inf, -np.inf, np.nan])
 
 
@@ -201,7 +170,7 @@ def test_tops_of_any_number_of_axes(rows):
     write("a.h5", one=np.arange(4), many=np.zeros((4, 1, 2, 1, 3, 1)), labels=np.arange(12).reshape(4, 3), other=1)
     write_list("a.h5")
     layer = rows("batch_size: 2", ("one", "many", "labels"))
-    first, second = run(layer, 2)
+    first, second = rows.run(layer, 2)
     assert [values.shape for values in first] == [(2,), (2, 1, 2, 1, 3, 1), (2, 3)]
     assert second[2].tolist() == [[6, 7, 8], [9, 10, 11]]
 
@@ -228,7 +197,7 @@ def images(folder):
 def test_images_are_transformed(rows, folder):
     pixels = images(folder)
     transform = "transform_param { scale: 0.5 crop_size: 3 mean_value: 1 mean_value: 2 mean_value: 3 }"
-    ((data, label),) = run(rows("batch_size: 6", ("data", "label"), TEST, transform), 1)
+    ((data, label),) = rows.run(rows("batch_size: 6", ("data", "label"), phase=TEST, rest=transform), 1)
     expected = (pixels[:, :, 1:4, 0:3] - np.array([1, 2, 3], np.float32).reshape(3, 1, 1)) * 0.5
     np.testing.assert_array_equal(data, expected)
     assert label.tolist() == [0, 1, 2, 3, 4, 5]
@@ -237,8 +206,8 @@ def test_images_are_transformed(rows, folder):
 def test_random_crops_and_mirrors_are_those_of_the_row(rows, folder):
     images(folder)
     transform = "transform_param { mirror: true crop_size: 2 }"
-    whole = run(rows("batch_size: 12 shuffle: true", ("data", "label"), rest=transform), 2)
-    parts = run(rows("batch_size: 4 shuffle: true", ("data", "label"), rest=transform), 6)
+    whole = rows.run(rows("batch_size: 12 shuffle: true", ("data", "label"), rest=transform), 2)
+    parts = rows.run(rows("batch_size: 4 shuffle: true", ("data", "label"), rest=transform), 6)
     for index in (0, 1):
         one, other = (np.concatenate([tops[index] for tops in passes]) for passes in (whole, parts))
         np.testing.assert_array_equal(one, other)
@@ -248,9 +217,9 @@ def test_random_crops_and_mirrors_are_those_of_the_row(rows, folder):
 def test_transform_param_wants_an_image_first(rows, folder):
     images(folder)
     with pytest.raises(LayerError, match=r'first top, "label", whose rows are \(1\); it is for images.*name that top'):
-        run(rows("batch_size: 2", ("label", "data"), rest="transform_param { scale: 2 }"), 1)
+        rows.run(rows("batch_size: 2", ("label", "data"), rest="transform_param { scale: 2 }"), 1)
     with pytest.raises(LayerError, match="HDF5Data does not transform data"):
-        run(rows("batch_size: 2", ("label",), rest="transform_param { }"), 1)
+        rows.run(rows("batch_size: 2", ("label",), rest="transform_param { }"), 1)
 
 
 def test_transform_param_refuses_to_move_one_of_two_images(rows, folder):
@@ -259,10 +228,10 @@ def test_transform_param_refuses_to_move_one_of_two_images(rows, folder):
     write_list("a.h5")
     tops = ("data", "mask", "label")
     with pytest.raises(LayerError, match=r'transform_param\.mirror is True; it would move .*"data" alone, and "mask"'):
-        run(rows("batch_size: 2", tops, rest="transform_param { mirror: true }"), 1)
-    ((data, mask, _),) = run(rows("batch_size: 2", tops, rest="transform_param { scale: 2 mirror: false }"), 1)
+        rows.run(rows("batch_size: 2", tops, rest="transform_param { mirror: true }"), 1)
+    ((data, mask, _),) = rows.run(rows("batch_size: 2", tops, rest="transform_param { scale: 2 mirror: false }"), 1)
     np.testing.assert_array_equal(data, 2 * mask)
-    run(rows("batch_size: 2", ("data", "label"), rest="transform_param { mirror: true }"), 1)
+    rows.run(rows("batch_size: 2", ("data", "label"), rest="transform_param { mirror: true }"), 1)
 
 
 # Where files are
@@ -278,12 +247,12 @@ def test_files_are_looked_for_in_three_places(rows, folder, monkeypatch):
     (folder / "lists/list.txt").write_text("a.h5 b.h5 c.h5")
     monkeypatch.chdir("work")
     layer = rows("batch_size: 3", source="../lists/list.txt", folder=folder / "nets")
-    assert values_of(layer, 1) == [[1, 3, 4]]
+    assert rows.values_of(layer, 1) == [[1, 3, 4]]
     (folder / "nets/c.h5").unlink()
     with pytest.raises(
         LayerError, match=r"no such file \(tried .*work/c.h5, .*lists/c.h5 and .*nets/c.h5\); .*list.txt"
     ):
-        run(rows("batch_size: 3", source="../lists/list.txt", folder=folder / "nets"), 1)
+        rows.run(rows("batch_size: 3", source="../lists/list.txt", folder=folder / "nets"), 1)
 
 
 def test_reading_changes_nothing_in_a_folder_that_is_read_only(rows, folder):
@@ -296,7 +265,7 @@ def test_reading_changes_nothing_in_a_folder_that_is_read_only(rows, folder):
     before = contents(inner)
     try:
         layer = rows("batch_size: 4 shuffle: true", source="read_only/list.txt")
-        assert len(run(layer, 9)) == 9
+        assert len(rows.run(layer, 9)) == 9
         layer.close()
         assert contents(inner) == before
     finally:
@@ -323,7 +292,7 @@ def contents(folder):
 def test_refuses_numbers(rows, fields, message):
     numbers([1])
     with pytest.raises(LayerError, match=r"hdf5_data_param\." + message):
-        run(rows(fields), 1)
+        rows.run(rows(fields), 1)
 
 
 def refused(rows, message, tops=("data",)):
@@ -416,7 +385,7 @@ def test_a_file_that_is_damaged_later_fails_when_its_batch_is_due(rows, folder):
     content = bytearray(Path("a.h5").read_bytes())
     content[place : place + 8] = b"\xff" * 8
     Path("a.h5").write_bytes(content)
-    assert [forward(layer, top)[0].tolist() for _ in range(2)] == [[1000, 1001], [1002, 1003]]
+    assert [rows.forward(layer, top)[0].tolist() for _ in range(2)] == [[1000, 1001], [1002, 1003]]
     for _ in range(2):
         with pytest.raises(
             DataError, match=r"a.h5: rows 4 to 5 of dataset data cannot be read .*damaged or was changed"
@@ -437,10 +406,10 @@ def test_a_forked_process_reads_on_by_itself(rows):
     numbers(range(100))
     layer = rows("batch_size: 3")
     top = set_up(layer, [], 1)
-    forward(layer, top)
+    rows.forward(layer, top)
     child = os.fork()
     if child == 0:
-        ok = [forward(layer, top)[0].tolist() for _ in range(2)] == [[3, 4, 5], [6, 7, 8]]
+        ok = [rows.forward(layer, top)[0].tolist() for _ in range(2)] == [[3, 4, 5], [6, 7, 8]]
         os._exit(0 if ok else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert [forward(layer, top)[0].tolist() for _ in range(2)] == [[3, 4, 5], [6, 7, 8]]
+    assert [rows.forward(layer, top)[0].tolist() for _ in range(2)] == [[3, 4, 5], [6, 7, 8]]

@@ -11,39 +11,24 @@ from google.protobuf import text_format
 
 from caffelite.core.errors import DataError, LayerError, NetError
 from caffelite.core.layer import Context, make_layer
-from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
+from caffelite.proto.caffe_pb2 import TEST, LayerParameter, NetParameter
 from caffelite.testing import assert_agrees, set_up
 
 cv2 = pytest.importorskip("cv2")
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The working directory, for images and lists."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def image_data(data_layers):
+    """ImageData layers on the list "list.txt"."""
 
-
-@pytest.fixture
-def image_data(folder):
-    """Make and close ImageData layers on the list "list.txt"."""
-    layers = []
-
-    def make(fields="", phase=TRAIN, transform="", prefetch=4, **context):
-        text = (
+    def text_of(fields="", transform="", prefetch=4):
+        source = "" if "source:" in fields else 'source: "list.txt"'
+        return (
             f'name: "data" type: "ImageData" transform_param {{ {transform} }} data_param {{ prefetch: {prefetch} }}'
-            f" image_data_param {{ {fields} }}"
+            f" image_data_param {{ {source} {fields} }}"
         )
-        layer_param = text_format.Parse(text, LayerParameter())
-        layer_param.phase = phase
-        if not layer_param.image_data_param.HasField("source"):
-            layer_param.image_data_param.source = "list.txt"
-        layers.append(make_layer(layer_param, Context(**{"seed": 1701, **context})))
-        return layers[-1]
 
-    yield make
-    for layer in layers:
-        layer.close()
+    return data_layers(text_of)
 
 
 def write(labels, size=(3, 4), name="list.txt"):
@@ -53,30 +38,15 @@ def write(labels, size=(3, 4), name="list.txt"):
         cv2.imwrite(f"{number}.png", np.full((*size, 3), number, np.uint8))
 
 
-def forward(layer, top):
-    layer.forward([], top)
-    return [blob.data.copy() for blob in top]
-
-
-def run(layer, forwards):
-    """The tops of each of so many forwards, as copies."""
-    top = set_up(layer, [], 2)
-    return [forward(layer, top) for _ in range(forwards)]
-
-
-def labels_of(layer, forwards):
-    return [label.astype(int).tolist() for _, label in run(layer, forwards)]
-
-
 @pytest.mark.parametrize("name", ["image_data", "image_data_resize_gray"])
-def test_equals_caffe(name, golden_folder, monkeypatch):
+def test_equals_caffe(name, image_data, golden_folder, monkeypatch):
     monkeypatch.chdir(golden_folder / "data")
     case = np.load(f"{name}.npz")
     layer_param = text_format.Parse(str(case["prototxt"]), NetParameter()).layer[0]
     layer_param.phase = TEST
     layer = make_layer(layer_param, Context())
     names = [line.split()[0] for line in Path("list.txt").read_text().splitlines()]
-    for index, (pixels, labels) in enumerate(run(layer, 2)):
+    for index, (pixels, labels) in enumerate(image_data.run(layer, 2)):
         for item, image in enumerate(pixels):
             is_exact = names[(4 * index + item) % len(names)].endswith(".png") and name == "image_data"
             assert np.abs(image - case[f"data_{index}"][item]).max() <= (0 if is_exact else 1)
@@ -90,7 +60,7 @@ def test_names_with_blanks_and_sizes_that_change_from_batch_to_batch(image_data,
     for name, image in zip(("cat.png", "cat gray.png", "alpha.png"), images, strict=True):
         cv2.imwrite(name, image)
     (folder / "list.txt").write_text("cat.png 0\ncat gray.png 1\nalpha.png 2\n")
-    (first, second, third), labels = zip(*run(image_data(), 3), strict=True)
+    (first, second, third), labels = zip(*image_data.run(image_data(), 3), strict=True)
     np.testing.assert_array_equal(first[0], images[0].transpose(2, 0, 1))
     np.testing.assert_array_equal(second[0], [images[1]] * 3)
     np.testing.assert_array_equal(third[0], images[2][:, :, :3].transpose(2, 0, 1))
@@ -105,7 +75,7 @@ def test_resizes_between_the_pixel_centres(image_data, folder):
         (2, [[25, 45], [105, 125]]),
         (3, [[8, 22, 35], [62, 75, 88], [115, 128, 142]]),
     ):
-        ((pixels, _),) = run(image_data(f"is_color: false new_height: {size} new_width: {size}"), 1)
+        ((pixels, _),) = image_data.run(image_data(f"is_color: false new_height: {size} new_width: {size}"), 1)
         assert np.abs(pixels[0, 0] - expected).max() <= 1
 
 
@@ -118,38 +88,44 @@ def test_a_photo_is_not_turned_by_its_orientation(image_data, folder):
     (folder / "0.jpg").write_bytes(jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:])
     assert cv2.imread("0.jpg").shape == (16, 8, 3)  # this OpenCV would turn it
     (folder / "list.txt").write_text("0.jpg 0\n")
-    ((pixels, _),) = run(image_data(), 1)
+    ((pixels, _),) = image_data.run(image_data(), 1)
     assert pixels.shape == (1, 3, 8, 16)
 
 
 def test_transforms(image_data):
     write([5])
-    ((pixels, _),) = run(image_data(transform="crop_size: 2 scale: 2 mean_value: 1 mean_value: 2 mean_value: 3"), 1)
+    ((pixels, _),) = image_data.run(
+        image_data(transform="crop_size: 2 scale: 2 mean_value: 1 mean_value: 2 mean_value: 3"), 1
+    )
     np.testing.assert_array_equal(pixels, np.broadcast_to([[[[-2]], [[-4]], [[-6]]]], (1, 3, 2, 2)))
 
 
 def test_batches_go_on_over_the_end(image_data):
     write(range(3))
-    assert labels_of(image_data("batch_size: 2"), 4) == [[0, 1], [2, 0], [1, 2], [0, 1]]
-    assert labels_of(image_data("batch_size: 7"), 1) == [[0, 1, 2, 0, 1, 2, 0]]
+    assert image_data.labels_of(image_data("batch_size: 2"), 4) == [[0, 1], [2, 0], [1, 2], [0, 1]]
+    assert image_data.labels_of(image_data("batch_size: 7"), 1) == [[0, 1, 2, 0, 1, 2, 0]]
 
 
 def test_shuffle_gives_each_round_another_order(image_data):
     write(range(20))
-    rounds = labels_of(image_data("batch_size: 20 shuffle: true"), 4)
+    rounds = image_data.labels_of(image_data("batch_size: 20 shuffle: true"), 4)
     assert all(sorted(of_round) == list(range(20)) for of_round in rounds)
     assert len({tuple(of_round) for of_round in rounds}) == 4
     assert list(range(20)) not in rounds
-    other_batches = labels_of(image_data("batch_size: 8 shuffle: true", prefetch=1), 10)
+    other_batches = image_data.labels_of(image_data("batch_size: 8 shuffle: true", prefetch=1), 10)
     assert np.ravel(other_batches).tolist() == np.ravel(rounds).tolist()
-    assert labels_of(image_data("batch_size: 20 shuffle: true", seed=1), 1) != rounds[:1]
-    assert labels_of(image_data("batch_size: 20 shuffle: true", solver_rank=1, solver_count=2), 1) != rounds[:1]
+    assert image_data.labels_of(image_data("batch_size: 20 shuffle: true", seed=1), 1) != rounds[:1]
+    assert (
+        image_data.labels_of(image_data("batch_size: 20 shuffle: true", solver_rank=1, solver_count=2), 1) != rounds[:1]
+    )
 
 
 def test_orders_are_uniform(image_data):
     """Of 3 images each of the 6 orders comes as often as the others: 600 rounds, 100 +- 4 standard deviations."""
     write(range(3), size=(1, 1))
-    counts = Counter(map(tuple, np.reshape(labels_of(image_data("batch_size: 600 shuffle: true"), 3), (600, 3))))
+    counts = Counter(
+        map(tuple, np.reshape(image_data.labels_of(image_data("batch_size: 600 shuffle: true"), 3), (600, 3)))
+    )
     assert len(counts) == 6 and all(abs(count - 100) < 4 * np.sqrt(600 * 5 / 36) for count in counts.values())
 
 
@@ -158,7 +134,7 @@ def test_rand_skip_moves_the_first_round_only(image_data, caplog):
     write(range(5))
     starts = set()
     for seed in range(40):
-        ((first, *rest),) = labels_of(image_data("batch_size: 9 rand_skip: 3", seed=seed), 1)
+        ((first, *rest),) = image_data.labels_of(image_data("batch_size: 9 rand_skip: 3", seed=seed), 1)
         assert [first, *rest] == [(first + i) % 5 for i in range(9)]
         assert f"Skipping first {first} data points." in caplog.messages
         caplog.clear()
@@ -176,10 +152,10 @@ def test_several_labels(image_data):
     write(["1 0 -1", "0.5 2 3"])
     fields = "batch_size: 3 label_count: 3"
     assert set_up(image_data(fields), [], 2)[1].shape == (3, 3)
-    ((_, labels),) = run(image_data(fields), 1)
+    ((_, labels),) = image_data.run(image_data(fields), 1)
     assert labels.tolist() == [[1, 0, -1], [0.5, 2, 3], [1, 0, -1]]
     write(range(2))
-    ((_, labels),) = run(image_data("batch_size: 2 label_count: 1"), 1)
+    ((_, labels),) = image_data.run(image_data("batch_size: 2 label_count: 1"), 1)
     assert labels.tolist() == [[0], [1]]
 
 
@@ -191,9 +167,9 @@ def test_a_resumed_run_reads_on(image_data, passed):
         "transform": "mirror: true crop_size: 2",
         "prefetch": 3,
     }
-    whole = run(image_data(**fields), 12)
+    whole = image_data.run(image_data(**fields), 12)
     stopped = image_data(**fields)
-    run(stopped, passed)
+    image_data.run(stopped, passed)
     state = stopped.get_state()
     assert state["position"] == 3 * passed and state["lines"] == 7
     for first_forwards in (0, 2):  # state may come to a layer that already reads ahead
@@ -203,24 +179,24 @@ def test_a_resumed_run_reads_on(image_data, passed):
             resumed.forward([], top)
         resumed.set_state(state)
         for expected in whole[passed:]:
-            np.testing.assert_equal(forward(resumed, top), expected)
+            np.testing.assert_equal(image_data.forward(resumed, top), expected)
 
 
 def test_order_and_skip_come_from_the_state(image_data):
     write(range(7))
     fields = "batch_size: 3 shuffle: true rand_skip: 5"
     first = image_data(fields)
-    whole = labels_of(first, 8)
+    whole = image_data.labels_of(first, 8)
     other_seed = image_data(fields, seed=99)
     top = set_up(other_seed, [], 2)
     other_seed.set_state({**first.get_state(), "position": 6})
-    assert [forward(other_seed, top)[1].tolist() for _ in range(6)] == whole[2:]
+    assert [image_data.forward(other_seed, top)[1].tolist() for _ in range(6)] == whole[2:]
 
 
 def test_a_list_that_has_grown_since(image_data, caplog):
     write(range(3))
     stopped = image_data("batch_size: 2")
-    run(stopped, 1)
+    image_data.run(stopped, 1)
     write(range(4))
     resumed = image_data("batch_size: 2")
     set_up(resumed, [], 2)
@@ -233,15 +209,15 @@ def test_images_are_found_beside_the_list_and_beside_the_prototxt(image_data, fo
     monkeypatch.chdir("proto")
     write([3])
     monkeypatch.chdir(folder)
-    assert labels_of(image_data(folder=folder / "proto"), 1) == [[3]]
+    assert image_data.labels_of(image_data(folder=folder / "proto"), 1) == [[3]]
     shutil.move("proto/list.txt", "list.txt")
-    assert labels_of(image_data('root_folder: "proto/"'), 1) == [[3]]
+    assert image_data.labels_of(image_data('root_folder: "proto/"'), 1) == [[3]]
     os.mkdir("lists")
     shutil.move("list.txt", "lists/list.txt")
     shutil.move("proto/0.png", "lists/0.png")
     layer_param = text_format.Parse('type: "ImageData" image_data_param { source: "lists/list.txt" }', LayerParameter())
     layer = make_layer(layer_param, Context())
-    assert labels_of(layer, 1) == [[3]]
+    assert image_data.labels_of(layer, 1) == [[3]]
     layer.close()
 
 
@@ -265,7 +241,7 @@ def test_the_log(image_data, caplog):
 
 def test_tells_of_labels_that_are_no_numbers(image_data, caplog):
     write(["cat"])
-    assert labels_of(image_data(), 1) == [[0]]
+    assert image_data.labels_of(image_data(), 1) == [[0]]
     assert 'list.txt:1: no blank and whole number at the end of "0.png cat": label 0' in caplog.text
 
 
@@ -327,9 +303,9 @@ def test_images_of_two_sizes_need_a_crop_or_a_size(image_data):
     write([0, 1])
     cv2.imwrite("1.png", np.zeros((5, 6, 3), np.uint8))
     with pytest.raises(LayerError, match=r'record "list.txt:2: 1.png" is an image of 3 5 6 .90.; .* equally large'):
-        run(image_data("batch_size: 2"), 1)
+        image_data.run(image_data("batch_size: 2"), 1)
     for fields, transform in (("", "crop_size: 2"), ("new_height: 2 new_width: 2", "")):
-        ((pixels, _),) = run(image_data(f"batch_size: 2 {fields}", transform=transform), 1)
+        ((pixels, _),) = image_data.run(image_data(f"batch_size: 2 {fields}", transform=transform), 1)
         assert pixels.shape == (2, 3, 2, 2)
 
 
@@ -342,8 +318,10 @@ def test_number_of_tops(image_data):
 def test_images_that_cannot_be_read_are_left_out_if_told(image_data, folder):
     write(range(4))
     (folder / "2.png").unlink()
-    assert labels_of(image_data("batch_size: 3", on_bad_record="skip"), 3) == [[0, 1, 3]] * 3
-    shuffled = np.ravel(labels_of(image_data("batch_size: 3 shuffle: true", on_bad_record="skip"), 20)).tolist()
+    assert image_data.labels_of(image_data("batch_size: 3", on_bad_record="skip"), 3) == [[0, 1, 3]] * 3
+    shuffled = np.ravel(
+        image_data.labels_of(image_data("batch_size: 3 shuffle: true", on_bad_record="skip"), 20)
+    ).tolist()
     assert all(sorted(shuffled[start : start + 3]) == [0, 1, 3] for start in range(0, 60, 3))
 
 
@@ -352,5 +330,5 @@ def test_one_image_that_can_be_read_is_enough(image_data, folder):
     write(range(4))
     for number in (0, 1, 3):
         (folder / f"{number}.png").unlink()
-    found = labels_of(image_data("batch_size: 3 shuffle: true", on_bad_record="skip"), 20)
+    found = image_data.labels_of(image_data("batch_size: 3 shuffle: true", on_bad_record="skip"), 20)
     assert found == [[2, 2, 2]] * 20

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from google.protobuf import text_format
 
 from caffelite.core.errors import DataError, LayerError
-from caffelite.core.layer import Context, make_layer
-from caffelite.proto.caffe_pb2 import TEST, TRAIN, BlobProto, LayerParameter
+from caffelite.proto.caffe_pb2 import TEST, TRAIN, BlobProto
 from caffelite.testing import set_up
 
 cv2 = pytest.importorskip("cv2")
@@ -37,38 +35,18 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def window_data(folder):
-    """Make and close WindowData layers on the file "windows.txt"."""
-    layers = []
+def window_data(data_layers):
+    """WindowData layers on the file "windows.txt"."""
 
-    def make(fields="", transform="crop_size: 10", phase=TRAIN, prefetch=4, **context):
-        text = (
+    def text_of(fields="", transform="crop_size: 10", prefetch=4):
+        source = "" if "source:" in fields else 'source: "windows.txt"'
+        batch_size = "" if "batch_size:" in fields else "batch_size: 8"
+        return (
             f'name: "data" type: "WindowData" transform_param {{ {transform} }} data_param {{ prefetch: {prefetch} }}'
-            f" window_data_param {{ {fields} }}"
+            f" window_data_param {{ {source} {batch_size} {fields} }}"
         )
-        layer_param = text_format.Parse(text, LayerParameter())
-        param = layer_param.window_data_param
-        layer_param.phase = phase
-        param.source = param.source or "windows.txt"
-        if not param.HasField("batch_size"):
-            param.batch_size = 8
-        layers.append(make_layer(layer_param, Context(**{"seed": 1701, **context})))
-        return layers[-1]
 
-    yield make
-    for layer in layers:
-        layer.close()
-
-
-def forward(layer, top):
-    layer.forward([], top)
-    return [blob.data.copy() for blob in top]
-
-
-def run(layer, forwards):
-    """The tops of each of so many forwards, as copies."""
-    top = set_up(layer, [], 2)
-    return [forward(layer, top) for _ in range(forwards)]
+    return data_layers(text_of)
 
 
 def one_window(window, name="nine.png"):
@@ -79,7 +57,7 @@ def one_window(window, name="nine.png"):
 
 def test_a_window_is_resized_to_the_crop(window_data, folder):
     fields = one_window("10 12 29 30", "noise.png")
-    ((pixels, labels),) = run(window_data(fields, "crop_size: 15"), 1)
+    ((pixels, labels),) = window_data.run(window_data(fields, "crop_size: 15"), 1)
     expected = cv2.resize(cv2.imread("noise.png")[12:31, 10:30], (15, 15)).transpose(2, 0, 1)
     np.testing.assert_array_equal(pixels, expected[np.newaxis])
     assert labels.tolist() == [1]
@@ -92,7 +70,7 @@ def test_what_lies_outside_of_the_image_is_nothing(window_data, mirror):
     layer = window_data(fields, f"crop_size: 20 mean_value: 4 mirror: {str(mirror).lower()}")
     expected = np.zeros((2, 3, 20, 20), np.float32)
     expected[0, :, 2:, 2:] = expected[1, :, 2:, :18] = 10
-    found = [pixels[0] for pixels, _ in run(layer, 20 if mirror else 1)]
+    found = [pixels[0] for pixels, _ in window_data.run(layer, 20 if mirror else 1)]
     for pixels in found:
         assert any(np.array_equal(pixels, image) for image in expected[: 1 + mirror])
     if mirror:
@@ -143,7 +121,7 @@ def test_crops_with_context_and_a_mean_image(window_data, folder, pad, mode, win
         for mirrored in (False, True)
     ]
     counts = [0, 0]
-    for pixels, _ in run(layer, 12):
+    for pixels, _ in window_data.run(layer, 12):
         errors = [np.abs(pixels[0] - expected).max() for expected in both]
         assert min(errors) < 1e-4
         counts[int(np.argmin(errors))] += 1
@@ -153,23 +131,23 @@ def test_crops_with_context_and_a_mean_image(window_data, folder, pad, mode, win
 def test_the_last_items_of_a_batch_are_foreground(window_data):
     """Case 57 of the specification: the number of foreground windows is rounded down."""
     for size, fraction, num_fg in ((128, 0.25, 32), (10, 0.25, 2), (5, 0.5, 2), (4, 0.3, 1), (4, 0, 0), (4, 1, 4)):
-        ((_, labels),) = run(window_data(f"batch_size: {size} fg_fraction: {fraction}"), 1)
+        ((_, labels),) = window_data.run(window_data(f"batch_size: {size} fg_fraction: {fraction}"), 1)
         assert (labels > 0).tolist() == [False] * (size - num_fg) + [True] * num_fg
 
 
 @pytest.mark.parametrize("phase", [TRAIN, TEST])
 def test_windows_are_drawn_evenly(window_data, phase):
     labels = np.concatenate(
-        [labels for _, labels in run(window_data("batch_size: 500 fg_fraction: 1", phase=phase), 2)]
+        [labels for _, labels in window_data.run(window_data("batch_size: 500 fg_fraction: 1", phase=phase), 2)]
     )
     assert set(labels) == {4, 7} and abs(np.sum(labels == 4) - 500) < 4 * np.sqrt(250)
 
 
 def test_draws_are_those_of_seed_and_position(window_data):
-    first = run(window_data(transform="crop_size: 10 mirror: true"), 6)
-    again = run(window_data(transform="crop_size: 10 mirror: true", prefetch=1), 6)
+    first = window_data.run(window_data(transform="crop_size: 10 mirror: true"), 6)
+    again = window_data.run(window_data(transform="crop_size: 10 mirror: true", prefetch=1), 6)
     np.testing.assert_equal(again, first)
-    other = run(window_data(transform="crop_size: 10 mirror: true", seed=1), 6)
+    other = window_data.run(window_data(transform="crop_size: 10 mirror: true", seed=1), 6)
     assert not all(np.array_equal(a[0], b[0]) for a, b in zip(first, other, strict=True))
     assert not np.array_equal(first[0][0], first[1][0])
 
@@ -178,16 +156,16 @@ def test_draws_are_those_of_seed_and_position(window_data):
 @pytest.mark.parametrize("cache", ["", "cache_images: true"])
 def test_a_resumed_run_reads_on(window_data, passed, cache):
     fields = {"fields": f"context_pad: 2 {cache}", "transform": "crop_size: 12 mirror: true"}
-    whole = run(window_data(**fields), 6)
+    whole = window_data.run(window_data(**fields), 6)
     stopped = window_data(**fields)
-    run(stopped, passed)
+    window_data.run(stopped, passed)
     assert stopped.get_state() == {"position": 8 * passed}
     resumed = window_data(**fields)
     top = set_up(resumed, [], 2)
     resumed.forward([], top)
     resumed.set_state(stopped.get_state())
     for expected in whole[passed:]:
-        np.testing.assert_equal(forward(resumed, top), expected)
+        np.testing.assert_equal(window_data.forward(resumed, top), expected)
 
 
 def test_cached_images_need_no_files_later(window_data, folder):
@@ -202,7 +180,7 @@ def test_a_root_folder(window_data, folder):
     (folder / "images").mkdir()
     for name in ("noise.png", "nine.png"):
         (folder / name).rename(folder / "images" / name)
-    run(window_data('root_folder: "images/"'), 2)
+    window_data.run(window_data('root_folder: "images/"'), 2)
 
 
 def test_the_log(window_data, caplog):
@@ -310,7 +288,7 @@ def test_bad_windows_are_left_out(window_data, folder, caplog, cache):
     runs = []
     for workers in (1, 5):
         layer = window_data(fields, on_bad_record="skip", data_workers=workers)
-        runs.append((run(layer, 6), layer.get_state()))
+        runs.append((window_data.run(layer, 6), layer.get_state()))
     np.testing.assert_equal(runs[1], runs[0])
     batches, state = runs[0]
     labels = np.concatenate([labels for _, labels in batches])
@@ -324,14 +302,14 @@ def test_bad_windows_are_left_out(window_data, folder, caplog, cache):
 def test_a_resumed_run_leaves_out_the_same(window_data, folder):
     (folder / "bad.txt").write_text(BAD_WINDOWS)
     fields = 'source: "bad.txt" fg_fraction: 0.5'
-    whole = run(window_data(fields, on_bad_record="skip"), 6)
+    whole = window_data.run(window_data(fields, on_bad_record="skip"), 6)
     stopped = window_data(fields, on_bad_record="skip")
-    run(stopped, 2)
+    window_data.run(stopped, 2)
     resumed = window_data(fields, on_bad_record="skip")
     top = set_up(resumed, [], 2)
     resumed.set_state(stopped.get_state())
     for expected in whole[2:]:
-        np.testing.assert_equal(forward(resumed, top), expected)
+        np.testing.assert_equal(window_data.forward(resumed, top), expected)
     assert resumed.records_skipped > stopped.records_skipped
 
 

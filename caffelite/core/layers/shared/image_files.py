@@ -9,6 +9,7 @@ from typing import TypeVar
 from caffelite.core.errors import LayerError
 from caffelite.core.files import NoSuchFileError, reason_of
 from caffelite.core.layer import Layer
+from caffelite.core.layers.shared.prefetching import check_prefetch
 
 T = TypeVar("T")
 
@@ -33,8 +34,7 @@ DATA_PARAM_NOT_READ = {
 def batches_ahead_of(layer: Layer) -> int:
     """Return how many batches are read ahead; LayerError for none."""
     prefetch = layer.layer_param.data_param.prefetch
-    if prefetch < 1:
-        raise LayerError("data_param.prefetch", prefetch, "use 1 or more batches (4 if left out)")
+    check_prefetch("data_param", prefetch)
     return prefetch
 
 

@@ -10,9 +10,17 @@ from caffelite.core.data.batch import Batch
 from caffelite.core.data.pipeline import Work
 from caffelite.core.data.prefetch import Prefetcher
 from caffelite.core.data.workers import worker_count
+from caffelite.core.errors import LayerError
 from caffelite.core.layer import Blobs, Layer, State
+from caffelite.proto import caffe_pb2
 
 BLOB_OVERHEAD = 1024  # bytes, about: Python's objects and the alignment of a small blob
+
+
+def check_prefetch(message: str, prefetch: int) -> None:
+    """Raise LayerError if no batch is to be read ahead; `message` is the one whose field `prefetch` says it."""
+    if prefetch < 1:
+        raise LayerError(f"{message}.prefetch", prefetch, "use 1 or more batches (4 if left out)")
 
 
 class Loader(Protocol):
@@ -72,6 +80,11 @@ class PrefetchingLayer(Layer):
         size = sum(blob.count * self.dtype.itemsize + BLOB_OVERHEAD for blob in top)
         container.require(self.batches_ahead * size, f"reading {self.batches_ahead} batches ahead (prefetch)")
         return [Batch([self.new_blob() for _ in top]) for _ in range(self.batches_ahead)]
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """Rank and number of the solvers that share the records out: those that train together; in TEST each alone."""
+        return (self.context.solver_rank, self.context.solver_count) if self.phase == caffe_pb2.TRAIN else (0, 1)
 
     @property
     def seconds_waited(self) -> float:

@@ -20,6 +20,8 @@ from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
 
+OURS = 10000  # numbers of fields that Caffe lacks begin with it
+
 
 def transformer_of(layer: Layer) -> DataTransformer:
     """Return what transforms the layer's images; LayerError for numbers and mean files that cannot be used."""
