@@ -15,6 +15,7 @@ from caffelite.core.blob import Blob
 from caffelite.core.errors import CaffeliteError, LayerError, NetError
 from caffelite.core.format import message_text, number, shape_string
 from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
+from caffelite.core.net import forecast
 from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
 from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
 from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
@@ -62,7 +63,8 @@ def build(draft: Draft, context: Context) -> Built:
     wiring = wire(draft, lambda layer: layer_class_for(layer).is_input, _tops_needed)
     blobs = [Blob(dtype=context.dtype) for _ in wiring.blob_names]
     budget = context.budget = context.budget or container.Budget()
-    steps = _set_up_steps(draft, wiring, blobs, context, budget)
+    with forecast.building(draft):
+        steps = _set_up_steps(draft, wiring, blobs, context, budget)
     _find_backward(draft, wiring, steps)
     _protect_from_in_place(wiring, steps)
     budget.take(_bytes_of(blob for step in steps if step.need_backward for blob in step.top), "the net")

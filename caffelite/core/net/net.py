@@ -12,6 +12,7 @@ from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import NetError, UsageError
 from caffelite.core.fixed import fixed_property
 from caffelite.core.layer import Context, Layer, State
+from caffelite.core.net import forecast
 from caffelite.core.net.build import build
 from caffelite.core.net.debug_info import DebugInfo, Names, log_norms
 from caffelite.core.net.graph import Graph, graph_of
@@ -44,6 +45,7 @@ class Net:
         self._blob_list = built.blobs
         self._force_backward = built.draft.param.force_backward
         self.debug_info = built.draft.param.debug_info
+        forecast.nets.add(self)
 
     @classmethod
     def from_draft(cls: type[N], draft: Draft, context: Context) -> N:

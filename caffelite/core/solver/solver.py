@@ -18,6 +18,7 @@ from caffelite.core.blob import Array, number_type
 from caffelite.core.errors import SolverError, UnknownNameError, require_callable
 from caffelite.core.events import Action, Output
 from caffelite.core.format import message_text
+from caffelite.core.net import forecast
 from caffelite.core.net.net import Net
 from caffelite.core.net.reading import readers
 from caffelite.core.registry import Registry
@@ -90,6 +91,7 @@ class Solver(ABC):
         self.dtype = number_type(dtype)
         file = self.file = solver_file(source)
         self.param = file.param
+        forecast.solvers.add(self)
         self.solver_rank = ranks.solver_rank() if solver_rank is None else solver_rank
         self.events = events.Events()
         self.log = SolverLog()

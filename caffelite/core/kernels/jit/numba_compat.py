@@ -24,6 +24,7 @@ from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from caffelite.core.kernels.jit.cache import FileForEachKey, cache_folder
+from caffelite.core.kernels.jit.interrupts import interrupts
 from caffelite.core.kernels.jit.once import made_once
 from caffelite.core.kernels.jit.progress import watch
 from caffelite.core.kernels.jit.sources import has_source, place_of, source_stamp
@@ -92,18 +93,26 @@ _ours: weakref.WeakSet[Any] = weakref.WeakSet()  # not what else the user's prog
 
 
 class _Compiling(event.Listener):  # type: ignore[misc]
-    """Tells the watch of our kernels that are compiled, not of those that are loaded."""
+    """Tells of our kernels that are compiled, not of those that are loaded."""
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"] in _ours:
-            watch.begin()
+            interrupts.begin()
+            watch.begin(name_of(event.data["dispatcher"].py_func))
 
     def on_end(self, event: Any) -> None:
         if event.data["dispatcher"] in _ours:
-            watch.end()
+            raised = event._exc_details[0] if event._exc_details else None
+            watch.end(is_compiled=raised is None)
+            interrupts.end(raised)
 
 
 event.register("numba:compile", _Compiling())
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return how a kernel is called where people and tables speak of it, as relu._relu_forward.python."""
+    return f"{function.__module__.removeprefix('caffelite.core.kernels.')}.{function.__qualname__}"
 
 
 def _compile(function: Callable[..., Any], named: Callable[..., Any], **options: Any) -> Any:
@@ -177,14 +186,22 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
+        self._kernel = name_of(function)
         impl = self._impl
         self.stamp: str | None = impl.locator.get_source_stamp()  # None: nothing may be kept under its name
         self._cache_file = _MachineCode(impl.locator.get_cache_path(), impl.filename_base, str(self.stamp))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled code for a signature; None if there is none, or the file holds another's."""
-        loaded = super().load_overload(sig, target_context)
-        return loaded if loaded is not None and tuple(loaded.signature.args) == tuple(sig) else None
+        interrupts.begin()
+        try:
+            loaded = super().load_overload(sig, target_context)
+        finally:
+            interrupts.end()
+        if loaded is None or tuple(loaded.signature.args) != tuple(sig):
+            return None
+        watch.loaded(self._kernel)
+        return loaded
 
 
 FAILED = "a worker of a parallel kernel failed; its serial form tells why"

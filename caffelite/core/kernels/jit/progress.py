@@ -15,20 +15,46 @@ FIRST, AGAIN = 1.0, 1.5
 POLL = 0.125
 
 
+class Rest(NamedTuple):
+    """What is still to be compiled, as far as it is known: how many kernels, and for about how many seconds."""
+
+    kernels: int
+    seconds: float
+
+
 class Report(NamedTuple):
     """How many kernels were compiled so far, and for how many seconds; `done`: none is compiled any more, for now."""
 
     kernels: int
     seconds: float
     done: bool
+    rest: Rest | None = None  # None: not known
 
     def __str__(self) -> str:
         """Return the line that people see."""
-        verb = "compiled" if self.done else "compiling"
-        return f"{verb} kernels for this CPU, once: {self.kernels} so far, {self.seconds:.0f} s"
+        if self.done:
+            return f"compiled kernels for this CPU, once: {self.kernels}, {self.seconds:.0f} s"
+        if self.rest is None:
+            return f"compiling kernels for this CPU, once: {self.kernels} so far, {self.seconds:.0f} s"
+        count, left = self.kernels + self.rest.kernels, max(self.rest.seconds, 1)
+        return f"compiling kernels for this CPU, once: {self.kernels} of {count}, about {left:.0f} s left"
+
+
+class Compiled(NamedTuple):
+    """What was compiled or loaded so far in this process, by names of kernels, and what is compiled just now.
+
+    `seconds` is how long the ones that are compiled took, `since` how long ago the last of them was ready.
+    """
+
+    done: list[str]
+    loaded: list[str]
+    now: list[str]
+    seconds: float
+    since: float
 
 
 Show = Callable[[Report], None]
+Forecast = Callable[[Compiled], Rest | None]
 
 
 def show_on_stderr(report: Report) -> None:
@@ -53,32 +79,43 @@ class CompileWatch:
     """Hears of each kernel that is compiled, from `begin` to `end`, and reports while they take long.
 
     Kernels compile the kernels that they call meanwhile; numba compiles in one thread at a time.
+
+    forecast: tells what is still to be compiled; asked in the thread that reports.
     """
+
+    forecast: Forecast | None = None
 
     def __init__(self, show: Show) -> None:
         self.show = show
-        self._depth = self._kernels = 0
+        self._now: list[str] = []  # each is compiled for the one before
+        self._done: list[str] = []
+        self._loaded: list[str] = []
         self._seconds = 0.0  # of all before those that are compiled now
         self._began = self._ended = 0.0
         self._thread: threading.Thread | None = None
 
-    def begin(self) -> None:
+    def begin(self, name: str) -> None:
         """Note that a kernel is compiled from now on."""
-        if self._depth == 0:
+        if not self._now:
             self._began = time.monotonic()
-        self._depth += 1
-        if self._depth == 1 and (self._thread is None or not self._thread.is_alive()):
+        self._now.append(name)
+        if len(self._now) == 1 and (self._thread is None or not self._thread.is_alive()):
             # it ended where nothing was compiled for a while, and a forked process has none
             self._thread = threading.Thread(target=self._run, name="caffelite-compiling", daemon=True)
             self._thread.start()
 
-    def end(self) -> None:
-        """Note that it is compiled, or cannot be."""
-        self._depth -= 1
-        self._kernels += 1
-        if self._depth == 0:
-            self._ended = time.monotonic()
+    def end(self, is_compiled: bool = True) -> None:
+        """Note that it is compiled, or cannot be: numba then raises, or tries again with literal arguments."""
+        name = self._now.pop()
+        if is_compiled:
+            self._done.append(name)
+        self._ended = time.monotonic()
+        if not self._now:
             self._seconds += self._ended - self._began
+
+    def loaded(self, name: str) -> None:
+        """Note that a kernel was found on disk."""
+        self._loaded.append(name)
 
     def _run(self) -> None:
         """Report after FIRST seconds of compiling and every AGAIN seconds until nothing was compiled for FIRST seconds.
@@ -86,17 +123,24 @@ class CompileWatch:
         What lies between two kernels counts from the first word on: the program still waits.
         """
         first_word, said = self._total() + FIRST, 0.0
-        while self._depth or time.monotonic() - self._ended < FIRST:
+        while self._now or time.monotonic() - self._ended < FIRST:
             due = time.monotonic() >= said + AGAIN if said else self._total() >= first_word
-            if due and self._depth:
-                self.show(Report(self._kernels, self._total(), False))
+            if due and self._now:
+                self.show(Report(len(self._done), self._total(), False, self._rest()))
                 said = time.monotonic()
             time.sleep(POLL)
         if said:
-            self.show(Report(self._kernels, self._total(), True))
+            self.show(Report(len(self._done), self._total(), True))
 
     def _total(self) -> float:
-        return self._seconds + (time.monotonic() - self._began if self._depth else 0.0)
+        return self._seconds + (time.monotonic() - self._began if self._now else 0.0)
+
+    def _rest(self) -> Rest | None:
+        if self.forecast is None:
+            return None
+        total, since = self._total(), time.monotonic() - max(self._ended, self._began)
+        seen = Compiled(self._done.copy(), self._loaded.copy(), self._now.copy(), max(total - since, 0.0), since)
+        return self.forecast(seen)
 
 
 watch = CompileWatch(show_on_stderr)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from caffelite.core.kernels.jit import progress
-from caffelite.core.kernels.jit.progress import CompileWatch, Report, show_on_stderr
+from caffelite.core.kernels.jit.progress import CompileWatch, Report, Rest, show_on_stderr
 
 SLOW_TO_COMPILE = """
 import sys, time, numba
@@ -21,12 +21,12 @@ def theirs(x):
     return x + 1
 
 theirs(1)
-assert progress.watch._kernels == 0
+assert progress.watch._done == []
 {kernel}
 inner = kernel(inner)
 outer = kernel(outer)
 print(outer(1))
-print(progress.watch._kernels, progress.watch._depth)
+print(progress.watch._done, progress.watch._now)
 """
 KERNELS = """
 def inner(x):
@@ -54,8 +54,8 @@ def wait_for(condition):
 def test_a_word_while_it_lasts_and_one_at_the_end(quick):
     reports = []
     watch = CompileWatch(reports.append)
-    watch.begin()
-    watch.begin()  # a kernel that the first one calls
+    watch.begin("relu._relu")
+    watch.begin("relu._relu")  # a kernel that the first one calls
     watch.end()
     wait_for(lambda: len(reports) >= 2)
     watch.end()
@@ -70,7 +70,7 @@ def test_nothing_of_what_is_quick(quick):
     reports = []
     watch = CompileWatch(reports.append)
     for _ in range(10):
-        watch.begin()
+        watch.begin("relu._relu")
         watch.end()
     wait_for(lambda: not watch._thread.is_alive())
     assert reports == []
@@ -78,6 +78,33 @@ def test_nothing_of_what_is_quick(quick):
 
 def test_the_line():
     assert str(Report(14, 12.4, False)) == "compiling kernels for this CPU, once: 14 so far, 12 s"
+    known = Report(14, 12.4, False, Rest(17, 11.6))
+    assert str(known) == "compiling kernels for this CPU, once: 14 of 31, about 12 s left"
+    assert str(known._replace(rest=Rest(1, -3.0))) == "compiling kernels for this CPU, once: 14 of 15, about 1 s left"
+    assert str(Report(31, 25.2, True)) == "compiled kernels for this CPU, once: 31, 25 s"
+
+
+def test_asks_what_is_left_with_what_is_compiled_and_loaded_and_for_how_long(quick):
+    reports, asked = [], []
+
+    def forecast(seen):
+        asked.append(seen)
+        return Rest(3, 2.0)
+
+    watch = CompileWatch(reports.append)
+    watch.forecast = forecast
+    watch.loaded("a")
+    watch.begin("b")
+    watch.begin("c")
+    watch.end()
+    watch.begin("d")
+    watch.end(is_compiled=False)  # numba tries again
+    wait_for(lambda: reports)
+    watch.end()
+    seen = asked[0]
+    assert (seen.done, seen.loaded, seen.now) == (["c"], ["a"], ["b"])
+    assert 0 <= seen.seconds < 0.05 < seen.seconds + seen.since
+    assert reports[0].rest == Rest(3, 2.0) and reports[0].kernels == 1
 
 
 def test_no_pause_of_two_seconds_without_a_word_also_where_little_of_it_is_compiling(monkeypatch):
@@ -87,11 +114,11 @@ def test_no_pause_of_two_seconds_without_a_word_also_where_little_of_it_is_compi
     monkeypatch.setattr(progress, "POLL", 0.005)
     times = []
     watch = CompileWatch(lambda report: times.append(time.monotonic()))
-    watch.begin()
+    watch.begin("relu._relu")
     wait_for(lambda: times)
     watch.end()
     while len(times) < 4:  # short kernels with pauses between
-        watch.begin()
+        watch.begin("relu._relu")
         time.sleep(0.01)
         watch.end()
         time.sleep(0.04)
@@ -116,5 +143,5 @@ def test_stderr(monkeypatch, terminal):
 def test_only_our_kernels_count(tmp_path):
     (tmp_path / "late.py").write_text(SLOW_TO_COMPILE.format(kernel=KERNELS))
     done = subprocess.run([sys.executable, "late.py"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout == "4\n2 0\n", done.stderr
+    assert done.stdout == "4\n['__main__.inner', '__main__.outer.python'] []\n", done.stderr
     assert "caffelite: compiling kernels for this CPU, once: " in done.stderr
