@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
@@ -26,6 +26,8 @@ from caffelite.proto.caffe_pb2 import TRAIN, LayerParameter, SolverParameter
 if TYPE_CHECKING:
     from caffelite.core.net.net import Net
     from caffelite.core.net.wiring.draft import Draft
+
+T = TypeVar("T")
 
 TABLE = Path(__file__).with_name("kernel_table.json")
 FORMS = (".python", ".parallel")  # of a kernel that Python calls: on one thread, on all
@@ -39,9 +41,20 @@ class Trainer(Protocol):
     param: SolverParameter
 
 
-nets: weakref.WeakSet[Net] = weakref.WeakSet()
-solvers: weakref.WeakSet[Trainer] = weakref.WeakSet()
 _being_built: list[Draft] = []
+# Lists, of which a copy is made in one step: the thread that reports reads them while others make nets.
+_nets: list[weakref.ref[Net]] = []
+_solvers: list[weakref.ref[Trainer]] = []
+
+
+def note_net(net: Net) -> None:
+    """Count the layers of a net, as long as it lives."""
+    _nets.append(weakref.ref(net, _nets.remove))
+
+
+def note_solver(solver: Trainer) -> None:
+    """Count the update rule of a solver, as long as it lives."""
+    _solvers.append(weakref.ref(solver, _solvers.remove))
 
 
 @contextmanager
@@ -174,15 +187,19 @@ def wanted() -> list[int]:
     known, found = table(), dict[int, None]()
     layers: list[tuple[LayerParameter, int]]
     layers = [(layer, draft.param.state.phase) for draft in list(_being_built) for layer in draft.layers]
-    layers += [(step.layer.layer_param, net.phase) for net in list(nets) for step in net.plan.layer_steps]
+    layers += [(step.layer.layer_param, net.phase) for net in _alive(_nets) for step in net.plan.layer_steps]
     for layer, phase in layers:
         case = known.nearest(layer.type, fields_of_layer(layer))
         if case is not None:
             found.update(dict.fromkeys([*case.forward, *(case.backward if phase == TRAIN else ())]))
-    for solver in list(solvers):
+    for solver in _alive(_solvers):
         case = known.nearest(rule_kind(solver.type), fields_of_solver(solver.param))
         found.update(dict.fromkeys(case.forward if case is not None else ()))
     return list(found)
+
+
+def _alive(noted: list[weakref.ref[T]]) -> list[T]:
+    return [one for reference in noted.copy() if (one := reference()) is not None]
 
 
 def rule_kind(solver_type: str) -> str:

@@ -45,7 +45,7 @@ class Net:
         self._blob_list = built.blobs
         self._force_backward = built.draft.param.force_backward
         self.debug_info = built.draft.param.debug_info
-        forecast.nets.add(self)
+        forecast.note_net(self)
 
     @classmethod
     def from_draft(cls: type[N], draft: Draft, context: Context) -> N:

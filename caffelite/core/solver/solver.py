@@ -91,7 +91,7 @@ class Solver(ABC):
         self.dtype = number_type(dtype)
         file = self.file = solver_file(source)
         self.param = file.param
-        forecast.solvers.add(self)
+        forecast.note_solver(self)
         self.solver_rank = ranks.solver_rank() if solver_rank is None else solver_rank
         self.events = events.Events()
         self.log = SolverLog()
