@@ -112,7 +112,8 @@ event.register("numba:compile", _Compiling())
 
 def name_of(function: Callable[..., Any]) -> str:
     """Return how a kernel is called where people and tables speak of it, as relu._relu_forward.python."""
-    return f"{function.__module__.removeprefix('caffelite.core.kernels.')}.{function.__qualname__}"
+    module = function.__module__ or ""  # what was made by exec has none
+    return f"{module.removeprefix('caffelite.core.kernels.')}.{function.__qualname__}"
 
 
 def _compile(function: Callable[..., Any], named: Callable[..., Any], **options: Any) -> Any:
