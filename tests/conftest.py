@@ -118,8 +118,8 @@ def golden_folder():
 
 
 @pytest.fixture
-def golden():
-    """Run a case of golden/layers by its name: golden("conv_basic")."""
+def assert_equals_golden():
+    """Run a case of golden/layers by its name and compare: assert_equals_golden("conv_basic")."""
     return lambda name, dtype=np.float32: run_golden(GOLDEN / "layers" / f"{name}.npz", dtype)
 
 

@@ -28,7 +28,7 @@ def reference(x, dy, sums, size, cells, beta, k):
     return scale, x * scale**-beta, back
 
 
-def compare(pairs, dtype):
+def assert_close(pairs, dtype):
     for got, want in pairs:
         tolerance = 3e-6 if dtype == np.float32 else 1e-13
         np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * np.abs(want).max())
@@ -43,7 +43,7 @@ def test_across_channels(shape, size, beta, dtype):
     lrn.across_forward(x, size, ALPHA, beta, K, scale, top)
     lrn.across_backward(x, scale, dy, size, ALPHA, beta, bottom_diff)
     want = reference(x, dy, across, size, size, beta, K)
-    compare(zip((scale, top, bottom_diff), want, strict=True), dtype)
+    assert_close(zip((scale, top, bottom_diff), want, strict=True), dtype)
 
 
 @pytest.mark.parametrize("beta", [0.75, 0.6, 1])
@@ -57,4 +57,4 @@ def test_within_channel(shape, size, beta, dtype):
     lrn.within_forward(x, size, ALPHA, beta, scale, top)
     lrn.within_backward(x, scale, dy, size, ALPHA, beta, bottom_diff)
     want = reference(x, dy, within, size, size * size, beta, 1)
-    compare(zip((scale, top, bottom_diff), want, strict=True), dtype)
+    assert_close(zip((scale, top, bottom_diff), want, strict=True), dtype)

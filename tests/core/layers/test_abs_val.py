@@ -4,8 +4,8 @@ import pytest
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up, spread_values
 
 
-def test_equals_caffe(golden):
-    golden("absval")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("absval")
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4, 5, 2)])

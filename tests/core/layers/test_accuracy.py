@@ -13,8 +13,8 @@ def accuracy(fields, scores=SCORES, labels=LABELS, tops=2):
     return (top[0].data, top[1].data) if tops == 2 else top.data
 
 
-def test_equals_caffe(golden):
-    golden("accuracy")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("accuracy")
 
 
 @pytest.mark.parametrize(

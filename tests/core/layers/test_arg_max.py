@@ -11,8 +11,8 @@ def arg_max(fields, values, dtype=np.float64):
     return run_forward(f'type: "ArgMax" argmax_param {{ {fields} }}', blob_of(values, dtype)).data
 
 
-def test_equals_caffe(golden):
-    golden("argmax")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("argmax")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ GLOBAL, BATCH = (f'type: "BatchNorm" batch_norm_param {{ use_global_stats: {flag
 
 
 @pytest.mark.parametrize("name", ["batchnorm_train", "batchnorm_test", "batchnorm_global"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 @pytest.mark.parametrize("shape", [(5, 2, 3, 4), (7, 6), (3, 300, 1), (3, 2, 91, 91), (2, 1, 5)])

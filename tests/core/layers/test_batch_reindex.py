@@ -8,8 +8,8 @@ RNG = np.random.default_rng(1)
 DATA = np.arange(1, 7, dtype=float).reshape(3, 2)
 
 
-def test_equals_caffe(golden):
-    golden("batch_reindex")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("batch_reindex")
 
 
 def test_items_and_gradients(dtype):

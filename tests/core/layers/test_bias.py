@@ -23,8 +23,8 @@ def bias(fields=""):
     return f'type: "Bias" bias_param {{ {fields} }}'
 
 
-def test_equals_caffe(golden):
-    golden("bias")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("bias")
 
 
 @pytest.mark.parametrize("place", PLACES)

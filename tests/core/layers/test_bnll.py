@@ -3,8 +3,8 @@ import numpy as np
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up, spread_values
 
 
-def test_equals_caffe(golden):
-    golden("bnll")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("bnll")
 
 
 def test_makes_a_soft_rectifier(dtype):

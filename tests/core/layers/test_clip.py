@@ -5,8 +5,8 @@ from caffelite.testing import blob_of, check_gradient, layer_from, run_backward,
 TEXT = 'type: "Clip" clip_param { min: -1 max: 2 }'
 
 
-def test_equals_caffe(golden):
-    golden("clip")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("clip")
 
 
 def test_holds_values_between_the_bounds(dtype):

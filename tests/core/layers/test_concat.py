@@ -8,8 +8,8 @@ RNG = np.random.default_rng(1)
 
 
 @pytest.mark.parametrize("name", ["concat", "concat_axis0"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 def test_joins_values_and_parts_gradients(dtype):

@@ -8,8 +8,8 @@ A = np.array([[1, 0], [0.3, 0.4], [3, 4], [0, 0]])
 Y = np.array([1, 0, 0, 0.5])
 
 
-def test_equals_caffe(golden):
-    golden("contrastive")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("contrastive")
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def convolved(layer, images):
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_equals_caffe(golden, name, dtype):
-    golden(name, dtype)
+def test_equals_caffe(assert_equals_golden, name, dtype):
+    assert_equals_golden(name, dtype)
 
 
 def test_values_by_hand(dtype):

@@ -12,8 +12,8 @@ def crop(fields=""):
     return f'type: "Crop" crop_param {{ {fields} }}'
 
 
-def test_equals_caffe(golden):
-    golden("crop")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("crop")
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ def normal(*shape, seed=1701):
 
 
 @pytest.mark.parametrize("name", ["deconv_basic", "deconv_bilinear", "deconv_group"])
-def test_equals_caffe(golden, name, dtype):
-    golden(name, dtype)
+def test_equals_caffe(assert_equals_golden, name, dtype):
+    assert_equals_golden(name, dtype)
 
 
 def test_values_by_hand(dtype):

@@ -14,8 +14,8 @@ def dropout(ratio):
     return f'type: "Dropout" dropout_param {{ dropout_ratio: {ratio} }}'
 
 
-def test_equals_caffe(golden):
-    golden("dropout_test")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("dropout_test")
 
 
 @pytest.mark.parametrize("ratio", [0.5, 0.75])

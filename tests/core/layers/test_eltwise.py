@@ -14,8 +14,8 @@ def eltwise(fields):
 
 
 @pytest.mark.parametrize("name", ["eltwise_sum", "eltwise_prod", "eltwise_max"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 @pytest.mark.parametrize(

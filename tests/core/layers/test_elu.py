@@ -8,8 +8,8 @@ def elu(alpha):
     return f'type: "ELU" elu_param {{ alpha: {alpha} }}'
 
 
-def test_equals_caffe(golden):
-    golden("elu")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("elu")
 
 
 @pytest.mark.parametrize("alpha", [1, 0.5, 0])

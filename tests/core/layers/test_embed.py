@@ -14,8 +14,8 @@ def embed(fields=""):
     return f'type: "Embed" embed_param {{ {FIELDS} {fields} }}'
 
 
-def test_equals_caffe(golden):
-    golden("embed")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("embed")
 
 
 @pytest.mark.parametrize("bias_term", ["true", "false"])

@@ -7,8 +7,8 @@ from caffelite.testing import blob_of, check_gradient, layer_from, run_backward,
 RNG = np.random.default_rng(1)
 
 
-def test_equals_caffe(golden):
-    golden("euclidean")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("euclidean")
 
 
 def test_value_and_gradients(dtype):

@@ -12,8 +12,8 @@ def exp(base, scale, shift):
 
 
 @pytest.mark.parametrize("name", ["exp", "exp_base"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 @pytest.mark.parametrize("case", CASES)

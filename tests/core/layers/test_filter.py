@@ -18,8 +18,8 @@ def passed(layer, bottom, top):
     layer.forward(bottom, top)
 
 
-def test_equals_caffe(golden):
-    golden("filter")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("filter")
 
 
 def test_set_up_keeps_all_and_a_pass_the_selected(dtype):

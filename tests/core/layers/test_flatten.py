@@ -7,8 +7,8 @@ from caffelite.testing import blob_of, check_gradient, layer_from, run_forward, 
 VALUES = np.random.default_rng(1).normal(size=(2, 3, 4))
 
 
-def test_equals_caffe(golden):
-    golden("flatten")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("flatten")
 
 
 @pytest.mark.parametrize(

@@ -295,61 +295,63 @@ def test_refuses_numbers(rows, fields, message):
         rows.run(rows(fields), 1)
 
 
-def refused(rows, message, tops=("data",)):
+def assert_refused(rows, message, tops=("data",)):
     with pytest.raises(LayerError, match=r'hdf5_data_param\.source is "list.txt"; .*' + message):
         set_up(rows("batch_size: 2", tops), [], len(tops))
 
 
 def test_refuses_lists(rows, folder):
-    refused(rows, r"Failed to open source file: there is no such file .*list\.txt.*; a text file with names of HDF5")
+    assert_refused(
+        rows, r"Failed to open source file: there is no such file .*list\.txt.*; a text file with names of HDF5"
+    )
     write_list("", " \t")
-    refused(rows, "Must have at least 1 HDF5 filename listed in list.txt")
+    assert_refused(rows, "Must have at least 1 HDF5 filename listed in list.txt")
     write("list.txt", data=[1])
-    refused(rows, "list.txt is an HDF5 file itself; write its name into a text file, `echo list.txt > list.txt`")
+    assert_refused(rows, "list.txt is an HDF5 file itself; write its name into a text file, `echo list.txt > list.txt`")
     Path("list.txt").write_bytes(b"\xff\xfe")
-    refused(rows, "list.txt is no text file")
+    assert_refused(rows, "list.txt is no text file")
     Path("list.txt").unlink()
     Path("list.txt").mkdir()
-    refused(rows, "Failed to open source file: list.txt: ")
+    assert_refused(rows, "Failed to open source file: list.txt: ")
 
 
 def test_refuses_files(rows, folder):
     numbers([1])
     write_list("0.h5", "missing.h5")
-    refused(rows, "Failed opening HDF5 file: there is no such file .*missing.h5.*; list.txt names it")
+    assert_refused(rows, "Failed opening HDF5 file: there is no such file .*missing.h5.*; list.txt names it")
     Path("text.h5").write_text("data")
     write_list("text.h5")
-    refused(rows, "text.h5 is no HDF5 file")
+    assert_refused(rows, "text.h5 is no HDF5 file")
     Path("cut.h5").write_bytes(Path("0.h5").read_bytes()[:-50])
     write_list("0.h5", "cut.h5")
-    refused(rows, "Failed opening HDF5 file: cut.h5 is damaged or was not copied completely .*truncated")
+    assert_refused(rows, "Failed opening HDF5 file: cut.h5 is damaged or was not copied completely .*truncated")
 
 
 def test_refuses_datasets(rows, folder):
     write_list("a.h5")
     write("a.h5", other=[1], **{f"x{i}": [1] for i in range(12)})
-    refused(
+    assert_refused(
         rows, r"a.h5: Failed to find HDF5 dataset data; each top reads the dataset of its own name, .* x0, .*\.\.\."
     )
     write("a.h5", **{"group/data": [1]})
-    refused(rows, "Failed to find HDF5 dataset group/data", ("group/data",))
-    refused(rows, "Failed to find HDF5 dataset group;", ("group",))
+    assert_refused(rows, "Failed to find HDF5 dataset group/data", ("group/data",))
+    assert_refused(rows, "Failed to find HDF5 dataset group;", ("group",))
     write("a.h5")
-    refused(rows, "Failed to find HDF5 dataset data; the file is empty")
+    assert_refused(rows, "Failed to find HDF5 dataset data; the file is empty")
     write("a.h5", data=np.array([b"a", b"b"]))
-    refused(rows, "dataset data: Unsupported datatype class: H5T_STRING; write integers or floats")
+    assert_refused(rows, "dataset data: Unsupported datatype class: H5T_STRING; write integers or floats")
     write("a.h5", data=np.array([True, False]))
-    refused(rows, "Unsupported datatype class: H5T_ENUM")
+    assert_refused(rows, "Unsupported datatype class: H5T_ENUM")
     write("a.h5", data=np.zeros(2, [("x", "f4")]))
-    refused(rows, "Unsupported datatype class: H5T_COMPOUND")
+    assert_refused(rows, "Unsupported datatype class: H5T_COMPOUND")
     write("a.h5", data=5.0)
-    refused(rows, "dataset data is a scalar; its first axis must be that of the rows")
+    assert_refused(rows, "dataset data is a scalar; its first axis must be that of the rows")
     write("a.h5", data=np.zeros((3, 0)))
-    refused(rows, r"dataset data is 3 0 \(0\); its rows have no values")
+    assert_refused(rows, r"dataset data is 3 0 \(0\); its rows have no values")
     write("a.h5", data=np.zeros((0, 3)))
-    refused(rows, "a.h5: the datasets have 0 rows")
+    assert_refused(rows, "a.h5: the datasets have 0 rows")
     write("a.h5", data=np.zeros((3, 2)), label=np.zeros(4))
-    refused(rows, "must have the same number of rows .*, but data has 3, label has 4", ("data", "label"))
+    assert_refused(rows, "must have the same number of rows .*, but data has 3, label has 4", ("data", "label"))
 
 
 def test_refuses_values_in_other_files(rows, folder):
@@ -360,15 +362,15 @@ def test_refuses_values_in_other_files(rows, folder):
         file.create_virtual_dataset("data", layout)
         file["linked"] = h5py.ExternalLink("0.h5", "data")
     write_list("a.h5")
-    refused(rows, "values of dataset data are in other files; write the names of those into the list")
-    refused(rows, "Failed to find HDF5 dataset linked", ("linked",))
+    assert_refused(rows, "values of dataset data are in other files; write the names of those into the list")
+    assert_refused(rows, "Failed to find HDF5 dataset linked", ("linked",))
 
 
 def test_refuses_a_later_file_of_other_axes(rows, folder):
     write("a.h5", data=np.zeros((2, 3)), label=np.zeros(2))
     write("b.h5", data=np.zeros((9, 3)), label=np.zeros((9, 1)))
     write_list("a.h5", "b.h5")
-    refused(
+    assert_refused(
         rows,
         r"b.h5: rows of dataset label are 1 \(1\), and in a.h5 they are single numbers; all files of a list must",
         ("data", "label"),

@@ -7,8 +7,8 @@ from caffelite.testing import blob_of, check_gradient, layer_from, run_backward,
 SCORES, LABELS = np.array([[0.5, -2, 0.25], [1, -1, 3]]), np.array([0.0, 2.0])
 
 
-def test_equals_caffe(golden):
-    golden("hinge_l1")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("hinge_l1")
 
 
 @pytest.mark.parametrize(

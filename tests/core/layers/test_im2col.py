@@ -12,8 +12,8 @@ def im2col(fields, dtype=np.float64):
 FORCE_ND = ["force_nd_im2col: false", "force_nd_im2col: true"]
 
 
-def test_equals_caffe(golden, dtype):
-    golden("im2col", dtype)
+def test_equals_caffe(assert_equals_golden, dtype):
+    assert_equals_golden("im2col", dtype)
 
 
 def test_shape():

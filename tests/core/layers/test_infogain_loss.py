@@ -23,8 +23,8 @@ def by_formula(scores, labels, matrix):
     return -sum(matrix[label] @ row for label, row in zip(labels, flat, strict=True) if label >= 0)
 
 
-def test_equals_caffe(golden):
-    golden("infogain")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("infogain")
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (4,), (1, 1, 2, 2)])

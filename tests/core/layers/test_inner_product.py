@@ -14,8 +14,8 @@ def ip(fields="", num_output=10):
 
 
 @pytest.mark.parametrize("name", ["ip", "ip_transpose"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 def test_multiplies_weights_by_items(dtype):

@@ -13,8 +13,8 @@ def lrn(fields=""):
 
 
 @pytest.mark.parametrize("name", ["lrn_across", "lrn_across_k", "lrn_within"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 def test_across_channels(dtype):

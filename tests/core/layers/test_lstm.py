@@ -14,8 +14,8 @@ CLOSE = {"rtol": 3e-8, "atol": 1e-10}  # to the digits that are written here
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm_hidden"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 class OneCell:

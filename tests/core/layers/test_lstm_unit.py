@@ -8,8 +8,8 @@ RNG = np.random.default_rng(1)
 UNIT = 'type: "LSTMUnit"'
 
 
-def test_equals_caffe(golden):
-    golden("lstm_unit")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("lstm_unit")
 
 
 def sigmoid(x):

@@ -8,8 +8,8 @@ PROB = np.array([[0.5, 0.25, 0.25], [0.1, 0, 0.9]])
 LABELS = np.array([0.0, 1.0])
 
 
-def test_equals_caffe(golden):
-    golden("multinomial")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("multinomial")
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 1), (2, 1, 1), (2, 1, 1, 1)])

@@ -19,8 +19,8 @@ def mvn(fields):
     return f'type: "MVN" mvn_param {{ {fields} }}'
 
 
-def test_equals_caffe(golden):
-    golden("mvn")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("mvn")
 
 
 @pytest.mark.parametrize("fields", MODES.values(), ids=MODES)

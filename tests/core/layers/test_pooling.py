@@ -29,8 +29,8 @@ def planes(plane, dtype=np.float64):
     "name",
     ["pool_max", "pool_max_pad", "pool_max_overlap", "pool_max_mask", "pool_ave", "pool_ave_pad", "pool_ave_global"],
 )
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 @pytest.mark.parametrize(

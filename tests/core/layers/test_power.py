@@ -22,8 +22,8 @@ def power(power, scale, shift):
 
 
 @pytest.mark.parametrize("name", ["power", "power_frac", "power_one"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -17,8 +17,8 @@ def prelu(fields=""):
 
 
 @pytest.mark.parametrize("name", ["prelu", "prelu_shared"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 @pytest.mark.parametrize("fields", SLOPES.values(), ids=SLOPES)

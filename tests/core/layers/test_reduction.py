@@ -9,8 +9,8 @@ NUMPYS = {"SUM": np.sum, "ASUM": lambda x: abs(x).sum(), "SUMSQ": lambda x: (x *
 
 
 @pytest.mark.parametrize("name", ["reduction_asum", "reduction_mean", "reduction_sum", "reduction_sumsq"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 @pytest.mark.parametrize(

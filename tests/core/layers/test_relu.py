@@ -7,8 +7,8 @@ VALUES = spread_values((2, 3, 4, 5), step=0.05)
 
 
 @pytest.mark.parametrize("name", ["relu", "relu_leaky"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 def test_values(dtype):

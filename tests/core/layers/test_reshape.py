@@ -12,8 +12,8 @@ def fields_of(dims, rest=""):
     return f'type: "Reshape" reshape_param {{ shape {{ {shape} }} {rest} }}'
 
 
-def test_equals_caffe(golden):
-    golden("reshape")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("reshape")
 
 
 @pytest.mark.parametrize(

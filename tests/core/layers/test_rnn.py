@@ -10,8 +10,8 @@ RNG = np.random.default_rng(1)
 CLOSE = {"rtol": 3e-8, "atol": 1e-10}  # to the digits that are written here
 
 
-def test_equals_caffe(golden):
-    golden("rnn")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("rnn")
 
 
 class OneOutput:

@@ -30,8 +30,8 @@ def spread_out(values, axis, shape):
 
 
 @pytest.mark.parametrize("name", ["scale", "scale_axis", "scale_two"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -17,8 +17,8 @@ def loss_and_diff(fields, dtype, x=X, t=T):
     return float(top[0].data), bottom[0].diff.ravel()
 
 
-def test_equals_caffe(golden):
-    golden("sigmoid_ce")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("sigmoid_ce")
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ def cut(fields, values, tops):
 
 
 @pytest.mark.parametrize("name", ["slice", "slice_points"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 def test_parts_and_gradients(dtype):

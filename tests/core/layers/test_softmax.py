@@ -11,8 +11,8 @@ def softmax(axis=1):
     return f'type: "Softmax" softmax_param {{ axis: {axis} }}'
 
 
-def test_equals_caffe(golden):
-    golden("softmax")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("softmax")
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, 3, -1, -4])

@@ -21,8 +21,8 @@ def loss(fields=""):
 
 
 @pytest.mark.parametrize("name", ["", "_batch_size", "_full", "_none", "_spatial_ignore"])
-def test_equals_caffe(golden, name):
-    golden(f"softmax_loss{name}")
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(f"softmax_loss{name}")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ def spp(fields):
     return f'type: "SPP" spp_param {{ {fields} }}'
 
 
-def test_equals_caffe(golden):
-    golden("spp")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("spp")
 
 
 @pytest.mark.parametrize(

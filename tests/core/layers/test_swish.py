@@ -9,8 +9,8 @@ def swish(beta):
 
 
 @pytest.mark.parametrize("name", ["swish", "swish_beta"])
-def test_equals_caffe(golden, name):
-    golden(name)
+def test_equals_caffe(assert_equals_golden, name):
+    assert_equals_golden(name)
 
 
 @pytest.mark.parametrize("beta", [1, 1.5, 0])

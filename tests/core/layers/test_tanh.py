@@ -6,8 +6,8 @@ from caffelite.testing import blob_of, check_gradient, run_forward
 VALUES = np.random.default_rng(1).normal(size=(2, 3, 4, 5))
 
 
-def test_equals_caffe(golden):
-    golden("tanh")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("tanh")
 
 
 @pytest.mark.parametrize("size", [1, 10000])

@@ -5,8 +5,8 @@ from caffelite.core.errors import LayerError
 from caffelite.testing import blob_of, layer_from, run_backward, run_forward, set_up, spread_values
 
 
-def test_equals_caffe(golden):
-    golden("threshold")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("threshold")
 
 
 @pytest.mark.parametrize("threshold", [0, 0.5])

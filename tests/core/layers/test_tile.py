@@ -8,8 +8,8 @@ RNG = np.random.default_rng(1)
 FOUR = np.arange(1, 5, dtype=float).reshape(2, 2, 1)
 
 
-def test_equals_caffe(golden):
-    golden("tile")
+def test_equals_caffe(assert_equals_golden):
+    assert_equals_golden("tile")
 
 
 @pytest.mark.parametrize(
