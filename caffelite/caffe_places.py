@@ -11,7 +11,7 @@ import re
 
 # Our file that logs the line ("" for any), what its text begins with, and Caffe's place. The first that fits counts.
 _TABLE = (
-    ("train.py", r"Use CPU\.$", "caffe.cpp:197"),
+    ("solver_files.py", r"Use CPU\.$", "caffe.cpp:197"),
     ("train.py", r"Resuming from ", "caffe.cpp:235"),
     ("train.py", r"Starting Optimization$", "caffe.cpp:239"),
     ("train.py", r"Optimization Done\.$", "caffe.cpp:250"),

@@ -70,7 +70,7 @@ def test_labels_at_each_position(folder, tmp_path):
 
 def test_nan_is_refused(evaluated, net_text):
     with pytest.raises(UsageError, match="nan or infinite in batch 0"):
-        evaluated(text=net_text.replace("scale: 0.1", "scale: nan"))
+        evaluated(text=net_text.replace("scale: 0.1", "scale: 1e38"))
 
 
 def test_too_many_batches_are_refused_before_they_run(evaluated, monkeypatch):
