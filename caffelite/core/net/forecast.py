@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from caffelite.core.kernels.jit.progress import Compiled, Rest, watch
@@ -170,9 +171,10 @@ NO_CHOICE = ("num_output", "group", "batch_size", "prefetch", "axis")  # numbers
 
 def _choices(message: Message) -> Iterator[str]:
     for field, value in message.ListFields():
-        if field.name in NO_CHOICE or field.message_type is not None or field.cpp_type == field.CPPTYPE_STRING:
+        is_text = field.cpp_type == FieldDescriptor.CPPTYPE_STRING
+        if field.name in NO_CHOICE or field.message_type is not None or is_text:
             continue
-        is_real = field.cpp_type in (field.CPPTYPE_FLOAT, field.CPPTYPE_DOUBLE)
+        is_real = field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
         yield field.name if is_real else f"{field.name}={value if isinstance(value, int) else list(value)}"
 
 
