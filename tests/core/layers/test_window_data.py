@@ -169,18 +169,22 @@ def test_a_resumed_run_reads_on(window_data, passed, cache):
 
 
 def test_cached_images_need_no_files_later(window_data, folder):
+    ((pixels, labels),) = window_data.run(window_data(), 1)
     layer = window_data("cache_images: true")
     top = set_up(layer, [], 2)
     (folder / "noise.png").unlink()
     (folder / "nine.png").unlink()
     layer.forward([], top)
+    np.testing.assert_array_equal(top[0].data, pixels)
+    np.testing.assert_array_equal(top[1].data, labels)
 
 
 def test_a_root_folder(window_data, folder):
+    wanted = window_data.run(window_data(), 2)
     (folder / "images").mkdir()
     for name in ("noise.png", "nine.png"):
         (folder / name).rename(folder / "images" / name)
-    window_data.run(window_data('root_folder: "images/"'), 2)
+    np.testing.assert_equal(window_data.run(window_data('root_folder: "images/"'), 2), wanted)
 
 
 def test_the_log(window_data, caplog):

@@ -43,4 +43,5 @@ def test_an_unknown_policy_is_refused_at_the_start_with_the_nearest(solvers, tmp
 
 
 def test_regularization_types_that_nothing_uses_are_taken(solvers, tmp_path):
-    get_solver(solvers.write(tmp_path, f'{FIXED} regularization_type: "none"'))
+    solver = get_solver(solvers.write(tmp_path, f'{FIXED} regularization_type: "none"'))
+    assert solver.param.regularization_type == "none"
