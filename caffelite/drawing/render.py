@@ -41,7 +41,8 @@ def render(text: str, file_format: str) -> bytes:
         return _drawn_by(program, [program, f"-T{file_format}"], text)
     if "python" not in os.path.basename(sys.executable or ""):  # inside another program: no interpreter to start
         return _drawn_here(text, file_format)
-    return _drawn_by("Graphviz", [sys.executable, "-c", _PROGRAM, file_format, *sys.path], text)
+    places = [place for place in sys.path if isinstance(place, str)]  # Python passes over others, too
+    return _drawn_by("Graphviz", [sys.executable, "-c", _PROGRAM, file_format, *places], text)
 
 
 def _drawn_by(name: str, command: list[str], text: str) -> bytes:

@@ -59,6 +59,11 @@ def test_inside_another_program(monkeypatch):
     assert render(TEXT, "png").startswith(b"\x89PNG")
 
 
+def test_entries_of_the_path_that_python_passes_over(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, None, "-x"])
+    assert render(TEXT, "png").startswith(b"\x89PNG")
+
+
 def test_text_that_is_no_graph():
     with pytest.raises(UsageError, match="Graphviz could not draw"):
         render("digraph {", "png")

@@ -14,6 +14,8 @@ from typing import NamedTuple
 FIRST, AGAIN = 1.0, 1.5
 POLL = 0.125
 
+log = logging.getLogger("caffelite")
+
 
 class Rest(NamedTuple):
     """What is still to be compiled, as far as it is known: how many kernels, and for about how many seconds."""
@@ -67,7 +69,7 @@ def show_on_stderr(report: Report) -> None:
     try:
         sys.stderr.write(f"caffelite: {report}\n")
         sys.stderr.flush()
-    except OSError:
+    except (OSError, ValueError):  # of a closed file
         watch.show = _show_nothing  # nobody reads it
 
 
@@ -80,7 +82,7 @@ class CompileWatch:
 
     Kernels compile the kernels that they call meanwhile; numba compiles in one thread at a time.
 
-    forecast: tells what is still to be compiled; asked in the thread that reports.
+    forecast: tells what is still to be compiled; asked in the thread that reports, and no more once it has failed.
     """
 
     forecast: Forecast | None = None
@@ -140,7 +142,12 @@ class CompileWatch:
             return None
         total, since = self._total(), time.monotonic() - max(self._ended, self._began)
         seen = Compiled(self._done.copy(), self._loaded.copy(), self._now.copy(), max(total - since, 0.0), since)
-        return self.forecast(seen)
+        try:
+            return self.forecast(seen)
+        except Exception as err:  # of this thread nobody else would hear; people still want to know that it compiles
+            self.forecast = None
+            log.warning("How long compiling takes cannot be told: %s: %s", type(err).__name__, err)
+            return None
 
 
 watch = CompileWatch(show_on_stderr)

@@ -107,6 +107,22 @@ def test_asks_what_is_left_with_what_is_compiled_and_loaded_and_for_how_long(qui
     assert reports[0].rest == Rest(3, 2.0) and reports[0].kernels == 1
 
 
+def test_a_forecast_that_fails_is_told_once_and_the_word_goes_on(quick, caplog):
+    reports = []
+
+    def forecast(seen):
+        raise FileNotFoundError("no kernel_table.json")
+
+    watch = CompileWatch(reports.append)
+    watch.forecast = forecast
+    watch.begin("relu._relu")
+    wait_for(lambda: len(reports) >= 2)
+    watch.end()
+    wait_for(lambda: reports[-1].done)
+    assert [report.rest for report in reports[:2]] == [None, None]
+    assert caplog.messages == ["How long compiling takes cannot be told: FileNotFoundError: no kernel_table.json"]
+
+
 def test_no_pause_of_two_seconds_without_a_word_also_where_little_of_it_is_compiling(monkeypatch):
     assert max(progress.FIRST, progress.AGAIN) + 2 * progress.POLL < 2
     monkeypatch.setattr(progress, "FIRST", 0.1)
@@ -138,6 +154,15 @@ def test_stderr(monkeypatch, terminal):
     monkeypatch.setattr(logging.getLogger("caffelite"), "level", logging.WARNING)
     show_on_stderr(report)
     assert stream.getvalue() == f"caffelite: {report}\n"
+
+
+def test_closed_stderr(monkeypatch):
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress.watch, "show", show_on_stderr)
+    show_on_stderr(Report(1, 2.0, False))
+    assert progress.watch.show is not show_on_stderr
 
 
 def test_only_our_kernels_count(tmp_path):
