@@ -24,7 +24,7 @@ from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from caffelite.core.kernels.jit.cache import FileForEachKey, cache_folder
-from caffelite.core.kernels.jit.interrupts import interrupts
+from caffelite.core.kernels.jit.interrupts import Interrupts
 from caffelite.core.kernels.jit.once import made_once
 from caffelite.core.kernels.jit.progress import watch
 from caffelite.core.kernels.jit.sources import has_source, place_of, source_stamp
@@ -89,19 +89,25 @@ def launcher_of(share: Kernel, function: Callable[..., Any]) -> Any:
     return _compile(run, named)
 
 
+interrupts = Interrupts("numba.core.codegen")
 _ours: weakref.WeakSet[Any] = weakref.WeakSet()  # not what else the user's program compiles
 
 
 class _Compiling(event.Listener):  # type: ignore[misc]
     """Tells of our kernels that are compiled, not of those that are loaded."""
 
+    def __init__(self) -> None:
+        self._begun: list[Any] = []  # the data of their events: numba ends also what an interrupt kept from beginning
+
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"] in _ours:
             interrupts.begin()
+            self._begun.append(event.data)
             watch.begin(name_of(event.data["dispatcher"].py_func))
 
     def on_end(self, event: Any) -> None:
-        if event.data["dispatcher"] in _ours:
+        if self._begun and self._begun[-1] is event.data:
+            self._begun.pop()
             raised = event._exc_details[0] if event._exc_details else None
             watch.end(is_compiled=raised is None)
             interrupts.end(raised)

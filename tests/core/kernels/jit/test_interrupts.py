@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import weakref
 
 import pytest
 
@@ -89,6 +90,75 @@ def test_what_would_be_dropped_is_held_to_the_end_of_the_inner_kernel():
     with pytest.raises(KeyboardInterrupt) as caught:
         interrupts.end(KeyboardInterrupt)
     assert len(traceback.extract_tb(caught.value.__traceback__)) <= 2
+
+
+class Referred:
+    """What a weak reference can refer to."""
+
+
+def test_is_held_in_the_end_of_a_weak_reference():
+    interrupts = Interrupts()
+    interrupts.begin()
+    weakref.finalize(Referred(), signal.raise_signal, signal.SIGINT)  # called at once, as nothing holds the object
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.end()
+
+
+def test_what_was_raised_and_dropped_is_raised_in_the_end():
+    interrupts = Interrupts()
+    interrupts.begin()
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.end()
+    interrupts.begin()
+    interrupts.end()
+
+
+def test_modules_that_must_not_be_interrupted():
+    interrupts = Interrupts(__name__)
+    interrupts.begin()
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.end()
+
+
+BEFORE_ITS_BEGINNING = """
+import signal
+from numba.core import event
+from caffelite.core.kernels.jit import numba_compat
+from caffelite.core.kernels.jit.compile import kernel
+from caffelite.core.kernels.jit.progress import watch
+
+class First(event.Listener):
+    def on_start(self, event):
+        if presses:
+            presses.pop()()
+    def on_end(self, event):
+        pass
+
+def press():
+    raise KeyboardInterrupt  # as Python's own handler
+
+@kernel
+def double(x):
+    return x * 2
+
+presses = [press]
+event._registered["numba:compile"].insert(0, First())
+try:
+    double(1)
+except BaseException as err:
+    print(type(err).__name__)
+print(double(1), numba_compat.interrupts._depth, watch._now)
+"""
+
+
+def test_before_numba_told_that_a_kernel_begins(tmp_path):
+    (tmp_path / "early.py").write_text(BEFORE_ITS_BEGINNING)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "early.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "KeyboardInterrupt\n2 0 []\n", done.stderr
 
 
 def test_a_failure_that_came_of_it_is_not_shown():
