@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ class LrFind(RangeTest):
     def __str__(self) -> str:
         """Return the table, not more than about 25 rows of it, and the suggestion."""
         count = len(self.lrs)
-        marks = {self.lowest: "  lowest"}
+        marks = {self.lowest: "  lowest"} if math.isfinite(self.smoothed[self.lowest]) else {}
         if self.suggested in self.lrs:
             marks[self.lrs.index(self.suggested)] = "  suggested"
         shown = sorted({*range(0, count, -(-count // ROWS)), *marks, count - 1})

@@ -79,3 +79,8 @@ def test_the_picture(solver_path):
     pytest.importorskip("matplotlib")
     figure = caffelite.lr_find(solver_path, 1e-3, 10, 30).show()
     assert figure.axes[0].get_xscale() == "log"
+
+
+def test_what_is_no_number_is_not_marked_as_the_lowest():
+    assert "lowest" not in str(LrFind([1e-6], [np.nan], [np.inf], "the loss is nan"))
+    assert "lowest" in str(LrFind([1e-6], [2.0], [2.0], "the largest rate is reached"))

@@ -112,6 +112,9 @@ def suggest(found: RangeTest) -> None:
     """Choose the rate at which the smoothed loss had come three quarters of its way down, if it has fallen at all."""
     begin = found.beginning
     first, lowest = sum(found.losses[:begin]) / begin, found.smoothed[found.lowest]
+    if not math.isfinite(lowest):
+        found.reason = f"the first loss is {first:g}, before any update"
+        return
     if not (found.lowest > 0 and lowest < first - (1 - FALLEN) * abs(first)):
         found.reason = f"the smoothed loss did not fall: it began with {number(first)}, its lowest is {number(lowest)}"
         return

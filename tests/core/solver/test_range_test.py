@@ -57,6 +57,13 @@ def test_a_loss_that_is_no_number_ends_it(solvers):
     assert (len(found.lrs), found.lowest, found.suggested) == (2, 0, None)
 
 
+def test_a_first_loss_that_is_no_number_is_the_reason():
+    for loss in (np.nan, np.inf):
+        found = RangeTest([1e-6], [loss], [np.inf])
+        suggest(found)
+        assert (found.suggested, found.reason) == (None, f"the first loss is {loss:g}, before any update")
+
+
 def test_without_a_fall_there_is_no_suggestion(solvers):
     solver = solvers.of('base_lr: 1 lr_policy: "fixed"')
     found = range_test(solver, 1e-9, 1e-8, 5)
