@@ -36,20 +36,11 @@ top sets `handles_in_place`; others get a copy of the bottom.
 """
 
 from caffelite.core.blob import Array, Blob, Shape
+from caffelite.core.costs import Cost, Product, Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels.jit.compile import kernel, parallel_kernel
-from caffelite.core.layer import (
-    Blobs,
-    BlobSpec,
-    Cost,
-    Layer,
-    LossLayer,
-    Product,
-    Reach,
-    State,
-    TopMemory,
-    register_layer,
-)
+from caffelite.core.layer import Blobs, BlobSpec, Layer, State, TopMemory, register_layer
+from caffelite.core.layers.shared.loss import LossLayer
 
 __all__ = [
     "Array",

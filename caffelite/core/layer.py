@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from caffelite.core import container, random
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.blob_proto import read_blob
+from caffelite.core.costs import Cost, Product, Reach
 from caffelite.core.errors import LayerError, UnknownNameError, UsageError, printable
 from caffelite.core.figures import HEAD, figures_of
 from caffelite.core.files import find_file
@@ -86,59 +87,6 @@ class TopMemory(enum.Enum):
     BOTTOM = "that of bottom[0]"
     KEPT = "a parameter's, the layer's or the user's, or the top's own but not written again in each pass"
     USER = "the top's own, which the user fills"
-
-
-class Cost(NamedTuple):
-    """What a layer costs, for the whole batch.
-
-    multiply_adds: of products in a forward pass; what is done once or twice a value does not count.
-    parameters: numbers in its parameter blobs. top_bytes: data of the tops that are not a bottom.
-    state_bytes: what it keeps besides its blobs until the backward or the next pass.
-    """
-
-    multiply_adds: int
-    parameters: int
-    top_bytes: int
-    state_bytes: int
-
-
-class Reach(NamedTuple):
-    """The pixels of a bottom that one pixel of a top is made of, on each spatial axis (2, 3, ... of a blob).
-
-    `extent` is how many they are from the first to the last, `stride` how far the window moves from one pixel of the
-    top to the next. Both are () where all pixels of the bottom are read: `WHOLE`.
-    """
-
-    extent: tuple[int, ...]
-    stride: tuple[Fraction, ...]
-
-
-WHOLE = Reach((), ())
-
-
-class Product(NamedTuple):
-    """One product of matrices that a layer's pass is: `left` (m, k) times `right` (k, n), done `times` times.
-
-    `makes` is what becomes of it; names are for people. `is_forward` tells the pass.
-    """
-
-    makes: str
-    left: str
-    left_shape: Shape
-    right: str
-    right_shape: Shape
-    times: int = 1
-    is_forward: bool = False
-
-    @property
-    def shape(self) -> Shape:
-        """Return (m, n), the shape of what is made."""
-        return (self.left_shape[0], self.right_shape[1])
-
-    @property
-    def multiply_adds(self) -> int:
-        """Return how many there are in all the `times` together."""
-        return self.times * self.left_shape[0] * self.left_shape[1] * self.right_shape[1]
 
 
 class Layer:
@@ -362,57 +310,6 @@ class Layer:
             if not blob.num_axes:
                 legal = "the bottom is a scalar and has no axes" if blob.count else "the bottom has no shape yet"
             raise LayerError(field, axis, legal) from None
-
-
-class LossLayer(Layer):
-    """Base of the losses: two bottoms (prediction, label), one scalar top with loss weight 1, none for the label."""
-
-    exact_num_bottom_blobs = 2
-    exact_num_top_blobs: ClassVar[int | None] = 1
-    auto_top_blobs = True
-    divisor: float = 0.0  # what the last pass forward divided the sum of losses by, in layers that normalize it
-
-    @classmethod
-    def default_loss_weights(cls, layer_param: caffe_pb2.LayerParameter) -> list[float]:
-        """Return 1 for the loss and 0 for further tops."""
-        return [1.0] + [0.0] * (len(layer_param.top) - 1)
-
-    def reshape(self, bottom: Blobs, top: Blobs) -> None:
-        """Check that prediction and label have the same batch size; the loss is a scalar."""
-        for index in (0, 1):
-            if bottom[index].num_axes == 0:
-                raise LayerError(f"bottom[{index}]", "a scalar", "predictions and labels need a batch axis")
-        if bottom[0].shape[0] != bottom[1].shape[0]:
-            raise LayerError(
-                "bottom[1]",
-                shape_string(bottom[1].shape),
-                f"predictions and labels must be equally many: bottom[0] is {shape_string(bottom[0].shape)}",
-            )
-        top[0].reshape()
-
-    def allow_force_backward(self, bottom_index: int) -> bool:
-        """Labels get no gradient."""
-        return bottom_index != 1
-
-    def gradient_scale(self, top: Blobs) -> Any:
-        """Return the loss weight over `divisor`; UsageError before the first pass forward, which finds the divisor."""
-        if not self.divisor:
-            raise UsageError("there is no loss yet, and so no gradient: run forward() before backward()")
-        return self.loss_weight(top) / self.divisor
-
-    def loss_weight(self, top: Blobs) -> Any:
-        """Return what the gradient is multiplied by: the loss top's diff, as the net or the user left it."""
-        return top[0].diff.flat[0]
-
-    def refuse_label_gradient(self, propagate_down: list[bool]) -> None:
-        """Raise LayerError if the gradient of the labels is asked for."""
-        if propagate_down[1]:
-            raise LayerError(
-                "propagate_down[1]",
-                "true",
-                f"{self.type} cannot backpropagate to labels; write propagate_down: false for bottom 1, "
-                "or feed labels from a layer without parameters",
-            )
 
 
 def _path_of(message: Message, filler: caffe_pb2.FillerParameter) -> str:

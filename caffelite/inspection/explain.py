@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import prod
 
 from caffelite.core.blob import Shape
+from caffelite.core.costs import Product
 from caffelite.core.errors import printable
-from caffelite.core.layer import Product
 from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
 from caffelite.core.net.net import Net
 from caffelite.core.tables import aligned, by, thousands

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from caffelite.core.layer import WHOLE
+from caffelite.core.costs import WHOLE
 from caffelite.core.net.net import Net
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from caffelite.core import random
 from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import CaffeliteError, UnknownNameError
-from caffelite.core.layer import Context, Layer, LossLayer, make_layer, setup_layer
+from caffelite.core.layer import Context, Layer, make_layer, setup_layer
+from caffelite.core.layers.shared.loss import LossLayer
 from caffelite.core.net.net import Net
 from caffelite.core.net.plan import LayerStep, Observer
 from caffelite.core.net.wiring.draft import Draft

@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 
 from caffelite.core.blob import Shape
 from caffelite.core.errors import NetError
-from caffelite.core.layer import Context, LossLayer
+from caffelite.core.layer import Context
+from caffelite.core.layers.shared.loss import LossLayer
 from caffelite.core.net.net import Net
 from caffelite.core.net.plan import LayerStep
 from caffelite.core.net.wiring.draft import Draft

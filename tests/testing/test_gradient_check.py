@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from caffelite.core.layer import BlobSpec, Context, Layer, LossLayer
+from caffelite.core.layer import BlobSpec, Context, Layer
+from caffelite.core.layers.shared.loss import LossLayer
 from caffelite.proto import caffe_pb2
 from caffelite.testing import check_gradient, spread_values
 

@@ -7,7 +7,8 @@ import numpy as np
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar, shape_string
-from caffelite.core.layer import Blobs, LossLayer, register_layer
+from caffelite.core.layer import Blobs, register_layer
+from caffelite.core.layers.shared.loss import LossLayer
 
 NEAR_ZERO = 1e-4  # added to a distance before dividing by it
 

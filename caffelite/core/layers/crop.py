@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from caffelite.core.costs import Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar, shape_string
-from caffelite.core.layer import Blobs, Layer, Reach, register_layer
+from caffelite.core.layer import Blobs, Layer, register_layer
 
 
 @register_layer("Crop")

@@ -7,7 +7,8 @@ import numpy as np
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels import elementwise as kernels
-from caffelite.core.layer import Blobs, LossLayer, register_layer
+from caffelite.core.layer import Blobs, register_layer
+from caffelite.core.layers.shared.loss import LossLayer
 
 
 @register_layer("EuclideanLoss")

@@ -7,8 +7,9 @@ import numpy as np
 from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
-from caffelite.core.layer import Blobs, LossLayer, register_layer
+from caffelite.core.layer import Blobs, register_layer
 from caffelite.core.layers.shared.labels import read_labels, refuse_swapped
+from caffelite.core.layers.shared.loss import LossLayer
 from caffelite.proto import caffe_pb2
 
 

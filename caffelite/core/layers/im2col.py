@@ -8,8 +8,9 @@ from math import prod
 import numpy as np
 
 from caffelite.core.blob import Array
+from caffelite.core.costs import Reach
 from caffelite.core.errors import LayerError, UsageError
-from caffelite.core.layer import Blobs, Layer, Reach, register_layer
+from caffelite.core.layer import Blobs, Layer, register_layer
 from caffelite.core.layers.shared.columns import Columns
 from caffelite.core.layers.shared.window import window_from_param, words_of
 

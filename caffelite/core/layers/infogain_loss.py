@@ -14,8 +14,9 @@ from caffelite.core.files import NoSuchFileError
 from caffelite.core.format import shape_string
 from caffelite.core.kernels import infogain as kernels
 from caffelite.core.kernels.softmax import softmax_forward
-from caffelite.core.layer import Blobs, LossLayer, TopMemory, register_layer
+from caffelite.core.layer import Blobs, TopMemory, register_layer
 from caffelite.core.layers.shared.labels import classes_along, read_labels
+from caffelite.core.layers.shared.loss import LossLayer
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 
 

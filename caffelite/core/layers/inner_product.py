@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from caffelite.core.costs import WHOLE, Product, Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels.inner_product import PRODUCTS
-from caffelite.core.layer import WHOLE, Blobs, BlobSpec, Layer, Product, Reach, register_layer
+from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
 
 
 @register_layer("InnerProduct")

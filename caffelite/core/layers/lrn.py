@@ -7,10 +7,11 @@ from fractions import Fraction
 import numpy as np
 
 from caffelite.core.blob import Array
+from caffelite.core.costs import Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import lrn as kernels
-from caffelite.core.layer import Blobs, Layer, Reach, register_layer
+from caffelite.core.layer import Blobs, Layer, register_layer
 from caffelite.core.layers.shared.kept_bottom import KeptBottom
 from caffelite.proto import caffe_pb2
 

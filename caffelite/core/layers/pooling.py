@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from caffelite.core.blob import Array, Blob
+from caffelite.core.costs import Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.kernels import pooling as kernels
-from caffelite.core.layer import Blobs, Layer, Reach, register_layer
+from caffelite.core.layer import Blobs, Layer, register_layer
 from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window, reach_of_windows, words_of_windows
 from caffelite.proto import caffe_pb2
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from caffelite.core.blob import Array, Blob, Shape
+from caffelite.core.costs import Product
 from caffelite.core.kernels import neuron_functions
-from caffelite.core.layer import Blobs, BlobSpec, Product, register_layer
+from caffelite.core.layer import Blobs, BlobSpec, register_layer
 from caffelite.core.layers.shared.recurrent import RecurrentLayer
 from caffelite.core.layers.shared.recurrent_log import InnerNames, Line
 

@@ -11,7 +11,8 @@ from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels import sigmoid_cross_entropy as kernels
-from caffelite.core.layer import Blobs, LossLayer, register_layer
+from caffelite.core.layer import Blobs, register_layer
+from caffelite.core.layers.shared.loss import LossLayer
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 
 

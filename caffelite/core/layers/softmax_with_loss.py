@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from caffelite.core.kernels import softmax as kernels
-from caffelite.core.layer import Blobs, LossLayer, TopMemory, register_layer
+from caffelite.core.layer import Blobs, TopMemory, register_layer
 from caffelite.core.layers.shared.labels import classes_along, wrong_label
+from caffelite.core.layers.shared.loss import LossLayer
 from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
 from caffelite.proto import caffe_pb2
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from caffelite.core.costs import WHOLE, Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
-from caffelite.core.layer import WHOLE, Blobs, Layer, Reach, make_layer, register_layer, setup_layer
+from caffelite.core.layer import Blobs, Layer, make_layer, register_layer, setup_layer
 from caffelite.proto import caffe_pb2
 
 HIGHEST = 12  # 4 ** 12 bins a channel

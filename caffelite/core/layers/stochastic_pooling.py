@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from caffelite.core.costs import Reach
 from caffelite.core.kernels import pooling, stochastic_pooling
-from caffelite.core.layer import Blobs, Layer, Reach, register_layer
+from caffelite.core.layer import Blobs, Layer, register_layer
 from caffelite.core.layers.pooling import Param, formula_of_windows, windows_of
 from caffelite.core.layers.shared.pooling_window import reach_of_windows
 from caffelite.proto import caffe_pb2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from caffelite.core.blob import Shape
-from caffelite.core.layer import Cost
+from caffelite.core.costs import Cost
 from caffelite.core.net.plan import LayerStep
 from caffelite.core.net.wiring.wire import Wiring
 

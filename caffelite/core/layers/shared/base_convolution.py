@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from caffelite.core.blob import Array, Shape
+from caffelite.core.costs import Product, Reach
 from caffelite.core.errors import LayerError, UsageError
 from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels.convolution import choose
 from caffelite.core.kernels.convolution.bias_gradient import bias_gradient
 from caffelite.core.kernels.convolution.geometry import Geometry
-from caffelite.core.layer import Blobs, BlobSpec, Layer, Product, Reach
+from caffelite.core.layer import Blobs, BlobSpec, Layer
 from caffelite.core.layers.shared.columns import Columns, geometry_of
 from caffelite.core.layers.shared.window import window_from_param
 

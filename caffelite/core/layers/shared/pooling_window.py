@@ -6,9 +6,9 @@ from fractions import Fraction
 from math import ceil, floor
 
 from caffelite.core.blob import Shape
+from caffelite.core.costs import WHOLE, Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels.pooling import Window
-from caffelite.core.layer import WHOLE, Reach
 from caffelite.core.layers.shared import window as axes
 from caffelite.proto import caffe_pb2
 

@@ -15,9 +15,10 @@ import numpy as np
 
 from caffelite.core import container
 from caffelite.core.blob import Array, Blob, Shape
+from caffelite.core.costs import Product
 from caffelite.core.errors import LayerError, WeightsError
 from caffelite.core.kernels.inner_product import PRODUCTS
-from caffelite.core.layer import Blobs, BlobSpec, Layer, Product, State
+from caffelite.core.layer import Blobs, BlobSpec, Layer, State
 from caffelite.core.layers.shared.recurrent_log import InnerNames, Line, log_backward, log_forward
 from caffelite.core.layers.shared.recurrent_shapes import check_initial_states, check_sizes, read_sizes
 
