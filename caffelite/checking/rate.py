@@ -12,13 +12,7 @@ from caffelite.core.prototxt.suggest import any_of
 from caffelite.core.solver.file import SolverFile
 from caffelite.core.solver.lr_policies import LR_POLICIES
 
-# The policies that read a field.
-READ_BY = {
-    "gamma": ("step", "exp", "inv", "multistep", "sigmoid", "plateau"),
-    "power": ("inv", "poly"),
-    "stepsize": ("step", "sigmoid"),
-    "stepvalue": ("multistep",),
-}
+FOR_ALL = ("max_iter",)  # the training reads it, whatever the policy
 
 
 def unread(file: SolverFile) -> Iterator[str]:
@@ -27,8 +21,9 @@ def unread(file: SolverFile) -> Iterator[str]:
     if policy not in LR_POLICIES:  # which is an error of its own
         return
     for field, value in file.param.ListFields():
-        if policy not in READ_BY.get(field.name, (policy,)):
+        readers = [name for name in LR_POLICIES if field.name in LR_POLICIES[name].fields]
+        if readers and policy not in readers and field.name not in FOR_ALL:
             name, number = ("stepvalue[0]", value[0]) if field.name == "stepvalue" else (field.name, value)
-            use = any_of(f'"{reader}"' for reader in READ_BY[field.name])
+            use = any_of(f'"{reader}"' for reader in readers)
             text = f'it is without effect with lr_policy "{policy}"; remove it, or write lr_policy: {use}'
             yield f"{file.where(name)}{name} is {number:g}; {text}"

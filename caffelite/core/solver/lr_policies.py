@@ -23,23 +23,29 @@ LrFunction = Callable[[SolverParameter, int, int], Rate]
 
 
 class LrPolicy(NamedTuple):
-    """`rate(param, iteration, step)`, and the solver's fields that it needs to be 1 or more, or 0 or more."""
+    """`rate(param, iteration, step)`, and the solver's fields that it reads: 1 or more, 0 or more, or of any value."""
 
     rate: LrFunction
     positive: tuple[str, ...]
     not_negative: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All these fields."""
+        return (*self.positive, *self.not_negative, *self.others)
 
 
 LR_POLICIES: Registry[LrPolicy] = Registry("learning rate policy")
 
 
 def register_lr_policy(
-    name: str, positive: tuple[str, ...] = (), not_negative: tuple[str, ...] = ()
+    name: str, positive: tuple[str, ...] = (), not_negative: tuple[str, ...] = (), others: tuple[str, ...] = ()
 ) -> Callable[[LrFunction], LrFunction]:
     """Decorate the function of the policy that prototxt calls `name`; the solver checks the fields named."""
 
     def add(function: LrFunction) -> LrFunction:
-        LR_POLICIES.register(name)(LrPolicy(function, positive, not_negative))
+        LR_POLICIES.register(name)(LrPolicy(function, positive, not_negative, others))
         return function
 
     return add
@@ -64,13 +70,13 @@ def exponential(param: SolverParameter, iteration: int, step: int) -> Rate:
     return Rate(param.base_lr * _power(param.gamma, iteration), step)
 
 
-@register_lr_policy("inv", not_negative=("gamma",))
+@register_lr_policy("inv", not_negative=("gamma",), others=("power",))
 def inverse(param: SolverParameter, iteration: int, step: int) -> Rate:
     """base_lr * (1 + gamma * iteration) ^ -power."""
     return Rate(param.base_lr * _power(1 + param.gamma * iteration, -param.power), step)
 
 
-@register_lr_policy("multistep", not_negative=("gamma",))
+@register_lr_policy("multistep", not_negative=("gamma",), others=("stepvalue",))
 def multistep(param: SolverParameter, iteration: int, step: int) -> Rate:
     """base_lr * gamma ^ step; the step goes on by one, once for each call, when the next stepvalue is reached."""
     if step < len(param.stepvalue) and iteration >= param.stepvalue[step]:
@@ -89,7 +95,7 @@ def multistep_after(param: SolverParameter, iterations: int) -> int:
     return step
 
 
-@register_lr_policy("poly", positive=("max_iter",))
+@register_lr_policy("poly", positive=("max_iter",), others=("power",))
 def polynomial(param: SolverParameter, iteration: int, step: int) -> Rate:
     """base_lr * (1 - iteration / max_iter) ^ power; 0 beyond max_iter where Caffe's is not a number."""
     left = 1 - iteration / param.max_iter
@@ -105,7 +111,7 @@ def sigmoid(param: SolverParameter, iteration: int, step: int) -> Rate:
     return Rate(param.base_lr / (1 + math.exp(exponent)), step)
 
 
-@register_lr_policy("plateau")
+@register_lr_policy("plateau", others=("gamma",))
 def plateau(param: SolverParameter, iteration: int, step: int) -> Rate:
     """base_lr * gamma ^ step, not below min_lr; the solver counts the step on when tests get no better."""
     lowest = min(param.lr_plateau.min_lr, param.base_lr)
