@@ -135,24 +135,29 @@ def train(arguments: Arguments) -> int:
                 on_bad_record=arguments[ON_BAD_RECORD],
             )
             tell_no_reader(arguments, solver.nets)
-        report = None
         try:
             solver.action_source = signals
             if chart is not None:
                 solver.events.add(chart)
-            report = _report(solver, arguments)
-            _optimize(solver, arguments, found)
-            if report is not None:
-                report.finish()  # where the live line is gone, so that one that moves says that this takes seconds
-        except CaffeliteError as err:
-            if report is not None:
-                report.finish(str(err))
-            raise
+            _reported(solver, arguments, found)
         finally:
             if chart is not None:
                 chart.finish()
             solver.close()
     return 0 if signals.stopped_by is None else SIGNAL_STATUS + signals.stopped_by
+
+
+def _reported(solver: Solver, arguments: Arguments, found: list[Snapshot]) -> None:
+    """Train, and finish the report of it if one is asked for, also where the training fails."""
+    report = _report(solver, arguments)
+    try:
+        _optimize(solver, arguments, found)
+    except CaffeliteError as err:
+        if report is not None:
+            report.finish(str(err))
+        raise
+    if report is not None:
+        report.finish()  # where the live line is gone, so that one that moves says that this takes seconds
 
 
 def _chart(arguments: Arguments) -> Chart | None:
