@@ -52,8 +52,7 @@ def values(*shape, dtype):
     return np.random.default_rng(0).integers(-4, 5, shape).astype(dtype)
 
 
-@pytest.mark.parametrize(("size", "pooled", "window"), [*CASES, EMPTY])
-def test_max(num_channels, size, pooled, window, dtype):
+def assert_max_pools(num_channels, size, pooled, window, dtype):
     bottom = values(*num_channels, *size, dtype=dtype)
     top, argmax = np.full((*num_channels, *pooled), np.nan, dtype), np.zeros((*num_channels, *pooled), np.int32)
     pooling.max_pool_forward(bottom, window, top, argmax)
@@ -73,6 +72,11 @@ def test_max(num_channels, size, pooled, window, dtype):
     np.testing.assert_array_equal(bottom_diff, want)
 
 
+@pytest.mark.parametrize(("size", "pooled", "window"), [*CASES, EMPTY])
+def test_max(num_channels, size, pooled, window, dtype):
+    assert_max_pools(num_channels, size, pooled, window, dtype)
+
+
 LARGE = [
     ((40, 37), (2, 2), Window(20, 19, 20, 18, 0, 0)),
     ((33, 41), (1, 1), Window(33, 41, 1, 1, 0, 0)),
@@ -82,7 +86,7 @@ LARGE = [
 
 @pytest.mark.parametrize(("size", "pooled", "window"), LARGE)
 def test_max_of_large_windows(size, pooled, window, dtype):
-    test_max((2, 3), size, pooled, window, dtype)
+    assert_max_pools((2, 3), size, pooled, window, dtype)
 
 
 def test_max_of_equal_values_and_of_none_in_large_windows(dtype):
@@ -138,9 +142,13 @@ def test_nothing_outside_the_arrays_is_used(dtype):
 
 @pytest.mark.parametrize("shape", [(0, 2, 4, 4), (2, 0, 4, 4)], ids=str)
 def test_empty_batch(shape, dtype):
-    bottom, top = np.empty(shape, dtype), np.empty((*shape[:2], 2, 2), dtype)
-    argmax, window = np.empty(top.shape, np.int32), Window(2, 2, 2, 2, 0, 0)
+    bottom_frame, top_frame, argmax_frame = np.full(200, 7, dtype), np.full(200, 7, dtype), np.full(200, 7, np.int32)
+    bottom = bottom_frame[100:100].reshape(shape)
+    top, argmax = (frame[100:100].reshape(*shape[:2], 2, 2) for frame in (top_frame, argmax_frame))
+    window = Window(2, 2, 2, 2, 0, 0)
     pooling.max_pool_forward(bottom, window, top, argmax)
     pooling.max_pool_backward(top, argmax, bottom)
     pooling.ave_pool_forward(bottom, window, top)
     pooling.ave_pool_backward(top, window, bottom)
+    for frame in (bottom_frame, top_frame, argmax_frame):
+        assert (frame == 7).all()  # nothing is written where there is nothing

@@ -177,6 +177,7 @@ def test_another_error_is_left_alone():
     interrupts = Interrupts()
     interrupts.begin()
     interrupts.end(ValueError)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_handlers_of_others_stay():
