@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -85,7 +86,7 @@ def test_features_are_of_the_readable_records(caffelite, damaged):
     result = caffelite(*words, "--on_bad_record=skip", "--data_workers=2")
     assert result.status == 0
     assert result.texts[-2] == 'layer "data", phase TEST: a record that cannot be read was left out once'
-    with pytest.importorskip("h5py").File("f.h5") as file:
+    with h5py.File("f.h5") as file:
         rows = file["data"][:]
     assert len(rows) == 12 and (rows[9:] == rows[:3]).all()  # nine can be read
 
@@ -124,7 +125,6 @@ def test_features_of_a_net_that_decodes_nothing(caffelite, folder):
 
 
 def test_rows_of_hdf5_files_are_not_decoded(caffelite, folder):
-    h5py = pytest.importorskip("h5py")
     with h5py.File("rows.h5", "w") as file:
         file["data"] = np.zeros((4, 2))
     Path("rows.txt").write_text("rows.h5\n")

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -80,7 +81,6 @@ def evaluated(text, batches):
 
 @pytest.mark.parametrize("shuffle", ["", "shuffle: true"])
 def test_rows_of_hdf5_files_count_once(folder, shuffle):
-    h5py = pytest.importorskip("h5py")
     for name, first, count in (("a.h5", 0, 5), ("b.h5", 5, 2)):
         with h5py.File(name, "w") as file:
             file["x"] = np.arange(4.0 * first, 4 * (first + count)).reshape(count, 1, 2, 2)
