@@ -55,6 +55,8 @@ OF_MORE_THAN_ONE_FILE = {
     "pycaffe_checklist/test_list.py": "the other tests: what Caffe's own assert, these do",
     "pycaffe_checklist/test_module.py": "the names of pycaffe's modules",
     "pycaffe_checklist/test_net.py": "pycaffe.py and the net below it, as Caffe's own tests use them",
+    "pycaffe_checklist/test_net_memory.py": "the same: weights, memory and MemoryData",
+    "pycaffe_checklist/test_net_passes.py": "the same: passes forward and backward, and batches",
     "pycaffe_checklist/test_other_programs.py": "nets, solvers and messages as programs of others use them",
     "pycaffe_checklist/test_python_layer.py": "python_layer.py and core/layers/python.py, likewise",
     "pycaffe_checklist/test_scripts.py": "a net as published scripts use it",
