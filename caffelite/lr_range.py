@@ -65,7 +65,8 @@ def lr_find(
     a file or message one is made, with `options` as of get_solver and without tests, and closed. Nothing is written.
     The rates grow by equal factors; it ends early when the smoothed loss (a mean in which the newest has a weight of
     0.1) is over 4 times its lowest, or no number. Suggested is the rate at which the smoothed loss had come three
-    quarters of its way down, from the mean of the first tenth of the iterations to its lowest.
+    quarters of its way down, from the mean of the first tenth of the iterations to its lowest; none where that fall is
+    less than a twentieth, or less than 4 times the standard error that the losses of single iterations give it.
 
     Raises SolverError for rates that do not grow from above 0 and for layers that write files, and what get_solver
     raises.

@@ -29,7 +29,7 @@ def solver_path(tmp_path, monkeypatch):
 
 def test_from_a_file_nothing_is_written(solver_path):
     before = {path: path.read_bytes() for path in solver_path.parent.iterdir()}
-    first, second = (caffelite.lr_find(solver_path, 1e-3, 10, 30) for _ in range(2))
+    first, second = (caffelite.lr_find(solver_path, 1e-3, 10, 100) for _ in range(2))
     assert vars(first) == vars(second)
     assert first.suggested is not None
     assert {path: path.read_bytes() for path in solver_path.parent.iterdir()} == before

@@ -52,8 +52,9 @@ def lr_find(arguments: Arguments) -> None:
 
     It ends when the loss explodes. The smoothed loss is a mean in which the newest loss has a weight of 0.1. Suggested
     is the rate at which it had come three quarters of its way down, from the mean of the first tenth of the iterations
-    to its lowest. base_lr and lr_policy of the solver do not matter, and no snapshot is read or written. FILE is the
-    same as --solver=FILE. For example:
+    to its lowest; none where it falls by less than 5 % or not beyond the spread of the losses of single iterations.
+    base_lr and lr_policy of the solver do not matter, and no snapshot is read or written. FILE is the same as
+    --solver=FILE. For example:
 
       caffelite lr_find solver.prototxt
       caffelite lr_find solver.prototxt --start=1e-4 --end=1 --iterations=400 -o rates.png
