@@ -200,8 +200,10 @@ def _without(draft: Draft, failed: Collection[int]) -> tuple[Draft, Lost]:
     made: set[str] = set()
     lost: set[str] = set()
     kept, dependent = [], []
+    by_rules: dict[str, str] = {}
     for index, layer in enumerate(draft.layers):
         if not included(layer, draft.param.state):
+            by_rules.update(dict.fromkeys(layer.top, draft.named(index)))
             continue
         if index in failed or lost.intersection(layer.bottom):
             lost.update(top for top in layer.top if top not in made)
@@ -212,6 +214,7 @@ def _without(draft: Draft, failed: Collection[int]) -> tuple[Draft, Lost]:
             made.update(layer.top)
             lost.difference_update(layer.top)
     left_out = [*(draft.layers[index] for index in failed), *(layer for layer, _ in dependent)]
-    rest = draft.with_layers([draft.layers[index] for index in kept], [draft.places[index] for index in kept])
+    layers, places = [draft.layers[index] for index in kept], [draft.places[index] for index in kept]
+    rest = draft.with_layers(layers, places, left_out={**draft.left_out, **by_rules})
     read_elsewhere = draft.read_elsewhere.union(*(layer.bottom for layer in left_out))
     return replace(rest, read_elsewhere=read_elsewhere), dependent

@@ -32,6 +32,14 @@ def test_a_layer_that_is_left_out_reads_its_bottoms(problems):
     assert like.endswith('did you mean "data"?')
 
 
+def test_the_layer_that_rules_leave_out_is_named(problems):
+    text = INPUT.replace("input_param", "include { phase: TRAIN } input_param") + POOL.format("a", "data", 2)
+    assert problems(text, phase="TEST") == [
+        "2: error: Unknown bottom blob 'data' (layer 'a', bottom index 0); layer \"data\" (net.prototxt:1) makes it, "
+        "but its rules leave it out of this net, whose state is phase TEST, level 0, no stages"
+    ]
+
+
 def test_warnings_beside_errors(problems):
     text = INPUT + POOL.format("bad", "data", 9) + POOL.format("unread", "data", 2)
     for bottom, top in (("data", "a"), ("bad", "b"), ("bad", "lost")):

@@ -38,6 +38,19 @@ def test_it_says_in_which_phase_the_net_runs(caffelite, folder, digit):
     assert f"{NET} in phase TEST with {WEIGHTS} on digit.png</p>" in (folder / "out.html").read_text()
 
 
+def test_a_net_without_data_in_phase_test_is_refused_naming_the_phase(caffelite, folder):
+    (folder / "net.prototxt").write_text(
+        'layer { name: "d" type: "DummyData" top: "x" include { phase: TRAIN }\n'
+        "dummy_data_param { shape { dim: 1 } } }\n"
+        'layer { name: "r" type: "ReLU" bottom: "x" top: "y" }\n'
+    )
+    assert caffelite("explain", "net.prototxt", WEIGHTS, *HTML).error == (
+        "caffelite: error: net.prototxt:3: Unknown bottom blob 'x' (layer 'r', bottom index 0); layer \"d\" "
+        "(net.prototxt:1) makes it, but its rules leave it out of this net, "
+        "whose state is phase TEST, level 0, no stages"
+    )
+
+
 HDF5_NET = """name: "rows"
 layer { name: "rows" type: "HDF5Data" top: "x" top: "label" hdf5_data_param { source: "rows.txt" batch_size: 2 } }
 layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 2

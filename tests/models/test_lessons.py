@@ -81,6 +81,12 @@ def test_runs_and_prints_what_its_page_shows(name):
     assert {path.name for path in (FOLDER / name).glob("*.png")} <= files
 
 
+@pytest.mark.parametrize("name", ["small", "larger", "stride2", "stride3"])
+def test_backward_by_hand_compares_bias_gradients_of_nets_that_have_a_bias(name):
+    net = Net(FOLDER / "backward_by_hand" / f"{name}.prototxt", TRAIN)
+    assert [blob.data.ndim for blob in net.params["conv"]] == [4, 1]
+
+
 @pytest.mark.slow
 def test_backward_by_hand():
     output, _ = run("backward_by_hand")

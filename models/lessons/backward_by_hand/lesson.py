@@ -29,8 +29,8 @@ def by_the_net(name, bottom, weight, top_diff):
     net.params["conv"][0].data[...] = weight
     top = net.forward()["conv"].copy()
     net.backward(conv=top_diff)
-    bias_diff = net.params["conv"][1].diff if len(net.params["conv"]) > 1 else top_diff.sum((0, 2, 3))
-    return top, reference.Gradients(net.params["conv"][0].diff, bias_diff, net.blobs["data"].diff)
+    weight_diff, bias_diff = (blob.diff for blob in net.params["conv"])
+    return top, reference.Gradients(weight_diff, bias_diff, net.blobs["data"].diff)
 
 
 def by_differences(bottom, weight, top_diff, stride):

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from caffelite.core.errors import NetError
 from caffelite.core.layer import LAYERS
 from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.state import described
 from caffelite.core.prototxt.suggest import any_of, nearest
 from caffelite.proto.caffe_pb2 import LayerParameter
 
@@ -48,7 +49,8 @@ def _reason(draft: Draft, index: int, blob: str, known: Collection[str]) -> str:
             maker = "the layer itself" if other == index else draft.named(other)
             return f"; {maker} makes it, but a bottom needs a layer above that makes it"
     if blob in draft.left_out:
-        return f"; {draft.left_out[blob]} makes it, but its rules leave it out of this net"
+        state = described(draft.param.state)
+        return f"; {draft.left_out[blob]} makes it, but its rules leave it out of this net, whose state is {state}"
     topless = [above for above in range(index) if _lacks_a_top(draft.layers[above])]
     own = [above for above in topless if draft.layers[above].name == blob]
     like = "" if own else nearest(blob, known)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
-from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter, NetState
+from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter, NetState, Phase
 
 
 def merged_state(phase: int, *states: NetState) -> NetState:
@@ -16,6 +16,12 @@ def merged_state(phase: int, *states: NetState) -> NetState:
     for state in states:
         merged.MergeFrom(state)
     return merged
+
+
+def described(state: NetState) -> str:
+    """Return a net's state in words: `phase TEST, level 0, stages "a", "b"`."""
+    stages = ", ".join(f'"{stage}"' for stage in state.stage if stage)  # the command line's empty list holds one ""
+    return f"phase {Phase.Name(state.phase)}, level {state.level}, {f'stages {stages}' if stages else 'no stages'}"
 
 
 def with_state(param: NetParameter, state: NetState) -> NetParameter:

@@ -73,5 +73,6 @@ def test_the_layer_that_gives_a_blob_no_shape_is_named(between):
 
 def test_a_layer_that_was_left_out():
     assert reason(ME, left_out={"b": 'layer "data" (f:9)'}) == (
-        f'f:2: {START}; layer "data" (f:9) makes it, but its rules leave it out of this net'
+        f'f:2: {START}; layer "data" (f:9) makes it, but its rules leave it out of this net, '
+        "whose state is phase TEST, level 0, no stages"
     )

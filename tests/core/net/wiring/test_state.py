@@ -1,6 +1,6 @@
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
-from caffelite.core.net.wiring.state import merged_state, with_caller_state, with_phase, with_state
+from caffelite.core.net.wiring.state import described, merged_state, with_caller_state, with_phase, with_state
 from caffelite.core.prototxt.parse import parse_net
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, NetState
 
@@ -13,6 +13,11 @@ def test_merged_state():
 
 def test_the_phase_of_a_net_file_wins_over_the_solvers():
     assert merged_state(TRAIN, NetState(phase="TEST"), NetState()).phase == TEST
+
+
+def test_a_state_in_words():
+    assert described(NetState()) == described(NetState(stage=[""])) == "phase TEST, level 0, no stages"
+    assert described(NetState(phase="TRAIN", level=-2, stage=["a", "b"])) == 'phase TRAIN, level -2, stages "a", "b"'
 
 
 def test_with_state_leaves_the_net_alone():
