@@ -70,7 +70,8 @@ def plot_training_log(arguments: Arguments) -> None:
 def _words(arguments: Arguments) -> tuple[str, str, list[str]]:
     """Return type, picture and logs, from flags or from words in the order of Caffe's script."""
     words = arguments.positionals
-    if not (words[0].isdecimal() and len(words) > 1 and Path(words[1]).suffix.lower() in PICTURES):
+    by_type = words[0].isdecimal() and len(words) > 1
+    if not (by_type and (Path(words[1]).suffix.lower() in PICTURES or not Path(words[0]).exists())):
         return arguments[TYPE], arguments[OUT] or DEFAULT_NAME, words
     kind, out, *logs = words
     if arguments[TYPE] or arguments[OUT]:

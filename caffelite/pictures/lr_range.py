@@ -14,8 +14,8 @@ def show_lr_range(
 ) -> Picture:
     """Return a picture of losses, as they were and smoothed, over the rates, on a logarithmic axis.
 
-    `suggested` is drawn as a line, None is not. The scale of the losses ends a little above the
-    first ones: a loss that explodes leaves the picture.
+    `suggested` is drawn as a line, None is not. The scale of the losses ends a little above the first one and the
+    smoothed ones: a loss that explodes leaves the picture.
     """
     figure = Picture(7.5, 4.0)
     axes = figure.subplots()
@@ -41,6 +41,7 @@ def _range(losses: Sequence[float], smoothed: Sequence[float]) -> tuple[float, f
     """Return the ends of the axis of losses."""
     finite = np.array([*losses, *smoothed])[np.isfinite([*losses, *smoothed])]
     low = float(finite.min()) if finite.size else 0.0
-    first = losses[0] if losses and np.isfinite(losses[0]) else low
-    room = (first - low) / 3 or abs(low) / 10 or 1.0
-    return low - room / 3, first + room
+    tops = [low, *losses[:1], *smoothed[:-1]]  # the last one may have exploded, which ended the test
+    top = max(value for value in tops if np.isfinite(value))
+    room = (top - low) / 3 or abs(low) / 10 or 1.0
+    return low - room / 3, top + room

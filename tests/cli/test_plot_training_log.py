@@ -59,6 +59,7 @@ def test_charts_of_caffe(logs, folder, caffelite, words, panel, axis):
         (["a.log", "--type=8"], "illegal value '8' specified for string flag 'type'"),
         (["8", "x.png", "a.log"], "no chart of type 8; the types are 0 test accuracy, 1 test accuracy / seconds, 2"),
         (["6", "x.png"], "no log is given"),
+        (["6", "x.bmp", "a.log"], "x.bmp: a picture's name ends in .png, .svg or .pdf"),
         (["6", "x.png", "a.log", "--out=y.png"], "6 x.png are the type and the picture already"),
     ],
 )

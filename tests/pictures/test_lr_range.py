@@ -23,3 +23,9 @@ def test_there_is_a_picture_without_a_fall(losses):
     figure = show_lr_range([0.1, 1.0][: len(losses)], losses, losses, None)
     figure.canvas.draw()
     assert len(figure.axes[0].lines) == 2
+
+
+def test_a_curve_that_rises_from_a_lucky_first_loss_stays_in_the_picture():
+    axes = show_lr_range([1.0, 2.0, 3.0, 4.0], [0.2, 9.0, 0.1, 99.0], [0.2, 0.6, 0.5, 50.0], None).axes[0]
+    low, high = axes.get_ylim()
+    assert low < 0.1 and 0.6 < high < 1

@@ -62,7 +62,7 @@ def read_window_file(path: Path, fg_threshold: float, bg_threshold: float) -> Wi
     channels, place = 0, 0
     while match := _HEADER.match(text.data, place):
         if match[1] != b"#":
-            raise text.error(match.start(1), f'an image begins with "#", not with "{_shown(match[1])}"')
+            raise text.no_image(match.start(1), match[1])
         index, channels, count = (text.integer(match, group) for group in (2, 4, 7))
         if index != len(paths):
             raise text.error(
@@ -73,6 +73,8 @@ def read_window_file(path: Path, fg_threshold: float, bg_threshold: float) -> Wi
         found.append(_of_image(text, index, match.end(), place, count, fg, bg))
         paths.append(os.fsdecode(match[3]))
     if word := _WORD.search(text.data, place):
+        if not word[0].startswith(b"#"):  # a short file of another kind, such as a list of images
+            raise text.no_image(word.start(), word[0])
         raise text.error(word.start(), "the file ends within an image's `# index path channels height width windows`")
     return WindowFile(paths, channels, *(_joined([of_kind[kind] for of_kind in found]) for kind in (0, 1)))
 
@@ -113,6 +115,10 @@ class _Text:
     def error(self, place: int, problem: str) -> DataError:
         line = self.data.count(b"\n", 0, place) + 1
         return DataError(f"{self._path}:{line}: {problem}")
+
+    def no_image(self, place: int, word: bytes) -> DataError:
+        """Return the error for a word that stands where an image should begin."""
+        return self.error(place, f'an image begins with "#", not with "{_shown(word)}"')
 
     def error_in_row(self, start: int, rows: Array, problem: str) -> DataError:
         """Return the error for the first true one of `rows`, windows that begin at `start`."""

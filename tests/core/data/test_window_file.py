@@ -89,3 +89,9 @@ def test_what_is_wrong_is_told_with_its_line(read, old, new, message):
 
 def test_corners_of_windows_that_are_left_out_may_be_anything(read):
     assert read(FILE.replace("6 0.5 0 0 9 9", "6 0.5 9 9 0 0")).foreground.total == 1
+
+
+def test_a_list_of_images_is_not_cut_short_but_no_window_file(read):
+    """Too short for a header, which is where the end of the file was told."""
+    with pytest.raises(DataError, match=r'windows\.txt:1: an image begins with "#", not with "a.png"$'):
+        read("a.png 0\nb.png 1\n")
