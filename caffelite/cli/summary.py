@@ -8,6 +8,7 @@ import logging
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.options import (
     JSON,
+    LAYER,
     LEVEL,
     MODEL,
     NO_PYTHON_LAYERS,
@@ -19,6 +20,7 @@ from caffelite.cli.options import (
     stages,
 )
 from caffelite.cli.streams import write_stdout
+from caffelite.core.errors import UsageError
 
 LOGGER = logging.getLogger("caffelite")
 
@@ -26,9 +28,12 @@ LOGGER = logging.getLogger("caffelite")
 @command(
     "summary",
     "show a net's layers, shapes, parameters, costs and receptive fields",
-    flags=(MODEL, JSON, SHAPE, PHASE, LEVEL, STAGE, NO_PYTHON_LAYERS),
+    flags=(MODEL, LAYER, JSON, SHAPE, PHASE, LEVEL, STAGE, NO_PYTHON_LAYERS),
     file=MODEL,
-    flag_help={PHASE: "Phase of the net; TRAIN if not given."},
+    flag_help={
+        LAYER: "In place of the table, what this layer computes: its formula, shapes and products.",
+        PHASE: "Phase of the net; TRAIN if not given.",
+    },
 )
 def summary(arguments: Arguments) -> None:
     """Print a table of a net's layers: type, shapes of the tops, parameters, multiply-adds, memory of the tops, stride
@@ -39,14 +44,19 @@ def summary(arguments: Arguments) -> None:
 
       caffelite summary models/alexnet/train_val.prototxt --phase TEST
       caffelite summary deploy.prototxt --shape data=1,3,224,224 --json
+      caffelite summary models/alexnet/train_val.prototxt --layer conv1
     """  # noqa: D205 - the first paragraph is the command's help text
     model = required(arguments, MODEL, "Need a model definition to summarize")
-    from caffelite.inspection.summary import summary_of_file
+    if arguments[LAYER] and arguments[JSON]:
+        raise UsageError("what one layer computes is shown as text: leave --json or --layer away")
+    from caffelite.inspection import explanation_of_file, summary_of_file
     from caffelite.proto import caffe_pb2
 
     LOGGER.setLevel(max(LOGGER.level, logging.WARNING))  # how the net is set up is not asked for
     phase = caffe_pb2.TEST if arguments[PHASE] == "TEST" else caffe_pb2.TRAIN
-    found = summary_of_file(
-        model, phase, arguments[LEVEL], stages(arguments), shapes(arguments), not arguments[NO_PYTHON_LAYERS]
-    )
+    state = (phase, arguments[LEVEL], stages(arguments), shapes(arguments), not arguments[NO_PYTHON_LAYERS])
+    if arguments[LAYER]:
+        write_stdout(str(explanation_of_file(model, arguments[LAYER], *state)))
+        return
+    found = summary_of_file(model, *state)
     write_stdout(json.dumps(found.as_dict(), indent=1) if arguments[JSON] else str(found))

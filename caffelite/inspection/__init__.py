@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from caffelite.inspection.explain import Explanation
+    from caffelite.inspection.explain import Explanation, explanation_of_file
     from caffelite.inspection.statistics import Statistics, Table
     from caffelite.inspection.summary import Summary, summary_of_file
     from caffelite.inspection.why import Term, Why
@@ -19,9 +19,10 @@ _FILES = {
     "Table": "statistics",
     "Term": "why",
     "Why": "why",
+    "explanation_of_file": "explain",
     "summary_of_file": "summary",
 }
-__all__ = ["Explanation", "Statistics", "Summary", "Table", "Term", "Why", "summary_of_file"]
+__all__ = ["Explanation", "Statistics", "Summary", "Table", "Term", "Why", "explanation_of_file", "summary_of_file"]
 
 
 def __getattr__(name: str) -> Any:

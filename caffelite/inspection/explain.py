@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from math import prod
 
 from caffelite.core.blob import Shape
@@ -14,6 +15,7 @@ from caffelite.core.layers.shared.base_convolution import BaseConvolutionLayer
 from caffelite.core.net.net import Net
 from caffelite.core.tables import aligned, by, thousands
 from caffelite.inspection.lookup import layer_index
+from caffelite.inspection.of_file import net_of_file
 
 WIDTH = 100
 _SIGN = re.compile(r" (//|[<=*/]) ")  # a line does not end beside one of these, nor within brackets
@@ -78,6 +80,28 @@ def explain(net: Net, name: str) -> Explanation:
         _columns(layer) if isinstance(layer, BaseConvolutionLayer) else None,
         layer.matrix_products(step.bottom, step.top),
     )
+
+
+def explanation_of_file(
+    path: str | os.PathLike[str],
+    name: str,
+    phase: int,
+    level: int = 0,
+    stages: Iterable[str] = (),
+    shapes: Mapping[str, Shape] | None = None,
+    python_layers: bool = True,
+) -> Explanation:
+    """Return what layer `name` of the net in a file computes; the data of the net need not be there.
+
+    The other arguments and errors are those of `net_of_file`; UnknownNameError for a name that no layer has.
+    """
+    with net_of_file(path, phase, level, stages, shapes, python_layers) as (net, replaced):
+        found = explain(net, name)
+        reasons = {tuple(one.shapes): one for one in replaced}
+        one = None if found.bottoms else reasons.get(tuple(found.tops))
+        if one is None:
+            return found
+        return replace(found, type=one.type, formula=f"{one.reason}; its shapes alone are known")
 
 
 def _columns(layer: BaseConvolutionLayer) -> tuple[Shape, str]:

@@ -6,21 +6,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from caffelite.core.blob import Shape
-from caffelite.core.container import NO_LIMIT, Budget, human
+from caffelite.core.container import human
 from caffelite.core.errors import printable
-from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.net.graph import Node
 from caffelite.core.net.net import Net
-from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.net.wiring.state import with_caller_state
-from caffelite.core.net.without_data import Replacement, without_data, without_fillers
-from caffelite.core.prototxt.notes import log_notes
-from caffelite.core.prototxt.upgrade import load_net
+from caffelite.core.net.without_data import Replacement
 from caffelite.core.tables import aligned, by, html_table, thousands
+from caffelite.inspection.of_file import net_of_file
 from caffelite.inspection.receptive_field import ALL, ReceptiveField, receptive_fields
 
 HEAD = ("layer", "type", "top", "parameters", "multiply-adds", "memory", "stride", "field")
@@ -207,23 +202,10 @@ def summary_of_file(
 ) -> Summary:
     """Return the summary of the net in a file, whose data need not be there.
 
-    Data layers without their source get the shapes that the file tells, or `shapes`, blob -> shape, which win.
-    It may be larger than the memory, as long as its parameters are not. Raises PrototxtError, NetError or LayerError
-    with file and line for a net that cannot be built.
+    Arguments and errors are those of `net_of_file`.
     """
-    param, lines, notes = load_net(Path(path), layer_type_list())
-    log_notes(notes)
-    draft = Draft.of(param, lines)
-    draft = draft.with_param(with_caller_state(draft.param, phase, level, stages))
-    folder = Path(path).parent
-    changed = without_data(draft, shapes, folder)
-    # its blobs are never filled, so it may be larger than the memory
-    context = Context(folder=folder, python_layers=python_layers, budget=Budget(NO_LIMIT))
-    net = Net(without_fillers(changed.draft), context)
-    try:
-        return summary(net, changed.replacements)
-    finally:
-        net.close()
+    with net_of_file(path, phase, level, stages, shapes, python_layers) as (net, replaced):
+        return summary(net, replaced)
 
 
 def _layer_summary(

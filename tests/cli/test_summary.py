@@ -22,11 +22,25 @@ def test_json_and_shapes(caffelite):
     assert (found["layers"][1]["stride"], found["layers"][1]["receptive_field"]) == ([1, 1], [5, 5])
 
 
+def test_one_layer_of_a_net_whose_data_are_not_there(program):
+    path = str(MODELS / "alexnet/train_val.prototxt")
+    done = program("summary", path, "--layer=conv1", "--phase=TEST", "--shape=data=2,3,227,227 label=2")
+    assert (done.status, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0].endswith(": conv1 (Convolution)")
+    assert (
+        "  im2col 363 x 3025: a row for each of 3 channels x 11 x 11 taps, a column for each of 55 x 55 places" in lines
+    )
+    assert "2 times: 210,830,400 multiply-adds" in done.out  # 2 x 96 x 363 x 3025
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ((), "Need a model definition to summarize; give --model=FILE"),
         (("nowhere.prototxt",), "nowhere.prototxt"),
+        ((str(MODELS / "lenet/deploy.prototxt"), "--layer", "conv"), 'no layer "conv"; did you mean "conv1"?'),
+        ((str(MODELS / "lenet/deploy.prototxt"), "--layer", "conv1", "--json"), "leave --json or --layer away"),
         ((str(MODELS / "lenet/deploy.prototxt"), "--shape", "dat=1,2"), 'did you mean "data"?'),
         ((str(MODELS / "lenet/deploy.prototxt"), "--shape", "data=1,0"), "conv1"),
     ],

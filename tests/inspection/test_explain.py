@@ -5,6 +5,7 @@ import pytest
 
 import caffelite
 from caffelite.core.errors import UnknownNameError
+from caffelite.inspection import explanation_of_file, summary_of_file
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -115,3 +116,26 @@ def test_lines_of_a_formula_end_between_its_parts(name):
             assert line.count("[") == line.count("]") and line.count("(") == line.count(")")
             assert line[-1] not in "<=*/" and following.strip()[0] not in "<=*/"
         assert " ".join(line.strip() for line in formula) == net.explain(layer).formula
+
+
+NETS = [path for path in sorted(MODELS.glob("**/*.prototxt")) if path.stem != "solver"]
+
+
+@pytest.mark.parametrize("path", NETS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_model_without_its_data(path):
+    """Its products add up to the multiply-adds of the summary, which are known from elsewhere."""
+    for phase in (caffelite.TRAIN, caffelite.TEST):
+        layers = summary_of_file(path, phase).layers
+        first = next((layer for layer in layers if layer.params and layer.type != "BatchNorm"), layers[-1])
+        for layer in (layers[0], first, layers[-1]):
+            found = explanation_of_file(path, layer.name, phase)
+            assert (found.type, found.tops, tuple(found.params.values())) == (layer.type, layer.tops, layer.params)
+            products = sum(one.multiply_adds for one in found.products if one.is_forward)
+            assert products in (0, layer.multiply_adds)
+            assert layer.type not in ("Convolution", "InnerProduct") or products == layer.multiply_adds > 0
+
+
+def test_a_data_layer_whose_data_are_not_there():
+    found = explanation_of_file(MODELS / "alexnet/train_val.prototxt", "data", caffelite.TEST)
+    assert (found.type, found.tops) == ("Data", {"data": (50, 3, 227, 227), "label": (50,)})
+    assert found.formula == 'data_param.source "data/imagenet_val_lmdb" is not there; its shapes alone are known'
