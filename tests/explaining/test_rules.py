@@ -153,3 +153,50 @@ def test_terms_add_up_in_other_forms_of_a_type(name, make_net, open_page, html):
             found = page.evaluate(ALL_TERMS, [f"x{i}", "diff"])
             assert any(found)
             assert found == pytest.approx(net.blobs[f"x{i}"].diff.reshape(-1).tolist(), rel=1e-5, abs=1e-6)
+
+
+SATURATED = {
+    "elu": 'type: "ELU"',
+    "sigmoid": 'type: "Sigmoid"',
+    "tanh": 'type: "TanH"',
+    "softmax_loss": 'type: "SoftmaxWithLoss" bottom: "label" propagate_down: true propagate_down: false',
+    "infogain_loss": 'type: "InfogainLoss" bottom: "label" bottom: "prices" '
+    "propagate_down: true propagate_down: false propagate_down: false",
+    "sigmoid_loss": 'type: "SigmoidCrossEntropyLoss" bottom: "target" propagate_down: true propagate_down: false',
+}
+DISAGREEING = """([name, kind]) => {
+  const version = VERSIONS.find((one) => one.name === name);
+  const find = kind === "data" ? termsOfValue : termsOfGradient;
+  const wrong = (place) => !agrees(totalOf(find(version, place).parts), version.at(place, kind));
+  return [...Array(version.count).keys()].filter(wrong).map((place) => version.at(place, kind));
+}"""
+BENT = """([name, kind, change]) => {
+  const version = VERSIONS.find((one) => one.name === name);
+  const find = kind === "data" ? termsOfValue : termsOfGradient;
+  return agrees(totalOf(find(version, 0).parts), version.at(0, kind) + change);
+}"""
+
+
+@pytest.mark.parametrize("name", SATURATED)
+def test_what_float32_rounds_near_the_ends_is_no_disagreement(name, make_net, open_page, html):
+    x = np.array([[-25, -12, -9.5, -1e-4, 1e-6, -1, -2, 12.5]])
+    shapes = {"x": "dim: 1 dim: 8", "target": "dim: 1 dim: 8", "label": "dim: 1", "prices": "dim: 8 dim: 8"}
+    inputs = "".join(
+        f'layer {{ name: "{blob}" type: "Input" top: "{blob}" input_param {{ shape {{ {shape} }} }} }}\n'
+        for blob, shape in shapes.items()
+    )
+    words = SATURATED[name].split(" ", 2)
+    layer = f'{words[0]} {words[1]} bottom: "x" {"".join(words[2:])} top: "t"'
+    net, origins = make_net(f'force_backward: true {inputs} layer {{ name: "layer" {layer} }}')
+    net.blobs["x"].data[...] = x
+    net.blobs["target"].data[...] = x > 0
+    net.blobs["label"].data[...] = 7
+    net.blobs["prices"].data[...] = np.eye(8)
+    net.forward()
+    net.blobs["t"].diff[...] = 1
+    net.backward()
+    page = open_page(html(content_of(net, origins, Differentiated("it", "", len(net.layers)))))
+    assert page.evaluate(DISAGREEING, ["t", "data"]) == []
+    assert page.evaluate(DISAGREEING, ["x", "diff"]) == []
+    assert not page.evaluate(BENT, ["t", "data", 0.001])
+    assert not page.evaluate(BENT, ["x", "diff", 0.001])

@@ -111,7 +111,8 @@ RULES["infogain loss"] = {
           const [share, price] = [softmaxAt(at, one), priceAt(at, label, other)];
           if (price === 0) return;
           const value = share === undefined || price === undefined ? undefined : (-price * Math.log(Math.max(share, SMALLEST))) / at.rule.divisor;
-          terms.push(at.made(value, 0, one, `-H[${label}, ${other}] log(p) / ${short(at.rule.divisor)}, H = ${short(price)}, p = ${short(share)}`));
+          const text = `-H[${label}, ${other}] log(p) / ${short(at.rule.divisor)}, H = ${short(price)}, p = ${short(share)}`;
+          terms.push(ofDifference(at.made(value, 0, one, text), price / at.rule.divisor)); // near 1 log(p) is p - 1
         });
     }
     return { terms, words: "Classes whose price in H is 0 are left out." };
@@ -126,7 +127,8 @@ RULES["infogain loss"] = {
     const own = Math.floor(place / inner) % classes;
     const sum = prices.reduce((all, price) => all + price, 0);
     const text = `(p x sum of H[${label}] - H[${label}, ${own}]) / ${short(at.rule.divisor)}, p = ${short(share)}`;
-    return { terms: [at.sent(0, 0, (share * sum - prices[own]) / at.rule.divisor, text)] };
+    const term = at.sent(0, 0, (share * sum - prices[own]) / at.rule.divisor, text);
+    return { terms: [ofDifference(term, prices[own] / at.rule.divisor)] };
   },
 };
 

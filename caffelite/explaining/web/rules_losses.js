@@ -32,7 +32,10 @@ RULES["softmax loss"] = {
       const share = label === undefined ? undefined : softmaxAt(at, p);
       const text = `-log(${short(share)}), the softmax of the label's score, / ${short(at.rule.divisor)}`;
       if (label === undefined) terms.push(constant(undefined, "left out"));
-      else terms.push(at.made(share === undefined ? undefined : -Math.log(share) / at.rule.divisor, 0, p, text));
+      else {
+        const term = at.made(share === undefined ? undefined : -Math.log(share) / at.rule.divisor, 0, p, text);
+        terms.push(ofDifference(term, 1 / at.rule.divisor)); // near 1 the logarithm is 1 - p
+      }
     }
     return { terms };
   },
@@ -45,7 +48,8 @@ RULES["softmax loss"] = {
     const isLabel = Math.floor(place / inner) % classes === label;
     const slope = (share - Number(isLabel)) / at.rule.divisor;
     const text = `(p${isLabel ? " - 1" : ""}) / ${short(at.rule.divisor)}, p = ${short(share)}`;
-    return { terms: [at.sent(0, 0, label === undefined ? undefined : slope, text)] };
+    const term = at.sent(0, 0, label === undefined ? undefined : slope, text);
+    return { terms: [isLabel ? ofDifference(term, 1 / at.rule.divisor) : term] };
   },
 };
 
@@ -79,7 +83,8 @@ RULES["sigmoid loss"] = {
   gradient(at, bottom, place) {
     const [x, target] = [at.bottom(0, place), at.bottom(1, place)];
     if (at.rule.ignore !== null && Math.trunc(target) === at.rule.ignore) return { terms: [], words: "Ignored." };
-    return { terms: [at.sent(0, 0, (sigmoid(x) - target) / at.rule.divisor, "(sigmoid(x) - t) / normalizer")] };
+    const term = at.sent(0, 0, (sigmoid(x) - target) / at.rule.divisor, "(sigmoid(x) - t) / normalizer");
+    return { terms: [ofDifference(term, Math.max(1, Math.abs(target)) / at.rule.divisor)] };
   },
 };
 

@@ -62,6 +62,10 @@ class At {
 
 const constant = (value, text) => ({ value, text });
 
+// A term made of a difference of numbers, or for a gradient with a factor that is one: of numbers as large as `size`.
+// float32 rounds them to 1 part in ten million, and so the difference to that part of `size`, however small it is.
+const ofDifference = (term, size) => ({ ...term, rounded: Math.abs(size * (term.isDiff ? term.input : 1)) });
+
 // What a value of a version is the sum of: { parts: [{ layer, terms, ... }] }, or { reason } where that is not known.
 function termsOfValue(version, place) {
   const layer = version.writer;
@@ -94,9 +98,10 @@ function termsOfGradient(version, place) {
 const notKnown = (layer, what) =>
   `Layer "${layer.name}" (${layer.type}): this page does not take the ${what} of this type apart.`;
 
-// { sum, missing, size }: of the terms that are in the page, how many are not, and the sum of sizes.
+// { sum, missing, size, rounded }: of the terms that are in the page, how many are not, the sum of their sizes, and of
+// the sizes of what differences were made of.
 function totalOf(parts) {
-  const total = { sum: 0, missing: 0, size: 0, count: 0 };
+  const total = { sum: 0, missing: 0, size: 0, rounded: 0, count: 0 };
   for (const part of parts)
     for (const term of part.terms) {
       total.count++;
@@ -104,6 +109,7 @@ function totalOf(parts) {
       else {
         total.sum += term.value;
         total.size += Math.abs(term.value);
+        total.rounded += term.rounded || 0;
       }
     }
   return total;
@@ -112,5 +118,6 @@ function totalOf(parts) {
 // Whether a sum and the float32 in the page are the same but for rounding.
 function agrees(total, value) {
   if (!Number.isFinite(value) || !Number.isFinite(total.sum)) return String(value) === String(total.sum);
-  return Math.abs(total.sum - value) <= 1e-4 * Math.max(total.size, Math.abs(value)) + 1e-30;
+  const rounding = 1e-4 * Math.max(total.size, Math.abs(value)) + 1e-6 * total.rounded;
+  return Math.abs(total.sum - value) <= rounding + 1e-30;
 }
