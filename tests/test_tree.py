@@ -29,6 +29,7 @@ OF_MORE_THAN_ONE_FILE = {
     "core/kernels/convolution/test_random_geometries.py": "the choice of kernels for any geometry",
     "core/kernels/test_equal_bits.py": "all kernels, compiled and loaded",
     "core/layers/test_data_bad_records.py": "core/layers/data.py and the threads below it, with damaged records",
+    "core/layers/test_hdf5_data_bad_records.py": "core/layers/hdf5_data.py and what reads below it, with damaged rows",
     "core/layers/test_data_source.py": "core/layers/data.py and the databases below it, of both kinds",
     "core/layers/test_every_layer.py": "the register of layer types",
     "core/net/test_random_in_place.py": "wiring, layers and top_memory.py together",

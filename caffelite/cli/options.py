@@ -48,8 +48,7 @@ DATA_WORKERS = int32(
 ON_BAD_RECORD = string(
     "on_bad_record",
     "stop",
-    "What to do with a record that cannot be read, such as a damaged image; skip leaves it out and counts it. Damaged "
-    "HDF5 files stop the run in any case.",
+    "What to do with a record that cannot be read, such as a damaged image; skip leaves it out and counts it.",
     choices=("stop", "skip"),
 )
 SIGINT_EFFECT = string("sigint_effect", "stop", "What Ctrl-C does; stop makes a snapshot first.", choices=EFFECTS)
@@ -112,12 +111,14 @@ def data_workers(arguments: "Arguments") -> int | None:
 
 
 def tell_no_reader(arguments: "Arguments", nets: "list[Net]") -> None:
-    """Warn of flags about decoding records for nets that decode none."""
+    """Warn of flags about reading and decoding records for nets that do not."""
     from caffelite.core.net.reading import readers
 
-    flags = [f"--{flag.name}" for flag in (DATA_WORKERS, ON_BAD_RECORD) if arguments.given(flag)]
-    if flags and not any(layer.decodes for layer in readers(nets)):
-        LOGGER.warning("%s: no layer of the net decodes records, so nothing changes", " and ".join(flags))
+    layers = list(readers(nets))
+    if arguments.given(DATA_WORKERS) and not any(layer.decodes for layer in layers):
+        LOGGER.warning("--%s: no layer of the net decodes records, so nothing changes", DATA_WORKERS.name)
+    if arguments.given(ON_BAD_RECORD) and not layers:
+        LOGGER.warning("--%s: no layer of the net reads records, so nothing changes", ON_BAD_RECORD.name)
 
 
 def use_cpu(arguments: "Arguments", file_asks: bool = False) -> None:

@@ -111,29 +111,57 @@ def test_the_environment_says_how_many_workers(caffelite, damaged, monkeypatch):
 
 def test_flags_of_reading_that_change_nothing_are_told(caffelite, folder):
     result = caffelite("train", "solver.prototxt", "--on-bad-record=skip", "--data-workers=2")
-    told = [text for text in result.texts if "no layer of the net decodes records" in text]
-    assert told == ["--data_workers and --on_bad_record: no layer of the net decodes records, so nothing changes"]
+    told = [text for text in result.texts if "so nothing changes" in text]
+    assert told == [
+        "--data_workers: no layer of the net decodes records, so nothing changes",
+        "--on_bad_record: no layer of the net reads records, so nothing changes",
+    ]
     assert not any("no layer" in text for text in caffelite("train", "solver.prototxt").texts)
 
 
-def test_features_of_a_net_that_decodes_nothing(caffelite, folder):
+def test_features_of_a_net_that_reads_nothing(caffelite, folder):
     assert caffelite("train", "solver.prototxt").status == 0
     (weights,) = (path.name for path in folder.glob("*.caffemodel"))
     words = (weights, "net.prototxt", "ip", "ip_lmdb", "1", "lmdb", "--on-bad-record=skip")
-    told = "--on_bad_record: no layer of the net decodes records, so nothing changes"
+    told = "--on_bad_record: no layer of the net reads records, so nothing changes"
     assert told in caffelite("extract_features", *words).texts
 
 
-def test_rows_of_hdf5_files_are_not_decoded(caffelite, folder):
-    with h5py.File("rows.h5", "w") as file:
-        file["data"] = np.zeros((4, 2))
-    Path("rows.txt").write_text("rows.h5\n")
-    Path("rows.prototxt").write_text(
-        'layer { name: "d" type: "HDF5Data" top: "data" hdf5_data_param { source: "rows.txt" batch_size: 2 } }'
+@pytest.fixture
+def damaged_rows(folder, solver_with):
+    """The working directory, with an HDF5 file of ten rows of which two, in one chunk, are damaged."""
+    (folder / "net.prototxt").write_text(
+        NET.replace('type: "Data"', 'type: "HDF5Data"').replace(
+            'data_param { source: "db" backend: LMDB', 'hdf5_data_param { source: "rows.txt"'
+        )
     )
-    result = caffelite("time", "rows.prototxt", "--iterations=1", "--on-bad-record=skip")
+    with h5py.File("rows.h5", "w") as file:
+        file.create_dataset("data", data=np.arange(40.0).reshape(10, 4), chunks=(2, 4), fletcher32=True)
+        file["label"] = np.arange(10) % 2
+        place = file["data"].id.get_chunk_info(2).byte_offset
+    content = bytearray(Path("rows.h5").read_bytes())
+    content[place] ^= 1
+    Path("rows.h5").write_bytes(content)
+    Path("rows.txt").write_text("rows.h5\n")
+    solver_with(max_iter="5", test_initialization="false", snapshot="2")
+    return folder
+
+
+def test_rows_of_hdf5_files(program, damaged_rows):
+    stopped = program("train", "solver.prototxt")
+    assert stopped.status == 1
+    assert 'layer "data" (HDF5Data): rows.h5: row 4 of dataset data cannot be read (' in stopped.error
+    result = program("train", "solver.prototxt", "--on-bad-record=skip", "--data-workers=2")
     assert result.status == 0
-    assert "--on_bad_record: no layer of the net decodes records, so nothing changes" in result.texts
+    named = [text for text in result.texts if "is left out (on_bad_record: skip)" in text]
+    assert [text.partition(" of dataset")[0] for text in named] == ["rows.h5: row 4", "rows.h5: row 5"]
+    # 5 batches of 4 out of rounds of 8
+    assert result.texts[-2] == 'layer "data", phase TRAIN: a record that cannot be read was left out 4 times'
+    assert "--data_workers: no layer of the net decodes records, so nothing changes" in result.texts
+    whole = Path("tiny_iter_5.caffemodel").read_bytes()
+    words = ("--on-bad-record=skip", "--snapshot=tiny_iter_2.solverstate")
+    assert program("train", "solver.prototxt", *words).status == 0
+    assert Path("tiny_iter_5.caffemodel").read_bytes() == whole
 
 
 def test_time_leaves_it_out(caffelite, damaged):

@@ -19,11 +19,11 @@ class BadRecords:
     Records are known by their keys, so that each is read in vain only once; what is left out does not depend on it.
     """
 
-    def __init__(self, skip: bool, count: int | None) -> None:
-        """`count` is the number of records of the source, if that is known."""
+    def __init__(self, skip: bool, count: int | None, most_in_a_row: int = MOST_IN_A_ROW) -> None:
+        """`count` is the number of records of the source, if that is known; `most_in_a_row` bad ones are an error."""
         self.skip, self._count = skip, count
         # A single good record may be the first of a shuffled round and the last of the next one.
-        self._most = MOST_IN_A_ROW if count is None else min(2 * count - 1, MOST_IN_A_ROW)
+        self._most = most_in_a_row if count is None else min(2 * count - 1, most_in_a_row)
         self._keys: set[bytes] = set()
         self._first: DataError | None = None
         self._in_a_row = 0

@@ -81,6 +81,23 @@ class Hdf5Rows:
         root = self._opened()
         return [self._read(root[dataset.name], dataset, rows) for dataset in self.datasets]
 
+    def unreadable(self, rows: Array) -> dict[int, DataError]:
+        """Return those of the rows that cannot be read, each with the reason; `rows` ascend.
+
+        Rows of a chunk fail together: they need the same chunks. So one of each is tried.
+        """
+        root, found = self._opened(), dict[int, DataError]()
+        for dataset in self.datasets:
+            chunks = rows // max(1, dataset.chunk_rows)
+            for alike in np.split(rows, np.flatnonzero(np.diff(chunks)) + 1):
+                try:
+                    self._read(root[dataset.name], dataset, alike[:1])
+                except DataError as err:
+                    for row in alike.tolist():
+                        what = f"row {row} of dataset {dataset.name} cannot be read"
+                        found.setdefault(row, self._damaged(what, err.__cause__ or err))
+        return found
+
     def close(self) -> None:
         """Close the file; it is opened again when it is read again."""
         if self._root is not None and self._process == os.getpid():
@@ -158,7 +175,10 @@ class Hdf5Rows:
         except DataError:
             raise
         except (OSError, RuntimeError, ValueError, TypeError, KeyError) as err:
-            raise DataError(f"{self.path}: {what} ({err}); the file is damaged or was changed") from err
+            raise self._damaged(what, err) from err
+
+    def _damaged(self, what: str, reason: BaseException) -> DataError:
+        return DataError(f"{self.path}: {what} ({reason}); the file is damaged or was changed")
 
 
 @functools.cache
@@ -181,7 +201,7 @@ def _groups(rows: Array, known: DatasetRows) -> Iterator[tuple[int, int]]:
     if known.chunk_rows:
         block = max(1, block // known.chunk_rows) * known.chunk_rows
     divides = (np.diff(rows) > gap) | (np.diff(rows // block) != 0)
-    bounds = [0, *(np.flatnonzero(divides) + 1).tolist(), len(rows)]
+    bounds = np.unique([0, *np.flatnonzero(divides) + 1, len(rows)]).tolist()  # no part of no rows
     return zip(bounds, bounds[1:], strict=False)
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from caffelite.core import container, random
 from caffelite.core.blob import Array
+from caffelite.core.data.bad_records import BadRecords
 from caffelite.core.data.hdf5_rows import Hdf5Rows
+from caffelite.core.errors import DataError
 
 log = logging.getLogger("caffelite")
 
@@ -26,28 +28,35 @@ class _Epoch(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """Shuffled rows that were fetched: those at `places` of a file's order, as arrays in the order of the file.
-
-    `ranks` says for each place where its row is in the arrays.
-    """
+    """Shuffled rows that were fetched: those at `places` of a file's order that can be read."""
 
     visit: tuple[int, int]  # epoch and file
     places: range
+    rows: Array  # their numbers in the file, which ascend
     arrays: list[Array]
-    ranks: Array
+
+
+class RowsOfFile(NamedTuple):
+    """Rows of one file: an array a dataset, and the positions of the rows."""
+
+    positions: Sequence[int]
+    arrays: list[Array]
 
 
 class Hdf5Source:
-    """The rows of files one after the other, for ever; see Source. `shuffle`: the files, and the rows of each.
+    """The rows of files one after the other, for ever. `shuffle`: the files, and the rows of each.
 
     Each round has an order of its own, a function of `seed`, `name` and the number of the round. Rows of different
-    files are not mixed. One file is open at a time, and rows are read by slices.
+    files are not mixed. One file is open at a time, and rows are read by slices. One thread at a time.
     """
 
-    def __init__(self, files: Sequence[Hdf5Rows], shuffle: bool, seed: int, name: str) -> None:
+    def __init__(self, files: Sequence[Hdf5Rows], shuffle: bool, seed: int, name: str, skip_bad: bool = False) -> None:
         self.count = sum(file.count for file in files)
         self.row_bytes = max(file.row_bytes for file in files)
+        # Two rounds: thousands of rows can be lost with one chunk.
+        self.bad_records = BadRecords(skip_bad, self.count, 2 * self.count - 1)
         self._files, self._shuffle, self._name = files, shuffle, name
+        self._unreadable: list[dict[int, DataError]] = [{} for _ in files]  # by row, as far as it was found out
         self._open: Hdf5Rows | None = None
         self.set_seed(seed)
 
@@ -58,8 +67,11 @@ class Hdf5Source:
         self._window: _Window | None = None
         self._row_order: tuple[tuple[int, int], Array] | None = None
 
-    def read(self, positions: range) -> list[list[Array]]:
-        """Return the rows at these positions in parts, one a file: of each part an array a dataset."""
+    def read(self, positions: range) -> list[RowsOfFile]:
+        """Return the rows at these positions in parts, one a file; without those that cannot be read.
+
+        Raises DataError for the first one of these if they are not to be left out, or if there is no end of them.
+        """
         parts = []
         while positions:
             number, offset = divmod(positions.start, self.count)
@@ -69,7 +81,7 @@ class Hdf5Source:
             first = offset - int(epoch.starts[turn])
             here = min(len(positions), len(range(first, self._files[file].count, positions.step)))
             places = range(first, first + (here - 1) * positions.step + 1, positions.step)
-            parts.append(self._rows((number, file), places))
+            parts.append(self._rows((number, file), places, positions[:here]))
             positions = positions[here:]
         return parts
 
@@ -82,30 +94,66 @@ class Hdf5Source:
             self._epoch = _Epoch(number, files, np.cumsum([0, *counts[:-1]], dtype=np.int64))
         return self._epoch
 
-    def _rows(self, visit: tuple[int, int], places: range) -> list[Array]:
-        file = self._files[visit[1]]
-        if self._open is not file:
+    def _rows(self, visit: tuple[int, int], places: range, positions: range) -> RowsOfFile:
+        number = visit[1]
+        if self._open is not self._files[number]:
             self.close()
-            self._open = file
-        if not self._shuffle:
-            return file.read(np.arange(places.start, places.stop, places.step))
-        window = self._window
-        if window is None or window.visit != visit or places.start not in window.places or not _within(places, window):
-            window = self._window = self._fetched(visit, places)
-        start = window.places.index(places.start)
-        ranks = window.ranks[start : start + len(places)]
-        return [values[ranks] for values in window.arrays]
+            self._open = self._files[number]
+        if self._shuffle:
+            window = self._window
+            if not (window and window.visit == visit and places.start in window.places and _within(places, window)):
+                window = self._fetched(visit, places)
+            rows, found, arrays = self._order(visit)[_slice(places)], window.rows, window.arrays
+        else:
+            rows = np.arange(places.start, places.stop, places.step)
+            found, arrays = self._read(number, rows)
+        kept = self._kept(number, rows)
+        if kept is not None:
+            wanted = np.searchsorted(found, rows[kept])
+            return RowsOfFile([positions[place] for place in kept], [values[wanted] for values in arrays])
+        if self._shuffle:
+            wanted = np.searchsorted(found, rows)
+            arrays = [values[wanted] for values in arrays]
+        return RowsOfFile(positions, arrays)
+
+    def _kept(self, number: int, rows: Array) -> list[int] | None:
+        """Return which of a file's rows can be read; None if all can.
+
+        Raises DataError for the first that cannot, if it is not to be left out.
+        """
+        unreadable = self._unreadable[number]
+        if not any(self._unreadable):
+            return None
+        if not self.bad_records.skip:
+            bad = next((row for row in rows.tolist() if row in unreadable), None)
+            if bad is not None:
+                raise unreadable[bad]
+            return None
+        return self.bad_records.readable([_key(number, row) for row in rows.tolist()])
 
     def _fetched(self, visit: tuple[int, int], places: range) -> _Window:
         file = self._files[visit[1]]
         length = max(len(places), WINDOW_BYTES // file.row_bytes)
         wide = range(places.start, min(file.count, places.start + length * places.step), places.step)
-        rows = self._order(visit)[wide.start : wide.stop : wide.step]
-        in_file = np.argsort(rows)
-        ranks = np.empty(len(rows), np.int64)
-        ranks[in_file] = np.arange(len(rows))
         self._window = None  # its memory is free for the next one
-        return _Window(visit, wide, file.read(rows[in_file]), ranks)
+        self._window = _Window(visit, wide, *self._read(visit[1], np.sort(self._order(visit)[_slice(wide)])))
+        return self._window
+
+    def _read(self, number: int, rows: Array) -> tuple[Array, list[Array]]:
+        """Return those of a file's rows, which ascend, that can be read: their numbers, and an array a dataset."""
+        file, unreadable = self._files[number], self._unreadable[number]
+        while True:
+            rows = rows[~np.isin(rows, list(unreadable))]
+            try:
+                return rows, file.read(rows)
+            except DataError:
+                bad = file.unreadable(rows)
+                if not bad:
+                    raise
+            unreadable.update(bad)
+            if self.bad_records.skip:
+                for row, error in bad.items():
+                    self.bad_records.add(_key(number, row), error)
 
     def _order(self, visit: tuple[int, int]) -> Array:
         """Return the order of the rows of a file in an epoch."""
@@ -142,3 +190,11 @@ class Hdf5Source:
 
 def _within(places: range, window: _Window) -> bool:
     return places.step == window.places.step and places[-1] in window.places
+
+
+def _slice(places: range) -> slice:
+    return slice(places.start, places.stop, places.step)
+
+
+def _key(number: int, row: int) -> bytes:
+    return b"%d %d" % (number, row)

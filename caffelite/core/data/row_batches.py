@@ -35,28 +35,31 @@ class RowBatches:
         self.source, self._transformer = source, transformer
         self._shapes = [(batch_size, *shape) for shape in row_shapes]
         self._size, self._share = batch_size, Share(solver_rank, solver_count)
+        self._skipped = 0
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Let the next batch begin where the state of another one says."""
-        self._share.position = int(state["position"])
-        self.source.set_state({name: value for name, value in state.items() if name != "position"})
+        self._share.position, self._skipped = int(state["position"]), int(state.get("skipped", 0))
+        self.source.set_state({name: value for name, value in state.items() if name not in ("position", "skipped")})
 
     def load(self, batch: Batch) -> None:
-        """Fill a blob a dataset; DataError for rows that cannot be read."""
+        """Fill a blob a dataset; DataError for rows that cannot be read, unless the source leaves them out."""
         for blob, shape in zip(batch.blobs, self._shapes, strict=True):
             blob.reshape(*shape)
         at_once = max(1, PART_BYTES // self.source.row_bytes)
+        self.source.bad_records.begin()
         start = 0
         while start < self._size:
             positions = self._share.take(min(at_once, self._size - start))
-            for arrays in self.source.read(positions):
-                count = len(arrays[0])
-                self._take(arrays, positions[:count], batch, start)
-                positions = positions[count:]
-                start += count
-        batch.state = {"position": self._share.position, **self.source.get_state()}
+            self._skipped += len(positions)
+            for found, arrays in self.source.read(positions):
+                self._take(arrays, found, batch, start)
+                start += len(found)
+                self._skipped -= len(found)
+        skipped = {"skipped": self._skipped} if self._skipped else {}
+        batch.state = {"position": self._share.position, **skipped, **self.source.get_state()}
 
-    def _take(self, arrays: list[Array], positions: range, batch: Batch, start: int) -> None:
+    def _take(self, arrays: list[Array], positions: Sequence[int], batch: Batch, start: int) -> None:
         for index, (values, blob) in enumerate(zip(arrays, batch.blobs, strict=True)):
             out = blob.data[start : start + len(values)]
             if index == 0 and self._transformer is not None:
@@ -64,7 +67,7 @@ class RowBatches:
             else:
                 _convert(values, out)
 
-    def _transform(self, transformer: DataTransformer, images: Array, positions: range, out: Array) -> None:
+    def _transform(self, transformer: DataTransformer, images: Array, positions: Sequence[int], out: Array) -> None:
         if images.dtype not in (np.uint8, out.dtype):
             converted = np.empty(images.shape, out.dtype)
             _convert(images, converted)

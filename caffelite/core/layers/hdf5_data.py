@@ -37,13 +37,14 @@ class HDF5DataLayer(PrefetchingLayer):
     64 MB at a time. In TRAIN several solvers share the rows out; in TEST each gets all. The position is kept in the
     layer's state (Caffe starts again).
 
-    Rows that cannot be read end the run, also where the context says on_bad_record "skip".
+    A row that cannot be read ends the run, or, where the context says on_bad_record "skip", is left out and counted:
+    the next rows move up. HDF5 reads whole chunks, so that all rows of a damaged one are lost.
 
     transform_param, which Caffe refuses here, makes the first top, of a dataset (rows, channels, height, width), as in
     a Data layer: the other tops stay as they are, so that crop and mirror are refused if one of them is an image, too.
 
     Raises LayerError for a batch_size or prefetch of 0, for a list, file or dataset that is missing or cannot be used,
-    and for files that do not fit together; DataError for rows that cannot be read, when their batch is due.
+    and for files that do not fit together; DataError for a row that cannot be read, when its batch is due.
     """
 
     messages = ("hdf5_data_param", "transform_param")
@@ -71,7 +72,8 @@ class HDF5DataLayer(PrefetchingLayer):
             shapes[0] = self._transformer.shape_of(shapes[0])
         for blob, shape in zip(top, shapes, strict=True):
             blob.reshape(param.batch_size, *shape)
-        source = Hdf5Source(files, param.shuffle, self.context.seed, self.name)
+        skip = self.context.on_bad_record == "skip"
+        source = Hdf5Source(files, param.shuffle, self.context.seed, self.name, skip)
         self.loader = RowBatches(source, self._transformer, shapes, param.batch_size, *self.share)
 
     def _files(self, source: str) -> list[Hdf5Rows]:

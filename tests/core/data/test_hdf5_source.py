@@ -26,7 +26,7 @@ def files(tmp_path):
 
 def read(source, positions):
     parts = source.read(positions)
-    return [pair for part in parts for pair in zip(*(values.tolist() for values in part), strict=True)]
+    return [pair for part in parts for pair in zip(*(values.tolist() for values in part.arrays), strict=True)]
 
 
 ALL = [(number, row) for number, size in enumerate(SIZES) for row in range(size)]

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from caffelite.core.errors import DataError, LayerError, NetError
+from caffelite.core.errors import LayerError, NetError
 from caffelite.core.weights.hdf5_safety import trust
 from caffelite.proto.caffe_pb2 import TEST
 from caffelite.testing import set_up
@@ -375,24 +375,6 @@ def test_refuses_a_later_file_of_other_axes(rows, folder):
         r"b.h5: rows of dataset label are 1 \(1\), and in a.h5 they are single numbers; all files of a list must",
         ("data", "label"),
     )
-
-
-def test_a_file_that_is_damaged_later_fails_when_its_batch_is_due(rows, folder):
-    write("a.h5", {"compression": "gzip", "chunks": (2,)}, data=np.arange(1000, 1008, dtype=np.float64))
-    write_list("a.h5")
-    layer = rows("batch_size: 2 prefetch: 1")
-    top = set_up(layer, [], 1)
-    with h5py.File("a.h5", "r") as file:
-        place = file["data"].id.get_chunk_info(2).byte_offset
-    content = bytearray(Path("a.h5").read_bytes())
-    content[place : place + 8] = b"\xff" * 8
-    Path("a.h5").write_bytes(content)
-    assert [rows.forward(layer, top)[0].tolist() for _ in range(2)] == [[1000, 1001], [1002, 1003]]
-    for _ in range(2):
-        with pytest.raises(
-            DataError, match=r"a.h5: rows 4 to 5 of dataset data cannot be read .*damaged or was changed"
-        ):
-            layer.forward([], top)
 
 
 def test_refuses_to_read_more_ahead_than_fits_in_memory(rows):

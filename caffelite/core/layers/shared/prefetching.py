@@ -42,7 +42,7 @@ class PrefetchingLayer(Layer):
     The `setup` of a subclass shapes the tops and sets `loader` and `batches_ahead`.
 
     records: positions in the source of what the last forward gave, if the loader says them.
-    decodes: whether data_workers threads decode record by record, of which bad ones may be left out.
+    decodes: whether data_workers threads decode record by record.
     """
 
     decodes: ClassVar[bool] = True
