@@ -57,6 +57,12 @@ def write_snapshot(
     return files
 
 
+def is_of_now(state_file: str | os.PathLike[str], param: SolverParameter, iteration: int) -> bool:
+    """Whether a snapshot that is written at this iteration would take the place of this one."""
+    named = Snapshot.named(param.snapshot_prefix, iteration, format_to_write(param))
+    return os.path.realpath(state_file) == os.path.realpath(named.state_file)
+
+
 def write_best(param: SolverParameter, nets: Sequence[Net], histories: Sequence[Array], progress: Progress) -> Snapshot:
     """Write the files that keep the best in place of those before; return their names.
 

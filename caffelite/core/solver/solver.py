@@ -32,7 +32,7 @@ from caffelite.core.solver.nets import NetMaker
 from caffelite.core.solver.reading_log import ReadingLog
 from caffelite.core.solver.restore import read_snapshot, tell_other_step
 from caffelite.core.solver.scores import make_scores
-from caffelite.core.solver.snapshot import Progress, write_best, write_snapshot
+from caffelite.core.solver.snapshot import Progress, is_of_now, write_best, write_snapshot
 from caffelite.core.solver.snapshot_files import check_folder, check_space
 from caffelite.core.solver.testing import NetTest, run_test
 from caffelite.core.vectors import NetVec
@@ -224,12 +224,17 @@ class Solver(ABC):
         if state_file is not None:
             self.events.send(events.RestoreStarted(self._iter, os.fspath(state_file)))
             self.restore(state_file)
-        if self._iter >= param.max_iter > 0:
+        is_at_end = self._iter >= param.max_iter > 0
+        if is_at_end:
             log.info("There is nothing to do: this is iteration %d, and max_iter is %d", self._iter, param.max_iter)
         elif self.early_stopped:
             log.info("There is nothing to do: early_stopping ended the training at iteration %d", self._iter)
+        # The snapshot that it came from would be written again, without the gradients that snapshot_diff keeps.
+        is_kept = (
+            state_file is not None and (is_at_end or self.early_stopped) and is_of_now(state_file, param, self._iter)
+        )
         self.step(param.max_iter - self._iter)
-        if snapshot_after and not self.is_due(param.snapshot):
+        if snapshot_after and not is_kept and not self.is_due(param.snapshot):
             self.snapshot()
         if self.stopped:
             self.events.send(events.OptimizationStopped(self._iter))

@@ -130,6 +130,25 @@ def test_solve_displays_the_final_loss_and_ends(solvers, caplog):
     assert isinstance(seen[-1], OptimizationDone)
 
 
+@pytest.mark.parametrize("format_", ["HDF5", "BINARYPROTO"])
+def test_a_snapshot_that_there_is_nothing_to_add_to_stays(solvers, tmp_path, format_):
+    """It was written again, without the gradients."""
+    prefix = f"{FIXED} max_iter: 3 snapshot_diff: true snapshot_format: {format_} random_seed: 1 snapshot_prefix: "
+    text = f"{prefix} '{tmp_path}/a'"
+    solver = solvers.of(text)
+    solver.solve()
+    before = {path: path.read_bytes() for path in tmp_path.glob("a_iter_3.*")}
+    assert len(before) == 2
+    state = solver.last_snapshot
+    again = solvers.of(text)
+    again.solve(state)
+    assert again.iter == 3
+    assert {path: path.read_bytes() for path in tmp_path.glob("a_iter_3.*")} == before
+    other = solvers.of(f"{prefix} '{tmp_path}/b'")
+    other.solve(state)
+    assert len(list(tmp_path.glob("b_iter_3.*"))) == 2
+
+
 def test_stop_and_snapshot_are_asked_for_after_each_update(solvers, tmp_path):
     solver = solvers.of(f"{FIXED} max_iter: 9 snapshot_prefix: '{tmp_path}/a'")
     asked = iter([Action.NONE, Action.SNAPSHOT, Action.NONE, Action.STOP])
