@@ -120,7 +120,8 @@ def suggest(found: RangeTest) -> None:
         found.reason = f"the first loss is {first:g}, before any update"
         return
     if not (found.lowest > 0 and lowest < first - (1 - FALLEN) * abs(first)):
-        found.reason = f"the smoothed loss did not fall: it began with {number(first)}, its lowest is {number(lowest)}"
+        ends = f"it began with {number(first)}, its lowest is {number(lowest)}"
+        found.reason = f"the smoothed loss did not fall by {1 - FALLEN:.0%}: {ends}"
         return
     if first - lowest <= BEYOND * _standard_error(found):
         found.reason = (

@@ -68,7 +68,7 @@ def test_without_a_fall_there_is_no_suggestion(solvers):
     solver = solvers.of('base_lr: 1 lr_policy: "fixed"')
     found = range_test(solver, 1e-9, 1e-8, 5)
     assert found.suggested is None
-    assert found.reason.startswith("the smoothed loss did not fall: it began with 2.53125")
+    assert found.reason.startswith("the smoothed loss did not fall by 5%: it began with 2.53125")
     found = range_test(solver, 0.001, 0.3, 40)
     assert found.end == "the largest rate is reached"
     assert found.reason.endswith("the loss was still falling there: try a larger end")
