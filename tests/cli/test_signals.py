@@ -58,6 +58,7 @@ def test_the_handlers_before_come_back():
 FORKING = """
 import os, signal, time
 from caffelite.cli.signals import SignalSource
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 with SignalSource("none", "none", "none", print) as source:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         child = os.fork()
