@@ -187,17 +187,28 @@ def table() -> KernelTable:
 def wanted() -> list[int]:
     """Return the kernels that Python calls for the nets and solvers that there are, by their rows in the table."""
     known, found = table(), dict[int, None]()
-    layers: list[tuple[LayerParameter, int]]
-    layers = [(layer, draft.param.state.phase) for draft in list(_being_built) for layer in draft.layers]
-    layers += [(step.layer.layer_param, net.phase) for net in _alive(_nets) for step in net.plan.layer_steps]
-    for layer, phase in layers:
+    # What else a layer would run for another size of image is not looked for: as a rule it has run what it needs.
+    for layer, forward, backward in _layers():
         case = known.nearest(layer.type, fields_of_layer(layer))
         if case is not None:
-            found.update(dict.fromkeys([*case.forward, *(case.backward if phase == TRAIN else ())]))
+            found.update(dict.fromkeys([*(case.forward if forward else ()), *(case.backward if backward else ())]))
     for solver in _alive(_solvers):
         case = known.nearest(rule_kind(solver.type), fields_of_solver(solver.param))
         found.update(dict.fromkeys(case.forward if case is not None else ()))
     return list(found)
+
+
+def _layers() -> Iterator[tuple[LayerParameter, bool, bool]]:
+    """Give each layer of the nets that there are, and whether it is still to run forward and backward."""
+    for draft in list(_being_built):
+        is_trained = draft.param.state.phase == TRAIN
+        yield from ((layer, True, is_trained) for layer in draft.layers)
+    for net in _alive(_nets):
+        plan = net.plan
+        for index, step in enumerate(plan.layer_steps):
+            has_gradients = step.need_backward and (any(step.propagate_down) or bool(step.layer.blobs))
+            backward = net.phase == TRAIN and index < plan.ran_backward and has_gradients
+            yield step.layer.layer_param, index >= plan.ran_forward, backward
 
 
 def _alive(noted: list[weakref.ref[T]]) -> list[T]:

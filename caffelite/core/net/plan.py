@@ -63,6 +63,8 @@ class Plan:
     pinned blob inside it. `final_after[i]` is the number of elements at the arena's beginning whose gradients are final
     once layer i had its turn backward: those of the parameters that layer i and the layers behind it own.
     `loss_diffs` are those of all steps.
+
+    ran_forward, ran_backward: layers before the one, and from the other on, have run since the plan was made.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Plan:
         self.final_after = tuple(final_after)
         self._loss_diffs = tuple(loss_diffs)
         self.observers: list[Observer] = []
+        self.ran_forward, self.ran_backward = 0, len(self.layer_steps)
         self._run_of = [Run(i, i, step) for i, step in enumerate(self.layer_steps)]  # by layer
 
     @property
@@ -102,6 +105,7 @@ class Plan:
         loss = 0.0
         for run in self._runs_in(first, last):
             loss += run.step.forward()
+            self.ran_forward = max(self.ran_forward, run.last + 1)
         return loss
 
     def backward(self, first: int, last: int) -> None:
@@ -112,6 +116,7 @@ class Plan:
             for run in reversed(self._runs_in(first, last)):
                 if run.step.need_backward:
                     run.step.backward()
+                self.ran_backward = min(self.ran_backward, run.first)
         for diff in self._loss_diffs:
             diff.note_left()
 
@@ -133,6 +138,7 @@ class Plan:
             for observer in self.observers:
                 observer.before_forward(index)
             loss += self.layer_steps[index].forward()
+            self.ran_forward = max(self.ran_forward, index + 1)
             for observer in self.observers:
                 observer.after_forward(index)
         return loss
@@ -143,6 +149,7 @@ class Plan:
                 observer.before_backward(index)
             if self.layer_steps[index].need_backward:
                 self.layer_steps[index].backward()
+            self.ran_backward = min(self.ran_backward, index)
             for observer in self.observers:
                 observer.after_backward(index)
 

@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 from google.protobuf import text_format
 
+import caffelite
 import caffelite.core.solver.rules  # noqa: F401  (registers them)
 from caffelite.core.kernels.jit.progress import Compiled, Rest
 from caffelite.core.layer import layer_type_list
@@ -86,6 +87,60 @@ def test_fields_of_a_layer_are_those_that_may_choose_a_kernel():
         "bottoms=1",
         "negative_slope",
     }
+
+
+NET = """
+layer { name: "data" type: "DummyData" top: "data" dummy_data_param { shape { dim: 2 dim: 1 dim: 8 dim: 8 } } }
+layer { name: "relu" type: "ReLU" bottom: "data" top: "relu" }
+layer { name: "pool" type: "Pooling" bottom: "relu" top: "pool" pooling_param { kernel_size: 2 } }
+layer { name: "ip" type: "InnerProduct" bottom: "pool" top: "ip" inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "Reduction" bottom: "ip" top: "loss" loss_weight: 1 }
+"""
+
+
+def wanted_names():
+    return {table().kernels[row].name.rpartition(".")[0] for row in forecast.wanted()}
+
+
+def names_of(type_name, which):
+    """The kernels of a type's first case: what a layer with few fields is like."""
+    return {table().kernels[row].name.rpartition(".")[0] for row in getattr(table().cases[type_name][0], which)}
+
+
+@pytest.fixture
+def net_of(monkeypatch, tmp_path):
+    """A net of NET, the only one that is noted."""
+    monkeypatch.setattr(forecast, "_nets", [])
+    monkeypatch.setattr(forecast, "_solvers", [])
+    (tmp_path / "net.prototxt").write_text(NET)
+    return lambda phase: caffelite.Net(tmp_path / "net.prototxt", phase)
+
+
+def test_layers_that_get_no_gradient_want_no_kernels_for_it(net_of):
+    net = net_of(caffelite.TRAIN)  # no parameters lie before ReLU and Pooling
+    wanted = wanted_names()
+    assert names_of("ReLU", "forward") <= wanted and names_of("InnerProduct", "backward") <= wanted
+    only_back = names_of("ReLU", "backward") - names_of("ReLU", "forward")
+    assert only_back and not only_back & wanted
+    del net
+
+
+def test_what_ran_wants_no_more(net_of):
+    net = net_of(caffelite.TRAIN)
+    net.forward(end="pool")
+    assert not names_of("ReLU", "forward") & wanted_names()
+    assert names_of("InnerProduct", "forward") <= wanted_names()
+    net.forward()
+    assert names_of("InnerProduct", "backward") <= wanted_names()
+    net.backward()
+    assert wanted_names() == set()
+
+
+def test_a_net_for_tests_has_no_way_back(net_of):
+    net = net_of(caffelite.TEST)
+    assert names_of("InnerProduct", "forward") <= wanted_names()
+    net.forward()
+    assert wanted_names() == set()
 
 
 def test_the_committed_table_knows_every_layer_type_and_update_rule():
