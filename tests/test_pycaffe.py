@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import text_format
 
 import caffelite
-from caffelite.core.errors import UsageError
+from caffelite.core.errors import CopyError, UsageError
 from caffelite.proto import caffe_pb2
 from caffelite.pycaffe import Net
 
@@ -337,8 +337,9 @@ def test_copies_of_blobs_and_parameters_stay_as_they_were_and_nets_refuse(tiny_n
     net.params["innerproduct"][0].data[...] = pickle.loads(pickle.dumps(params))["innerproduct"][0].data
     np.testing.assert_array_equal(net.params["innerproduct"][0].data, kept)
     for copied in (copy.copy, copy.deepcopy, pickle.dumps):
-        with pytest.raises(TypeError, match=r"^a Net cannot be copied or pickled: keep its weights, net\.save\("):
+        with pytest.raises(CopyError, match=r"^a Net cannot be copied or pickled: keep its weights, net\.save\("):
             copied(net)
+    assert issubclass(CopyError, RuntimeError) and issubclass(CopyError, TypeError)  # pycaffe's, and Python's
 
 
 @pytest.mark.parametrize("dtype", [np.float16, None, int, "nonsense", complex])

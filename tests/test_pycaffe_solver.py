@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import caffelite
+from caffelite.core.errors import CopyError
 from caffelite.core.net.net import Net as Engine
 from caffelite.core.solver.solver import get_solver as core_get_solver
 
@@ -49,7 +50,7 @@ def test_the_engine_does_not_load_pycaffe(tmp_path):
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_solvers_refuse_to_be_copied(solver_file, copied):
-    with pytest.raises(TypeError, match=r"^a Solver cannot be copied or pickled: write its state"):
+    with pytest.raises(CopyError, match=r"^a Solver cannot be copied or pickled: write its state"):
         copied(caffelite.get_solver(solver_file("SGD")))
 
 

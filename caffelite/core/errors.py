@@ -84,3 +84,7 @@ class WeightsError(CaffeliteError, ValueError):
 
 class UsageError(CaffeliteError, ValueError):
     """A command line or call that does not make sense; says what to write."""
+
+
+class CopyError(CaffeliteError, TypeError):
+    """A net or solver cannot be copied or pickled; says what to do instead. A RuntimeError as pycaffe's."""

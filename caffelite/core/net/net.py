@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NoReturn, SupportsIndex, TypeVar
 
 from caffelite.core.blob import Array, Blob
-from caffelite.core.errors import NetError, UsageError
+from caffelite.core.errors import CopyError, NetError, UsageError
 from caffelite.core.fixed import fixed_property
 from caffelite.core.layer import Context, Layer, State
 from caffelite.core.net import forecast
@@ -56,7 +56,7 @@ class Net:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         """Refuse to be copied or pickled: layers view the net's blobs, and hold files, threads and objects of users."""
-        raise TypeError(
+        raise CopyError(
             'a Net cannot be copied or pickled: keep its weights, net.save("w.caffemodel"), and make another from the '
             'same file, Net(file, phase, weights="w.caffemodel"), or keep copy.deepcopy(net.params) in memory'
         )

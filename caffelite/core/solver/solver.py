@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from caffelite.core import events, random, ranks
 from caffelite.core.blob import Array, number_type
-from caffelite.core.errors import SolverError, UnknownNameError, require_callable
+from caffelite.core.errors import CopyError, SolverError, UnknownNameError, require_callable
 from caffelite.core.events import Action, Output
 from caffelite.core.format import message_text
 from caffelite.core.net import forecast
@@ -141,7 +141,7 @@ class Solver(ABC):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         """Refuse to be copied or pickled, as the nets do."""
-        raise TypeError(
+        raise CopyError(
             "a Solver cannot be copied or pickled: write its state, state_file = solver.snapshot()[1], make another "
             "from the same file, and let that one go on from there with restore(state_file)"
         )
