@@ -114,7 +114,7 @@ def tell_no_reader(arguments: "Arguments", nets: "list[Net]") -> None:
     """Warn of flags about reading and decoding records for nets that do not."""
     from caffelite.core.net.reading import readers
 
-    layers = list(readers(nets))
+    layers = readers(nets)
     if arguments.given(DATA_WORKERS) and not any(layer.decodes for layer in layers):
         LOGGER.warning("--%s: no layer of the net decodes records, so nothing changes", DATA_WORKERS.name)
     if arguments.given(ON_BAD_RECORD) and not layers:

@@ -47,6 +47,19 @@ class DatasetRows(NamedTuple):
         return prod(self.row_shape) * self.dtype.itemsize
 
 
+class DamagedRows(NamedTuple):
+    """Rows of a dataset that cannot be read, for one reason: they are those of a chunk."""
+
+    rows: Array
+    file_and_dataset: tuple[Path, str]
+    reason: str
+
+    def error(self, row: int) -> DataError:
+        """Return the error for one of the rows."""
+        path, dataset = self.file_and_dataset
+        return _damaged(path, f"row {row} of dataset {dataset} cannot be read", self.reason)
+
+
 class Hdf5Rows:
     """Datasets `names` of the root of an HDF5 file, all with the same number of rows, those of their first axis.
 
@@ -81,21 +94,19 @@ class Hdf5Rows:
         root = self._opened()
         return [self._read(root[dataset.name], dataset, rows) for dataset in self.datasets]
 
-    def unreadable(self, rows: Array) -> dict[int, DataError]:
-        """Return those of the rows that cannot be read, each with the reason; `rows` ascend.
+    def unreadable(self, rows: Array) -> list[DamagedRows]:
+        """Return those of the rows that cannot be read; `rows` ascend.
 
         Rows of a chunk fail together: they need the same chunks. So one of each is tried.
         """
-        root, found = self._opened(), dict[int, DataError]()
+        root, found = self._opened(), []
         for dataset in self.datasets:
             chunks = rows // max(1, dataset.chunk_rows)
             for alike in np.split(rows, np.flatnonzero(np.diff(chunks)) + 1):
                 try:
                     self._read(root[dataset.name], dataset, alike[:1])
                 except DataError as err:
-                    for row in alike.tolist():
-                        what = f"row {row} of dataset {dataset.name} cannot be read"
-                        found.setdefault(row, self._damaged(what, err.__cause__ or err))
+                    found.append(DamagedRows(alike, (self.path, dataset.name), str(err.__cause__ or err)))
         return found
 
     def close(self) -> None:
@@ -175,10 +186,11 @@ class Hdf5Rows:
         except DataError:
             raise
         except (OSError, RuntimeError, ValueError, TypeError, KeyError) as err:
-            raise self._damaged(what, err) from err
+            raise _damaged(self.path, what, err) from err
 
-    def _damaged(self, what: str, reason: BaseException) -> DataError:
-        return DataError(f"{self.path}: {what} ({reason}); the file is damaged or was changed")
+
+def _damaged(path: Path, what: str, reason: object) -> DataError:
+    return DataError(f"{path}: {what} ({reason}); the file is damaged or was changed")
 
 
 @functools.cache

@@ -11,7 +11,7 @@ import numpy as np
 from caffelite.core import container, random
 from caffelite.core.blob import Array
 from caffelite.core.data.bad_records import BadRecords
-from caffelite.core.data.hdf5_rows import Hdf5Rows
+from caffelite.core.data.hdf5_rows import DamagedRows, Hdf5Rows
 from caffelite.core.errors import DataError
 
 log = logging.getLogger("caffelite")
@@ -56,7 +56,8 @@ class Hdf5Source:
         # Two rounds: thousands of rows can be lost with one chunk.
         self.bad_records = BadRecords(skip_bad, self.count, 2 * self.count - 1)
         self._files, self._shuffle, self._name = files, shuffle, name
-        self._unreadable: list[dict[int, DataError]] = [{} for _ in files]  # by row, as far as it was found out
+        self._damages: list[list[DamagedRows]] = [[] for _ in files]  # as far as they were found out
+        self._unreadable = [np.empty(0, np.int64) for _ in files]  # the rows of these, which ascend
         self._open: Hdf5Rows | None = None
         self.set_seed(seed)
 
@@ -121,14 +122,12 @@ class Hdf5Source:
 
         Raises DataError for the first that cannot, if it is not to be left out.
         """
-        unreadable = self._unreadable[number]
-        if not any(self._unreadable):
+        bad = rows[_among(rows, self._unreadable[number])]
+        if not len(bad):
+            self.bad_records.begin()
             return None
         if not self.bad_records.skip:
-            bad = next((row for row in rows.tolist() if row in unreadable), None)
-            if bad is not None:
-                raise unreadable[bad]
-            return None
+            raise next(damage.error(bad[0]) for damage in self._damages[number] if bad[0] in damage.rows)
         return self.bad_records.readable([_key(number, row) for row in rows.tolist()])
 
     def _fetched(self, visit: tuple[int, int], places: range) -> _Window:
@@ -141,19 +140,21 @@ class Hdf5Source:
 
     def _read(self, number: int, rows: Array) -> tuple[Array, list[Array]]:
         """Return those of a file's rows, which ascend, that can be read: their numbers, and an array a dataset."""
-        file, unreadable = self._files[number], self._unreadable[number]
+        file = self._files[number]
         while True:
-            rows = rows[~np.isin(rows, list(unreadable))]
+            rows = rows[~_among(rows, self._unreadable[number])]
             try:
                 return rows, file.read(rows)
             except DataError:
-                bad = file.unreadable(rows)
-                if not bad:
+                damages = file.unreadable(rows)
+                if not damages:
                     raise
-            unreadable.update(bad)
+            self._damages[number] += damages
+            self._unreadable[number] = np.unique(np.concatenate([damage.rows for damage in self._damages[number]]))
             if self.bad_records.skip:
-                for row, error in bad.items():
-                    self.bad_records.add(_key(number, row), error)
+                for damage in damages:
+                    for row in damage.rows.tolist():
+                        self.bad_records.add(_key(number, row), damage.error(row))
 
     def _order(self, visit: tuple[int, int]) -> Array:
         """Return the order of the rows of a file in an epoch."""
@@ -194,6 +195,14 @@ def _within(places: range, window: _Window) -> bool:
 
 def _slice(places: range) -> slice:
     return slice(places.start, places.stop, places.step)
+
+
+def _among(rows: Array, known: Array) -> Array:
+    """Return of each of the rows whether it is among the known ones, which ascend."""
+    if not len(known):
+        return np.zeros(len(rows), bool)
+    found: Array = known[np.minimum(np.searchsorted(known, rows), len(known) - 1)] == rows
+    return found
 
 
 def _key(number: int, row: int) -> bytes:
