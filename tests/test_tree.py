@@ -125,6 +125,10 @@ AGAINST_THE_WAY = {
     # a user's Python layer is made of the class that users import, and may itself say `import caffe`
     ("caffelite.core.layers.python", "caffelite.as_caffe"),
     ("caffelite.core.layers.python", "caffelite.python_layer"),
+    # as does a layer type of the user's own
+    ("caffelite.core.layer", "caffelite.core.layers.shared.own_class"),
+    ("caffelite.core.layers.shared.own_class", "caffelite.python_layer"),
+    ("caffelite.core.layer_files", "caffelite.as_caffe"),
     ("caffelite.__main__", "caffelite.cli"),
 }
 
