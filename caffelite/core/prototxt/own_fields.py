@@ -156,7 +156,8 @@ def carried_of(layer: str, layer_type: str, spans: list[Span], mistakes: list[tu
     names = {span.name for span in spans if span.known is None or (span.first < span.last and _is_own(span.known))}
     taken = [span for span in spans if span.name in names]
     for span in reversed(taken):
-        del mistakes[span.first : span.last]
+        # of an unknown field the first mistake is that it is unknown, and the others are about its syntax
+        del mistakes[span.first : span.first + 1 if span.known is None else span.last]
     return [Carried(layer, span.start, span.end) for span in taken]
 
 
