@@ -28,7 +28,7 @@ def input_blob(blob: Any, scalefactor: float, mean: Any) -> Array:
     values = np.array(blob, np.float32, order="C")
     means = _scalar(mean)
     if means.any():
-        if values.ndim < 2 or values.shape[1] > _SCALAR and means.any():
+        if values.ndim < 2 or values.shape[1] > _SCALAR:
             raise UsageError(
                 f"a mean is for up to {_SCALAR} channels, and the array is {values.shape}; subtract it before"
             )

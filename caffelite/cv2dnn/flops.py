@@ -1,4 +1,4 @@
-"""Operations of a layer as OpenCV counts them: a product and a sum are two. Source: getFLOPS of its layers, observed."""
+"""Operations of a layer as OpenCV counts them: a product and a sum are two. Observed with getFLOPS."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ def _inner_product(layer: LayerParameter, shapes: Shapes, weights: Shape, count:
 
 def _pooling(layer: LayerParameter, shapes: Shapes, weights: Shape, count: int) -> int:
     param = layer.pooling_param
-    sides = list(param.kernel_size)[:2] if hasattr(param.kernel_size, "__len__") else [param.kernel_size]
-    height, width = param.kernel_h or sides[0] or 1, param.kernel_w or sides[-1] or 1
+    height, width = param.kernel_h or param.kernel_size or 1, param.kernel_w or param.kernel_size or 1
     return count * (height * width + (param.pool == PoolingParameter.AVE))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import wraps
-from types import ModuleType
 from typing import Any
 
 from caffelite.cv2dnn import read, user_layers
@@ -35,7 +34,7 @@ def install_in_cv2(force: bool = False) -> bool:
     return True
 
 
-def _install(cv2: ModuleType) -> None:
+def _install(cv2: Any) -> None:
     cv2.dnn.readNetFromCaffe = _marked(read.readNetFromCaffe)
     cv2.dnn.readNet = _marked(_read_net(cv2.dnn.readNet))
     register, unregister = cv2.dnn_registerLayer, cv2.dnn_unregisterLayer

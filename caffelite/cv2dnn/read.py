@@ -34,9 +34,8 @@ from caffelite.writing.deploy import deploy
 
 log = logging.getLogger("caffelite")
 
-Buffer = bytes | bytearray | memoryview
-Source = str | os.PathLike[str] | Buffer | Any  # Any: an array of uint8
-_TEXT, _BINARY = (".prototxt", ".pt", ".prototext", ".pbtxt"), (".caffemodel", ".h5")
+Source = Any  # a path, bytes, bytearray, memoryview or an array of uint8
+_TEXT, _BINARY = (".prototxt", ".pt"), (".caffemodel", ".h5")
 
 
 @raises_cv2_errors

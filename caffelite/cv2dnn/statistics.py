@@ -57,7 +57,7 @@ class Statistics:
         return _dims(shapes.inputs), _dims(shapes.outputs)
 
     def getFLOPS(self, *args: Any, **kwargs: Any) -> int:
-        """Return the operations of a pass, as OpenCV counts them: getFLOPS([layerId, ]netInputShapes)."""
+        """Return the operations of a pass, as OpenCV counts them, for `[layerId, ]netInputShapes`."""
         number, shapes = self._layer_and_shapes(args, kwargs)
         found = self._all(shapes)
         numbers = range(1, len(found)) if number is None else [number] if number else []
@@ -68,7 +68,7 @@ class Statistics:
         return flops(self._engine.nodes.nodes[number - 1].layer, shapes, tuple(blobs[0].shape) if blobs else ())
 
     def getMemoryConsumption(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
-        """Return the bytes of the parameters and of all outputs: getMemoryConsumption([layerId, ]netInputShapes)."""
+        """Return the bytes of the parameters and of all outputs, for `[layerId, ]netInputShapes`."""
         number, shapes = self._layer_and_shapes(args, kwargs)
         found = self._all(shapes)
         numbers = range(len(found)) if number is None else [number]
