@@ -32,7 +32,8 @@ def flops(layer: LayerParameter, shapes: Shapes, weights: Shape) -> int:
 
 
 def _convolution(layer: LayerParameter, shapes: Shapes, weights: Shape, count: int) -> int:
-    return count * (2 * prod(weights[1:]) + 1)
+    # OpenCV takes no account of groups
+    return count * (2 * shapes.inputs[0][1] * prod(weights[2:]) + 1)
 
 
 def _deconvolution(layer: LayerParameter, shapes: Shapes, weights: Shape, count: int) -> int:

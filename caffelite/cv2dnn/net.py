@@ -25,14 +25,12 @@ from caffelite.cv2dnn.statistics import Statistics
 
 log = logging.getLogger("caffelite")
 
-_CV2 = opencv_or_none()
-_OpenCVNet: Any = object if _CV2 is None else _CV2.dnn.Net  # so that isinstance(net, cv2.dnn.Net) holds
 _OWN_BACKENDS, _CPU = (0, 3), 0  # DNN_BACKEND_DEFAULT, DNN_BACKEND_OPENCV; DNN_TARGET_CPU
 _said: set[str] = set()
 
 
 @all_raise_cv2_errors
-class Net(Statistics, NotHere, _OpenCVNet):  # type: ignore[misc]
+class Net(Statistics, NotHere):
     """A net to be set, run and asked for the outputs of its layers. Made by readNetFromCaffe; `Net()` is empty.
 
     Layers have OpenCV's names: a Convolution is called after its top, the second layer of a name `name_1`. Every layer
@@ -41,10 +39,15 @@ class Net(Statistics, NotHere, _OpenCVNet):  # type: ignore[misc]
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self._engine = Engine(Nodes(""), None, None)
         self._names: list[str] = []
         self._values: dict[str, Array] = {}
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """Let isinstance(net, cv2.dnn.Net) hold. Deriving from it does not do: its objects do not survive collection."""
+        cv2 = opencv_or_none()
+        return Net if cv2 is None else cv2.dnn.Net
 
     @classmethod
     def _of(cls, engine: Engine) -> Net:

@@ -112,9 +112,7 @@ def _path(source: Source) -> str:
 def _is_buffer(source: Source) -> bool:
     """Whether it is what a file holds; bytes may be a path, too."""
     if isinstance(source, bytes):
-        return (
-            not source or len(source) > os.pathconf("/", "PC_PATH_MAX") or re.search(rb"[\n{\x00]", source) is not None
-        )
+        return not source or re.search(rb"[\n{\x00]", source) is not None
     return isinstance(source, (bytearray, memoryview, np.ndarray))
 
 

@@ -14,6 +14,7 @@ from caffelite.cv2dnn.engine import Engine, Shapes
 from caffelite.cv2dnn.errors import BAD_ARGUMENT, all_raise_cv2_errors, error
 from caffelite.cv2dnn.flops import flops
 from caffelite.cv2dnn.installed import opencv_or_none
+from caffelite.proto.caffe_pb2 import PoolingParameter
 
 _FLOAT, _NANOSECONDS = 4, 1e9  # bytes of a number; of a second
 Dims = tuple[Array, ...]
@@ -46,14 +47,14 @@ class Statistics:
 
         Shapes are arrays of int32; the net is not run.
         """
-        found = self._all(_given(netInputShapes, netInputShape))
+        found = self._with_masks(_given(netInputShapes, netInputShape))
         ids = np.arange(len(found), dtype=np.int32)
         return ids, tuple(_dims(shapes.inputs) for shapes in found), tuple(_dims(shapes.outputs) for shapes in found)
 
     def getLayerShapes(self, netInputShapes: Any, netInputTypes: Any = None, layerId: Any = None) -> tuple[Dims, Dims]:
         """Return the shapes of the inputs and outputs of one layer; `netInputTypes`, of OpenCV 5, is not looked at."""
         number = self._number(netInputTypes if layerId is None else layerId)
-        shapes = self._all(netInputShapes)[number]
+        shapes = self._with_masks(netInputShapes)[number]
         return _dims(shapes.inputs), _dims(shapes.outputs)
 
     def getFLOPS(self, *args: Any, **kwargs: Any) -> int:
@@ -70,7 +71,7 @@ class Statistics:
     def getMemoryConsumption(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
         """Return the bytes of the parameters and of all outputs, for `[layerId, ]netInputShapes`."""
         number, shapes = self._layer_and_shapes(args, kwargs)
-        found = self._all(shapes)
+        found = self._with_masks(shapes)
         numbers = range(len(found)) if number is None else [number]
         weights = sum(blob.count for i in numbers if i for blob in self._engine.blobs(i, {}))
         return weights * _FLOAT, sum(prod(shape) for i in numbers for shape in found[i].outputs) * _FLOAT
@@ -95,6 +96,15 @@ class Statistics:
         inputs = self._shapes_for(given)
         own = tuple(inputs.values())
         return [Shapes(own, own), *self._engine.shapes(inputs)]
+
+    def _with_masks(self, given: Any) -> list[Shapes]:
+        """Return the same with the mask that OpenCV gives a maximum pooling which no layer reads."""
+        found, connected = self._all(given), self._engine.nodes.connected()
+        for number, node in enumerate(self._engine.nodes.nodes, 1):
+            is_max = node.type == "Pooling" and node.layer.pooling_param.pool == PoolingParameter.MAX
+            if is_max and number not in connected:
+                found[number] = Shapes(found[number].inputs, found[number].outputs[:1] * 2)
+        return found
 
     def _layer_and_shapes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int | None, Any]:
         named = [kwargs[name] for name in ("netInputShapes", "netInputShape") if name in kwargs]
