@@ -48,9 +48,7 @@ def _keep(boxes: Array, threshold: float, eta: float, most: int, pixel: float, f
 
 
 @kernel
-def _is_apart(
-    boxes: Array, areas: Array, k: int, threshold: float, pixel: float, found: Array, count: int
-) -> bool:
+def _is_apart(boxes: Array, areas: Array, k: int, threshold: float, pixel: float, found: Array, count: int) -> bool:
     """Whether box k overlaps none of the first `count` found ones by more than the threshold."""
     for i in range(count):
         other = found[i]

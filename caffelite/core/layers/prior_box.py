@@ -23,8 +23,8 @@ class PriorBoxLayer(Layer):
 
     bottom[0]: (N, C, H, W), the feature map; only its size is read.
     bottom[1]: (N, C, height, width), the image; only its size is read, and not that if img_size or img_h, img_w say it.
-    top[0]:    (1, 2, H * W * P * 4). Row 0: xmin, ymin, xmax, ymax of P boxes a pixel, as fractions of the image; row 1:
-               their variances. P = min sizes * aspect ratios + max sizes.
+    top[0]:    (1, 2, H * W * P * 4). Row 0: xmin, ymin, xmax, ymax of P boxes a pixel, as fractions of the image; row
+               1: their variances. P = min sizes * aspect ratios + max sizes.
 
     Of each min size come a square of it, a square of side sqrt(min * max) if there is a max size, and a box of the same
     area for each aspect ratio. Sizes are cut to whole pixels, as in SSD. The gradients of the bottoms are 0.
@@ -68,7 +68,9 @@ class PriorBoxLayer(Layer):
         param = self.layer_param.prior_box_param
         for index, blob in enumerate(bottom):
             if blob.num_axes < 4:
-                raise LayerError(f"bottom[{index}]", shape_or_scalar(blob.shape), "it needs axes N, C, height and width")
+                raise LayerError(
+                    f"bottom[{index}]", shape_or_scalar(blob.shape), "it needs axes N, C, height and width"
+                )
         self.height, self.width = bottom[0].shape[2:4]
         image_h, image_w = bottom[1].shape[2:4]
         if param.HasField("img_h") or param.HasField("img_w"):
@@ -80,8 +82,9 @@ class PriorBoxLayer(Layer):
             steps = (param.step_h, param.step_w)
         elif param.HasField("step"):
             steps = (param.step, param.step)
-        centres = [(np.arange(n) + param.offset) * step for n, step in zip(bottom[0].shape[2:4], steps, strict=True)]
-        boxes = boxes_around(*centres, self.sizes) / np.array([image_w, image_h] * 2)
+        rows = (np.arange(self.height) + param.offset) * steps[0]
+        columns = (np.arange(self.width) + param.offset) * steps[1]
+        boxes = boxes_around(rows, columns, self.sizes) / np.array([image_w, image_h] * 2)
         if param.clip:
             boxes = boxes.clip(0, 1)
         variance = np.array(param.variance or [VARIANCE])

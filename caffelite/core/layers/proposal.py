@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import floor
 
-
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.layer import Blobs, register_layer
@@ -32,8 +31,8 @@ class ProposalLayer(WithoutGradientLayer):
     fork = "PVANet"
     messages = ("proposal_param",)
     formula = (
-        "y = the {proposal_param.post_nms_topn} best boxes an image of {layer.count} anchors a pixel, without those that "
-        "overlap a better one by more than {proposal_param.nms_thresh:g}"
+        "y = the {proposal_param.post_nms_topn} best boxes an image of {layer.count} anchors a pixel, without those "
+        "that overlap a better one by more than {proposal_param.nms_thresh:g}"
     )
     exact_num_bottom_blobs = 3
     min_top_blobs = 1
@@ -45,7 +44,9 @@ class ProposalLayer(WithoutGradientLayer):
         for name in ("ratio", "scale"):
             values = getattr(param, name)
             if not values:
-                raise LayerError(f"proposal_param.{name}", "not given", "give one or more, as 0.5, 1 and 2 or 8, 16, 32")
+                raise LayerError(
+                    f"proposal_param.{name}", "not given", "give one or more, as 0.5, 1 and 2 or 8, 16, 32"
+                )
             for value in values:
                 if not value > 0:
                     raise LayerError(f"proposal_param.{name}", f"{value:g}", "it must be above 0")
@@ -54,9 +55,7 @@ class ProposalLayer(WithoutGradientLayer):
                 raise LayerError(f"proposal_param.{name}", 0, "use 1 or more")
         anchors = make_anchors(param.base_size, param.ratio, param.scale, lambda value: floor(value + 0.5))
         self.count = len(anchors)
-        self.proposer = Proposer(
-            anchors, param.feat_stride, param.pre_nms_topn, param.post_nms_topn, param.nms_thresh
-        )
+        self.proposer = Proposer(anchors, param.feat_stride, param.pre_nms_topn, param.post_nms_topn, param.nms_thresh)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check the bottoms and make room for the most boxes that there can be."""

@@ -1,6 +1,6 @@
-"""PSROIPooling: means of the bins of regions, each bin from channels of its own. Source: psroi_pooling_layer.cu of R-FCN.
+"""PSROIPooling: means of the bins of regions, each bin from channels of its own.
 
-The fork is Microsoft's R-FCN (Goingqs/py-R-FCN-multiGPU has the same layer).
+Source: psroi_pooling_layer.cu of R-FCN (Goingqs/py-R-FCN-multiGPU).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ SMALLEST = 0.1  # side of a region, in pixels of the map
 
 @register_layer("PSROIPooling")
 class PSROIPoolingLayer(RoiLayer):
-    """Divide each region into group_size x group_size bins, and take the mean of each in the channels that are its own.
+    """Divide each region into group_size x group_size bins, and take the mean of each in channels of its own.
 
-    bottom[0]: (N, output_dim * group_size^2, H, W); channel (d * group_size + i) * group_size + j is of the bin in row i
-        and column j.
+    bottom[0]: (N, output_dim * group_size^2, H, W); channel (d * group_size + i) * group_size + j is of the bin in row
+        i and column j.
     bottom[1]: (R, 5), further axes of size 1: image, x1, y1, x2, y2 in pixels of the image, corners included.
     top[0]: (R, output_dim, group_size, group_size); 0 where a bin lies outside of the map.
 
-    Raises LayerError for sizes and scales that are not positive, other shapes, images that the batch lacks, corners beyond
-    1e6, and maps without pixels.
+    Raises LayerError for sizes and scales that are not positive, other shapes, images that the batch lacks, corners
+    beyond 1e6, and maps without pixels.
     """
 
     fork = "R-FCN"

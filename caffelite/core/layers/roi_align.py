@@ -77,7 +77,9 @@ class ROIAlignLayer(RoiLayer):
 
     def _samplings(self, bottom: Blobs) -> Iterator[_Sampling]:
         images, corners = self.regions(bottom)
-        for region, (image, (x1, y1, x2, y2)) in enumerate(zip(images, corners * self.param.spatial_scale, strict=True)):
+        for region, (image, (x1, y1, x2, y2)) in enumerate(
+            zip(images, corners * self.param.spatial_scale, strict=True)
+        ):
             rows, down = self._weights(y1, y2, self.param.pooled_h, bottom[0].shape[2])
             columns, across = self._weights(x1, x2, self.param.pooled_w, bottom[0].shape[3])
             yield _Sampling(image, region, rows, columns, down, across)

@@ -25,11 +25,11 @@ class ROIPoolingLayer(RoiLayer):
     bottom[1]: (R, 5), further axes of size 1: image, x1, y1, x2, y2 in pixels of the image, corners included.
     top[0]: (R, C, pooled_h, pooled_w); 0 where a bin lies outside of the map.
 
-    Corners times spatial_scale are rounded to pixels; bins share pixels where their edges are between two. The gradient
-    goes to the first pixel of the largest value; regions get none.
+    Corners times spatial_scale are rounded to pixels; bins share pixels where their edges are between two. The
+    gradient goes to the first pixel of the largest value; regions get none.
 
-    Raises LayerError for sizes and scales that are not positive, other shapes, images that the batch lacks, corners beyond
-    1e6, and maps without pixels.
+    Raises LayerError for sizes and scales that are not positive, other shapes, images that the batch lacks, corners
+    beyond 1e6, and maps without pixels.
     """
 
     fork = "Fast R-CNN"

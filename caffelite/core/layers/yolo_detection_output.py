@@ -33,8 +33,8 @@ class YoloDetectionOutputLayer(YoloLayer):
         "yolo_detection_output_param.label_map_file": "boxes have the numbers of their classes, not the names",
     }
     formula = (
-        "y = the boxes whose object * class is {yolo_detection_output_param.confidence_threshold:g} or more, without those "
-        "that overlap a better one by {yolo_detection_output_param.nms_threshold:g} or more"
+        "y = the boxes whose object * class is {yolo_detection_output_param.confidence_threshold:g} or more, without "
+        "those that overlap a better one by {yolo_detection_output_param.nms_threshold:g} or more"
     )
     min_bottom_blobs = 1
     max_bottom_blobs = 2

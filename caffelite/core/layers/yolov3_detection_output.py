@@ -1,4 +1,7 @@
-"""Yolov3DetectionOutput: the boxes that YOLO v3 has found. Source: yolov3_detection_output_layer.cpp of MobileNet-YOLO."""
+"""Yolov3DetectionOutput: the boxes that YOLO v3 has found.
+
+Source: yolov3_detection_output_layer.cpp of eric612/MobileNet-YOLO.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ from caffelite.core.layers.shared.yolo import BOX, Found, YoloLayer, grid_boxes,
 class Yolov3DetectionOutputLayer(YoloLayer):
     """Decode the boxes of some maps, and keep the best of all that do not overlap, whatever their class.
 
-    bottom[i]: (N, num_box * (5 + num_classes), H, W), for i < mask_group_num: of each box x, y, width, height, the score
-        of an object and those of the classes. The image is W * anchors_scale[i] pixels wide, and H times that high.
+    bottom[i]: (N, num_box * (5 + num_classes), H, W), for i < mask_group_num: of each box x, y, width, height, the
+        score of an object and those of the classes. The image is W * anchors_scale[i] pixels wide, and
+        H times that high.
     top[0]: (1, 1, K, 7), a row a box, the best first: 0, class + 1, score, xmin, ymin, xmax, ymax as fractions of the
         image. If none is found (1, 1, N, 7) of -1, the first column being the image. Set-up gives (1, 1, 1, 7).
 
@@ -30,8 +34,8 @@ class Yolov3DetectionOutputLayer(YoloLayer):
     messages = ("yolov3_detection_output_param",)
     message = "yolov3_detection_output_param"
     formula = (
-        "y = the boxes whose object * class is above {yolov3_detection_output_param.confidence_threshold:g}, without those "
-        "that overlap a better one by {yolov3_detection_output_param.nms_threshold:g} or more"
+        "y = the boxes whose object * class is above {yolov3_detection_output_param.confidence_threshold:g}, without "
+        "those that overlap a better one by {yolov3_detection_output_param.nms_threshold:g} or more"
     )
     min_bottom_blobs = 1
 

@@ -45,8 +45,8 @@ EXAMPLES: dict[str, tuple[str, list[tuple[int, ...] | np.ndarray]]] = {
         [(2, 8, 6, 6)],
     ),
     "Yolov3DetectionOutput": (
-        "yolov3_detection_output_param { num_classes: 3 num_box: 1 mask_group_num: 1 mask: 0 anchors_scale: 8 biases: 9 "
-        "biases: 9 }",
+        "yolov3_detection_output_param { num_classes: 3 num_box: 1 mask_group_num: 1 mask: 0 anchors_scale: 8 "
+        "biases: 9 biases: 9 }",
         [(2, 8, 6, 6)],
     ),
 }

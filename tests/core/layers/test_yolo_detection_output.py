@@ -95,7 +95,11 @@ def test_has_no_gradient():
     ("old", "new", "message"),
     [
         ("num_classes: 3", "", r"yolo_detection_output_param\.num_classes is not given; give the number of classes"),
-        ("num_classes: 3", "num_classes: 2", r"bottom\[0\] is 1 16 4 4 \(256\); 2 boxes of 5 \+ 2 numbers need \(N, 14,"),
+        (
+            "num_classes: 3",
+            "num_classes: 2",
+            r"bottom\[0\] is 1 16 4 4 \(256\); 2 boxes of 5 \+ 2 numbers need \(N, 14,",
+        ),
         ("num_box: 2", "num_box: 3", r"biases is given 4 times; give width and height of 3 boxes"),
         ("num_box: 2", "num_box: 0", r"num_box is 0; use 1 or more"),
         ("num_box: 2", "num_box: 2 coords: 5", r"coords is 5; a box has 4"),

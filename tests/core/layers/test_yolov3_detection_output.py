@@ -103,7 +103,11 @@ def test_has_no_gradient():
     [
         ("num_classes: 3", "", r"yolov3_detection_output_param\.num_classes is not given; give the number of classes"),
         ("num_classes: 3", "num_classes: 0", r"num_classes is 0; give"),
-        ("num_classes: 3", "num_classes: 4", r"bottom\[0\] is 1 16 2 2 \(64\); 2 boxes of 5 \+ 4 numbers need \(N, 18,"),
+        (
+            "num_classes: 3",
+            "num_classes: 4",
+            r"bottom\[0\] is 1 16 2 2 \(64\); 2 boxes of 5 \+ 4 numbers need \(N, 18,",
+        ),
         ("mask_group_num: 2", "mask_group_num: 3", r"mask_group_num is 3; there are 2 bottoms"),
         ("mask: [2, 3, 0, 1]", "mask: [2, 3, 0]", r"mask is given 3 times; num_box 2 and 2 bottoms need 4"),
         ("num_box: 2", "num_box: 0", r"mask is given 4 times; num_box 0 and 2 bottoms need 0, and 1 or more"),

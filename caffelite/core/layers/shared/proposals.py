@@ -22,7 +22,7 @@ class Proposer(NamedTuple):
     """How proposals are made.
 
     anchors: (A, 4), around the first pixel. feat_stride: pixels of the image from one pixel of the map to the next.
-    pre_nms, post_nms: so many boxes at most are looked at, and kept; ALL for all. threshold: IoU above which a box goes.
+    pre_nms, post_nms: at most so many boxes are looked at, and kept; ALL for all. threshold: a larger IoU is too much.
     """
 
     anchors: Array
@@ -31,7 +31,9 @@ class Proposer(NamedTuple):
     post_nms: int
     threshold: float
 
-    def proposals(self, scores: Array, deltas: Array, size: Sequence[float], least: Sequence[float]) -> tuple[Array, Array]:
+    def proposals(
+        self, scores: Array, deltas: Array, size: Sequence[float], least: Sequence[float]
+    ) -> tuple[Array, Array]:
         """Return boxes (R, 4), the best first, and their scores (R).
 
         scores: (A, H, W), of an object. deltas: (4 * A, H, W). size: height and width of the image. least: height and

@@ -58,13 +58,15 @@ class RoiLayer(Layer):
         return WHOLE
 
     def allow_force_backward(self, bottom_index: int) -> bool:
-        """The regions have no gradient."""
+        """Say that the regions have no gradient."""
         return bottom_index == 0
 
     def start_gradient(self, propagate_down: list[bool], bottom: Blobs) -> bool:
         """Zero the maps' gradient and return whether it is wanted; LayerError if the regions' is."""
         if propagate_down[1]:
-            raise LayerError("propagate_down[1]", "true", "regions get no gradient; write propagate_down: false for them")
+            raise LayerError(
+                "propagate_down[1]", "true", "regions get no gradient; write propagate_down: false for them"
+            )
         if propagate_down[0]:
             bottom[0].diff.fill(0)
         return propagate_down[0]

@@ -21,7 +21,7 @@ log = logging.getLogger("caffelite")
 BASE_SIZE = 16
 RATIOS = (0.5, 1, 2)
 SCALES = (8, 16, 32)
-BOXES = {caffe_pb2.TRAIN: (12000, 2000), caffe_pb2.TEST: (6000, 300)}  # looked at, and kept
+BOXES_IN_TRAIN, BOXES_IN_TEST = (12000, 2000), (6000, 300)  # looked at, and kept
 THRESHOLD = 0.7
 MIN_SIZE = 16  # pixels of the image before it was scaled
 
@@ -51,7 +51,8 @@ class ProposalLayer(python_layer.Layer):
         if given:
             log.warning("python_param.param_str: ProposalLayer does not read %s", ", ".join(map(repr, given)))
         anchors = make_anchors(BASE_SIZE, RATIOS, scales, round)  # halves to even, as numpy's
-        self.proposer = Proposer(anchors, stride, *BOXES[self.phase], THRESHOLD)
+        looked_at, kept = BOXES_IN_TRAIN if self.phase == caffe_pb2.TRAIN else BOXES_IN_TEST
+        self.proposer = Proposer(anchors, stride, looked_at, kept, THRESHOLD)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Check the bottoms; a pass forward gives the tops the rows that they need."""

@@ -1,4 +1,7 @@
-"""What the outputs of YOLO detectors have in common. Source: yolov3_detection_output_layer.cpp of eric612/MobileNet-YOLO."""
+"""What the outputs of YOLO detectors have in common.
+
+Source: yolo_detection_output_layer.cpp and yolov3_detection_output_layer.cpp of eric612/MobileNet-YOLO.
+"""
 
 from __future__ import annotations
 
