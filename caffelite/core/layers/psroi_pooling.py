@@ -57,6 +57,7 @@ class PSROIPoolingLayer(RoiLayer):
             )
         top[0].reshape(count, self.depth, self.group, self.group)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         maps = self._grouped(bottom[0].data)
@@ -64,6 +65,7 @@ class PSROIPoolingLayer(RoiLayer):
         for n, r, i, j, rows, columns in self._filled_bins(bottom):
             top[0].data[r, :, i, j] = maps[n, :, i, j, rows, columns].mean((1, 2))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the maps' gradient: each mean's is spread over its bin."""
         if not self.start_gradient(propagate_down, bottom):

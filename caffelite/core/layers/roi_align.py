@@ -62,11 +62,13 @@ class ROIAlignLayer(RoiLayer):
         count = self.check_bottoms(bottom)
         top[0].reshape(count, bottom[0].shape[1], self.param.pooled_h, self.param.pooled_w)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top: samples and means are linear along each axis, so two matrices make them."""
         for at in self._samplings(bottom):
             top[0].data[at.region] = at.down @ bottom[0].data[at.image, :, at.rows, at.columns] @ at.across.T
 
+    @np.errstate(over="ignore", invalid="ignore")
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the maps' gradient, by the same weights."""
         if not self.start_gradient(propagate_down, bottom):

@@ -71,6 +71,7 @@ class ROIPoolingLayer(RoiLayer):
         for n, r, i, j, rows, columns in self._filled_bins(bottom):
             top[0].data[r, :, i, j] = maps[n, rows, columns].max((0, 1))
 
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the maps' gradient: each value's goes to the first largest pixel of its bin."""
         if not self.start_gradient(propagate_down, bottom):

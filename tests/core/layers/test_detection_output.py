@@ -258,3 +258,14 @@ def test_refuses_priors_of_another_shape():
         run_forward(detection("num_classes: 3"), loc, conf, priors[0])
     with pytest.raises(LayerError, match=r"bottom\[3\] is 2 4 \(8\); 4 priors need N x 8 values, 2 each"):
         run_forward(detection("num_classes: 3"), loc, conf, priors, np.zeros((2, 4)))
+
+
+def test_values_that_are_not_finite_warn_of_nothing(dtype):
+    priors = [[0, 0, 0.5, 0.5, 0.5, 0.5, 1, 1, 0, 0, 0, 0], [0.1] * 12]
+    loc = np.zeros((1, 12))
+    loc[0, 2], loc[0, 11] = 1e4, np.inf  # the first box is as wide as can be, the last one nan
+    bottom = [blob_of(values, dtype) for values in (loc, [[0, 0.9, 0, np.nan, 0, 0.5]], [priors])]
+    fields = "num_classes: 2 code_type: CENTER_SIZE confidence_threshold: 0.1"
+    found = run_forward(detection(fields), *bottom).data[0, 0]
+    np.testing.assert_allclose(found[:, 2], [0.9, 0.5], rtol=1e-6)  # nan is not above the threshold
+    assert found[0, 5] == np.inf and np.isnan(found[1, 6])

@@ -112,3 +112,10 @@ def test_refuses_other_shapes():
         run_forward(proposal(FIELDS), scores, deltas[:, :, 1:], info)
     with pytest.raises(LayerError, match=r"bottom\[2\] is 2 2 \(4\); give height, width and scales of each image"):
         run_forward(proposal(FIELDS), scores, deltas, info[:, :2])
+
+
+def test_boxes_that_are_not_finite_are_left_out(dtype):
+    scores, deltas, info = network_output(images=1)
+    deltas[0, 0, 2, 3], deltas[0, 2, 1, 1] = np.nan, 1e5  # no box, and one as wide as the image
+    top = run_forward(proposal(FIELDS), *(blob_of(values, dtype) for values in (scores, deltas, info)))
+    assert len(top.data) and np.isfinite(top.data).all()

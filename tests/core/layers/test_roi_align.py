@@ -104,3 +104,9 @@ def test_refuses(fields, message):
 def test_refuses_a_region_of_an_image_that_the_batch_lacks():
     with pytest.raises(LayerError, match=r"bottom\[1\]\[0\] is of image 2; bottom\[0\] has 2 images"):
         run_forward(roi_align(SIZE), spread_values((2, 3, 7, 6)), [[2, 0, 0, 1, 1]])
+
+
+def test_infinite_values_warn_of_nothing(dtype):
+    maps = spread_values((2, 3, 7, 6))
+    maps[0, :, 2, 2], maps[0, :, 3, 3] = np.inf, -np.inf
+    assert np.isnan(run_forward(roi_align(SIZE), blob_of(maps, dtype), blob_of(ROIS, dtype)).data).any()

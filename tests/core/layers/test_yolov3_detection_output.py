@@ -119,3 +119,9 @@ def test_has_no_gradient():
 def test_refuses(old, new, message):
     with pytest.raises(LayerError, match=message):
         run_forward(yolo(FIELDS.replace(old, new)), *maps_of((2, 2), (4, 4)))
+
+
+def test_values_that_are_not_finite_warn_of_nothing(dtype):
+    maps = maps_of((2, 2), (4, 4))
+    maps[0][0, 2, 0, 0], maps[0][0, 4, 1, 1], maps[1][0, 3, 0, 0] = 1e5, -1e5, np.nan
+    run_forward(yolo(), *(blob_of(values, dtype) for values in maps))

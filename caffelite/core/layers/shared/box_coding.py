@@ -12,6 +12,7 @@ from caffelite.proto import caffe_pb2
 CodeType = caffe_pb2.PriorBoxParameter.CodeType
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
 def decoded(offsets: Array, priors: Array, variances: Array | None, code_type: CodeType) -> Array:
     """Return the boxes that `offsets` say, all (..., P, 4): xmin, ymin, xmax, ymax as fractions of the image.
 
@@ -31,8 +32,7 @@ def _from_centre(scaled: Array, priors: Array) -> Array:
     """Offsets move the prior's centre, in its sizes, and say the logarithm of the ratio of sizes."""
     sizes = priors[..., 2:] - priors[..., :2]
     centres = (priors[..., :2] + priors[..., 2:]) / 2 + scaled[..., :2] * sizes
-    with np.errstate(over="ignore"):
-        halves = np.exp(scaled[..., 2:]) * sizes / 2
+    halves = np.exp(scaled[..., 2:]) * sizes / 2
     return np.concatenate([centres - halves, centres + halves], -1)
 
 

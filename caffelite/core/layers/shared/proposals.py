@@ -31,6 +31,7 @@ class Proposer(NamedTuple):
     post_nms: int
     threshold: float
 
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
     def proposals(
         self, scores: Array, deltas: Array, size: Sequence[float], least: Sequence[float]
     ) -> tuple[Array, Array]:
@@ -82,6 +83,5 @@ def moved_boxes(boxes: Array, deltas: Array) -> Array:
     """Return boxes (K, 4) moved by deltas (K, 4): dx, dy in sizes, and the logarithms of the ratios of sizes."""
     sizes = boxes[:, 2:] - boxes[:, :2] + 1
     centres = boxes[:, :2] + sizes / 2 + deltas[:, :2] * sizes
-    with np.errstate(over="ignore"):
-        halves = np.exp(deltas[:, 2:]) * sizes / 2
+    halves = np.exp(deltas[:, 2:]) * sizes / 2
     return np.concatenate([centres - halves, centres + halves], 1)

@@ -53,6 +53,7 @@ class YoloLayer(DetectionsLayer):
         """Return the boxes of bottom[index]; values: (N * height * width * anchors, 5 + classes)."""
         raise NotImplementedError(f"{type(self).__name__} has no found_in")
 
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Find the boxes and shape the top for them."""
         parts = []
@@ -86,8 +87,7 @@ class YoloLayer(DetectionsLayer):
 
 def sigmoid(values: Array) -> Array:
     """Return 1 / (1 + exp(-x))."""
-    with np.errstate(over="ignore"):
-        result: Array = 1 / (1 + np.exp(-values))
+    result: Array = 1 / (1 + np.exp(-values))
     return result
 
 
@@ -102,6 +102,5 @@ def grid_boxes(values: Array, biases: Array, height: int, width: int) -> Array:
     centres[..., 0] += np.arange(width, dtype=values.dtype)[:, None]
     centres[..., 1] += np.arange(height, dtype=values.dtype)[:, None, None]
     centres /= np.array([width, height], values.dtype)
-    with np.errstate(over="ignore"):
-        halves = np.exp(cells[..., 2:4]) * biases / 2
+    halves = np.exp(cells[..., 2:4]) * biases / 2
     return np.concatenate([centres - halves, centres + halves], -1).reshape(-1, 4)
