@@ -25,7 +25,14 @@ GOLDEN = TESTS.parents[1] / "golden" / "layers"
 # Types without a golden case that need more than one blob of shape IMAGE: the layer, and its bottoms' shapes.
 IMAGE = (2, 4, 6, 6)
 EXAMPLES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
+    "Axpy": ("", [(2, 4, 1, 1), IMAGE, IMAGE]),
+    "Downsample": ("downsample_param { top_height: 3 top_width: 4 }", [IMAGE]),
     "HDF5Output": ('hdf5_output_param { file_name: "out.h5" }', [IMAGE, IMAGE]),
+    "Interp": ("interp_param { zoom_factor: 2 }", [IMAGE]),
+    "Reorg": ("reorg_param { stride: 2 }", [IMAGE]),
+    "Transpose": ("transpose_param { dim: 0 dim: 2 dim: 3 dim: 1 }", [IMAGE]),
+    "UnPooling": ("unpooling_param { out_kernel_size: 2 out_stride: 2 }", [IMAGE]),
+    "Upsample": ("upsample_param { scale: 2 }", [IMAGE]),
 }
 
 # Where the samples are not along the first axis that is longer than 1: (T, N, ...) with a fixed T.
