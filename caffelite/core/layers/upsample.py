@@ -50,7 +50,7 @@ class UpsampleLayer(Layer):
 
     def _factor(self, field: str, value: float) -> int:
         """Return the value if it is a factor for sizes; LayerError naming the field that was written if not."""
-        if not (value >= 1 and value == int(value)):
+        if not (value >= 1 and value % 1 == 0):  # inf % 1 is nan
             written = field if self.layer_param.upsample_param.HasField(field) else "stride"
             raise LayerError(f"upsample_param.{written}", f"{value:g}", "use a whole number, 2 for twice the size")
         return int(value)

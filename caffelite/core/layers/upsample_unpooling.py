@@ -58,13 +58,12 @@ class UpsampleUnpoolingLayer(Layer):
             )
         size = _size(self.layer_param.upsample_param, *shape[2:])
         self.plane = prod(size)
-        self._owner = np.full(shape[0] * shape[1] * self.plane, -1)  # of each pixel of the top, until a pass forward
-        self._at = np.zeros(bottom[0].count, np.int64)
         top[0].reshape(*shape[:2], *size)
+        self._at = np.zeros(bottom[0].count, np.int64)  # until a pass forward
 
     def state_bytes(self) -> int:
-        """Return the size of the places and of whose they are."""
-        return self._owner.nbytes + self._at.nbytes
+        """Return the size of the places."""
+        return self._at.nbytes
 
     def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
         """Return None: which pixel it is depends on the values."""
@@ -73,10 +72,8 @@ class UpsampleUnpoolingLayer(Layer):
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         self._at = self._places(bottom[1].data)
-        self._owner.fill(-1)
-        self._owner[self._at] = np.arange(self._at.size)  # of equal places the last one stays
         top[0].data.fill(0)
-        top[0].data.reshape(-1)[self._at] = bottom[0].data.reshape(-1)
+        top[0].data.reshape(-1)[self._at] = bottom[0].data.reshape(-1)  # of equal places the last one stays
 
     def _places(self, places: Array) -> Array:
         """Return where each value goes in the whole top; LayerError if it is not in its plane."""
@@ -88,15 +85,18 @@ class UpsampleUnpoolingLayer(Layer):
                 f"a plane of the top has places 0 to {self.plane - 1}; take the second top of the Pooling layer whose "
                 "bottom is as large as this top, or set upsample_h and upsample_w to that size",
             )
-        planes = places.reshape(places.shape[0] * places.shape[1], -1).astype(np.int64)
-        planes += self.plane * np.arange(len(planes))[:, None]
-        at: Array = planes.reshape(-1)
-        return at
+        num, channels = places.shape[:2]
+        at = places.astype(np.int64)
+        at += self.plane * np.arange(num * channels).reshape(num, channels, 1, 1)
+        return at.reshape(-1)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the gradient of bottom[0]: that of the pixel which it is in the top."""
         if propagate_down[0]:
-            stands = self._owner[self._at] == np.arange(self._at.size)
+            values = np.arange(self._at.size)
+            owner = np.empty(top[0].count, np.int64)  # only what is written is read
+            owner[self._at] = values
+            stands = owner[self._at] == values
             bottom[0].diff[...] = np.where(stands, top[0].diff.reshape(-1)[self._at], 0).reshape(bottom[0].shape)
         if propagate_down[1]:
             raise LayerError("bottom[1]", "asked for a gradient", "places have none; put propagate_down: false there")
@@ -115,7 +115,7 @@ def _size(param: caffe_pb2.UpsampleParameter, height: int, width: int) -> tuple[
     down, across = (param.scale_h, param.scale_w) if param.HasField("scale_h") else (scale, scale)
     for factor, side, padded in ((down, "h", param.pad_out_h), (across, "w", param.pad_out_w)):
         field = f"upsample_param.scale{f'_{side}' if param.HasField('scale_h') else ''}"
-        if not (factor >= 1 and factor == int(factor)):
+        if not (factor >= 1 and factor % 1 == 0):  # inf % 1 is nan
             raise LayerError(field, f"{factor:g}", "use a whole number, the stride of the Pooling layer")
         if padded and factor != 2:
             raise LayerError(f"upsample_param.pad_out_{side}", "true", f"it needs scale 2, but {field} is {factor:g}")

@@ -27,7 +27,8 @@ class Taps(NamedTuple):
 
 def blend(images: Array, down: Taps, across: Taps) -> Array:
     """Return images (..., H, W) resampled on both axes. Pixels of weight 0 do not count, even inf or nan."""
-    return _along(_along(images, across, -1), down, -2)
+    with np.errstate(over="ignore", invalid="ignore"):  # as in C: inf or nan where it must be
+        return _along(_along(images, across, -1), down, -2)
 
 
 def blend_backward(top_diff: Array, down: Taps, across: Taps, bottom_diff: Array) -> None:
