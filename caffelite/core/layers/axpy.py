@@ -47,6 +47,7 @@ class AxpyLayer(Layer):
         self._around = (*shape[:2], prod(shape[2:]))
         top[0].reshape(*shape)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         scale = bottom[0].data.reshape(*self._around[:2], 1)
@@ -54,6 +55,7 @@ class AxpyLayer(Layer):
         np.multiply(scale, bottom[1].data.reshape(self._around), out=y)
         top[0].data[...] += bottom[2].data
 
+    @np.errstate(over="ignore", invalid="ignore")
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the gradients of the bottoms."""
         scale = bottom[0].data.reshape(*self._around[:2], 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
+
 from caffelite.core.costs import Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
@@ -64,6 +66,7 @@ class UpsampleLayer(Layer):
         top[0].reshape(*shape[:-2], shape[-2] * down, shape[-1] * across)
         self._rows = (*shape[:-1], down, shape[-1] * across)  # of the top: those of one row of the bottom are an axis
 
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         rows = top[0].data.reshape(self._rows)
@@ -74,6 +77,7 @@ class UpsampleLayer(Layer):
             rows[..., 0, :] *= self.gain
         rows[..., 1:, :] = rows[..., :1, :]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the bottom's gradient with the sum over each pixel's block."""
         if not propagate_down[0]:

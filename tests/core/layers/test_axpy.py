@@ -79,3 +79,8 @@ def test_other_shapes_and_no_items():
 def test_refusals(shapes, message):
     with pytest.raises(LayerError, match=message):
         run_forward(TEXT, *map(np.ones, shapes))
+
+
+def test_infinite_values_warn_of_nothing(dtype):
+    blobs = [blob_of(values, dtype) for values in ([[0.0]], [[np.inf]], [[1.0]])]
+    assert np.isnan(run_forward(TEXT, *blobs).data).all()

@@ -25,12 +25,13 @@ class Taps(NamedTuple):
         return dense.astype(dtype)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a net that diverges is the solver's affair
 def blend(images: Array, down: Taps, across: Taps) -> Array:
     """Return images (..., H, W) resampled on both axes. Pixels of weight 0 do not count, even inf or nan."""
-    with np.errstate(over="ignore", invalid="ignore"):  # as in C: inf or nan where it must be
-        return _along(_along(images, across, -1), down, -2)
+    return _along(_along(images, across, -1), down, -2)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def blend_backward(top_diff: Array, down: Taps, across: Taps, bottom_diff: Array) -> None:
     """Overwrite bottom_diff (..., H, W) with the gradient of what `blend` made into top_diff."""
     height, width = bottom_diff.shape[-2:]
