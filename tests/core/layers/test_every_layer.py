@@ -386,14 +386,21 @@ def test_in_place_neighbours_change_neither_values_nor_gradients(type_name, view
 # Layers whose top has the shape of the bottom: the text, and the bottoms' shapes.
 FILLER = 'weight_filler { type: "gaussian" std: 1 }'
 OF_THE_BOTTOMS_SHAPE = {
+    "Axpy": ("", [(2, 4), (2, 4), (2, 4)]),
     "Convolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
     "Deconvolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
     "Filter": ("", [(3, 4), (3,)]),
     "Im2col": ("convolution_param { kernel_size: 1 }", [IMAGE]),
     "InnerProduct": (f"inner_product_param {{ num_output: 144 {FILLER} }}", [(70, 144)]),
+    "Interp": ("interp_param { height: 6 width: 6 }", [IMAGE]),
     "LSTM": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+    "Permute": ("permute_param { order: 0 order: 1 order: 3 }", [IMAGE]),
     "Pooling": ("pooling_param { kernel_size: 3 pad: 1 }", [IMAGE]),
     "RNN": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+    "Reorg": ("reorg_param { stride: 1 }", [IMAGE]),
+    "Transpose": ("transpose_param { dim: 0 dim: 1 dim: 3 dim: 2 }", [IMAGE]),
+    "UnPooling": ("unpooling_param { unpool: REP out_kernel_size: 3 out_pad: 1 }", [IMAGE]),
+    "Upsample": ("upsample_param { stride: 1 scale: 3 }", [IMAGE]),
 }
 
 
