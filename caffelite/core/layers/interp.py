@@ -19,14 +19,15 @@ class InterpLayer(Layer):
     """Resize images so that the middles of the corner pixels stay at the corners; between pixels values are linear.
 
     bottom[0]: (N, C, H, W).
-    bottom[1]: optional (in ICNet): the top gets its last two sizes, whatever the fields say; it has no gradient.
+    bottom[1]: optional: the top gets its last two sizes, in place of those of fields; it has no gradient.
     top[0]:    (N, C, H', W').
 
     First -pad_beg rows and columns are cut off at the beginning and -pad_end at the end (pads are 0 or negative). What
     is left, h x w, becomes: with shrink_factor alone (h - 1) / shrink_factor + 1; with zoom_factor alone
     h + (h - 1) * (zoom_factor - 1); with height and width these; with both factors shrunk first, then zoomed. Divisions
     are of whole numbers. Places in the bottom are computed in float32, as the fork does.
-    Raises LayerError for a positive pad, a factor below 1, no size at all, and sizes of which nothing is left.
+    Raises LayerError for a positive pad, a factor below 1, no size at all or one by fields and by bottom[1], and a
+    bottom of which nothing is left.
     """
 
     messages = ("interp_param",)
@@ -57,17 +58,21 @@ class InterpLayer(Layer):
         wanted = self._wanted(bottom)
         if min(wanted) < 1:
             raise LayerError("bottom[1]", shape_or_scalar(bottom[1].shape), "it gives the size, and has no pixels")
-        self._down, self._across = map(_taps, self.sizes, wanted)
         top[0].reshape(*shape[:2], *wanted)
+        self._down, self._across = map(_taps, self.sizes, wanted)
 
     def _wanted(self, bottom: Blobs) -> tuple[int, int]:
         """Return height and width of the top."""
+        param, (height, width) = self.layer_param.interp_param, self.sizes
+        given = {field.name for field, _ in param.ListFields()} - {"pad_beg", "pad_end"}
         if len(bottom) == 2:
+            for field in sorted(given):
+                raise LayerError(
+                    f"interp_param.{field}", getattr(param, field), "bottom[1] gives the size; take one of them out"
+                )
             if bottom[1].num_axes != 4:
                 raise LayerError("bottom[1]", shape_or_scalar(bottom[1].shape), "it gives the size; it needs 4 axes")
             return bottom[1].shape[2], bottom[1].shape[3]
-        param, (height, width) = self.layer_param.interp_param, self.sizes
-        given = {field.name for field, _ in param.ListFields()}
         for field in ("zoom_factor", "shrink_factor", *sorted(given & {"height", "width"})):
             if getattr(param, field) < 1:
                 raise LayerError(f"interp_param.{field}", getattr(param, field), "use 1 or more")

@@ -46,7 +46,6 @@ class NormalizeLayer(Layer):
         one = caffe_pb2.FillerParameter(value=1)
         filler = param.scale_filler if param.HasField("scale_filler") else one
         self.init_params([BlobSpec(() if param.channel_shared else (shape[1],), filler)])
-        self.learns_scale = True
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top; make room for the lengths."""
@@ -78,7 +77,7 @@ class NormalizeLayer(Layer):
         dy = top[0].diff.reshape(self._around)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             unit = bottom[0].data.reshape(self._around) / self._length
-            if self.learns_scale and self.param_propagate_down[0]:
+            if self.param_propagate_down[0]:
                 along = None if self.layer_param.norm_param.channel_shared else (0, 2)
                 self.blobs[0].diff[...] += np.sum(unit * dy, axis=along)
             if propagate_down[0]:
@@ -91,7 +90,7 @@ class NormalizeLayer(Layer):
 
 @register_layer("Normalize", when=lambda layer: layer.norm_param.HasField("fix_scale"))
 class ParseNetNormalizeLayer(NormalizeLayer):
-    """As SSD's Normalize, but the scale is learned with `fix_scale: false` only, and keeps its values otherwise.
+    """As SSD's Normalize, but with `fix_scale` the scale is not learned: its lr_mult is set to 0.
 
     bottom[0]: (N, C, ...).
     top[0]:    the same shape.
@@ -104,6 +103,8 @@ class ParseNetNormalizeLayer(NormalizeLayer):
     fork = "ParseNet"
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
-        """Make the scale."""
+        """Make the scale, and tell the solver if it is fixed."""
         super().setup(bottom, top)
-        self.learns_scale = not self.layer_param.norm_param.fix_scale
+        if self.layer_param.norm_param.fix_scale:
+            spec = self.layer_param.param[0] if self.layer_param.param else self.layer_param.param.add()
+            spec.lr_mult = 0

@@ -58,10 +58,10 @@ class UnPoolingLayer(Layer):
             kernel, stride, pad = (_pair(param, name) for name in SIDES)
             self.blocks = [_Block(*block) for block in zip(kernel, stride, pad, strict=True)]
         wanted = [block.size_of_top(size) for block, size in zip(self.blocks, shape[2:], strict=True)]
+        top[0].reshape(*shape[:2], *wanted)
         self._down, self._across = (
             block.taps(size, new, param.unpool) for block, size, new in zip(self.blocks, shape[2:], wanted, strict=True)
         )
-        top[0].reshape(*shape[:2], *wanted)
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
         """Return the formula, with the sizes of the blocks."""

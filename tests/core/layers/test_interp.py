@@ -83,7 +83,8 @@ def test_the_second_bottom_gives_the_size(dtype):
     like = np.ones((1, 9, 9, 13))
     top = run_forward('type: "Interp"', blob_of(VALUES, dtype), blob_of(like, dtype))
     np.testing.assert_allclose(top.data, plain(VALUES, 9, 13), rtol=1e-5, atol=1e-6)
-    assert run_forward(fields_of("zoom_factor: 5"), VALUES, like).shape == (2, 2, 9, 13)
+    top = run_forward(fields_of("pad_beg: -1"), VALUES, like)
+    np.testing.assert_allclose(top.data, plain(VALUES[:, :, 1:, 1:], 9, 13), rtol=1e-6, atol=1e-6)
 
 
 def test_one_pixel_fills_the_top(dtype):
@@ -165,6 +166,12 @@ def test_reach_and_formula():
 def test_refusals(fields, message):
     with pytest.raises(LayerError, match=message):
         run_forward(fields_of(fields), VALUES)
+
+
+@pytest.mark.parametrize("fields", ["zoom_factor: 2", "shrink_factor: 2", "height: 2 width: 2"])
+def test_refuses_two_sizes(fields):
+    with pytest.raises(LayerError, match=r"interp_param\.\w+ is 2; bottom\[1\] gives the size; take one of them out"):
+        run_forward(fields_of(fields), VALUES, VALUES)
 
 
 def test_refuses_bottoms_that_are_no_images():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import caffelite
 from caffelite.core.errors import LayerError
 from caffelite.core.layers.normalize import NormalizeLayer, ParseNetNormalizeLayer
 from caffelite.core.layers.normalize_by_pixel import NormalizeByPixelLayer
@@ -105,10 +106,26 @@ def test_the_scales_gradient_is_added_or_left_alone(dtype):
     np.testing.assert_allclose(layer.blobs[0].diff, 100 + top[0].data.sum((0, 2, 3)), rtol=1e-6)
 
 
-def test_parsenets_fixed_scale_has_no_gradient_and_its_other_one_has():
-    fixed = layer_from(fields_of(f"fix_scale: true {FILLER}"))
-    check_gradient(fixed, [VALUES], check_params=False, step=1e-4, threshold=1e-6)
-    assert fixed.blobs[0].diff == 0.5  # what check_gradient puts there
+SOLVER = """net_param {
+  layer { name: "x" type: "DummyData" top: "x" dummy_data_param {
+    shape { dim: 2 dim: 3 } data_filler { type: "gaussian" std: 1 } } }
+  layer { name: "norm" type: "Normalize" bottom: "x" top: "y" norm_param { fix_scale: %s } %s }
+  layer { name: "scale" type: "Scale" bottom: "y" top: "z" }
+  layer { name: "loss" type: "Reduction" bottom: "z" top: "loss" loss_weight: 1 reduction_param { operation: SUMSQ } }
+} base_lr: 0.1 lr_policy: "fixed" max_iter: 3 momentum: 0.9 weight_decay: 0.1 snapshot_after_train: false"""
+
+
+@pytest.mark.parametrize("param", ["", "param { lr_mult: 2 }", "param { decay_mult: 0 }"])
+@pytest.mark.parametrize("fixed", ["true", "false"])
+def test_parsenets_scale_is_learned_unless_it_is_fixed(tmp_path, fixed, param):
+    (tmp_path / "solver.prototxt").write_text(SOLVER % (fixed, param))
+    solver = caffelite.get_solver(str(tmp_path / "solver.prototxt"))
+    solver.step(2)
+    assert (solver.net.params["norm"][0].data == 1) == (fixed == "true")
+
+
+def test_the_gradients_are_those_of_ssd():
+    check_gradient(fields_of(f"fix_scale: true {FILLER}"), [VALUES], step=1e-4, threshold=1e-6)
     check_gradient(fields_of(f"fix_scale: false across_spatial: false {FILLER}"), [VALUES], step=1e-4, threshold=1e-6)
 
 
