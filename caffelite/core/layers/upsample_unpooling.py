@@ -91,7 +91,7 @@ class UpsampleUnpoolingLayer(Layer):
         return at.reshape(-1)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
-        """Overwrite the gradient of bottom[0]: that of the pixel which it is in the top."""
+        """Overwrite the gradient of bottom[0]: that of the pixel which it is in the top; of places it is 0."""
         if propagate_down[0]:
             values = np.arange(self._at.size)
             owner = np.empty(top[0].count, np.int64)  # only what is written is read
@@ -99,7 +99,7 @@ class UpsampleUnpoolingLayer(Layer):
             stands = owner[self._at] == values
             bottom[0].diff[...] = np.where(stands, top[0].diff.reshape(-1)[self._at], 0).reshape(bottom[0].shape)
         if propagate_down[1]:
-            raise LayerError("bottom[1]", "asked for a gradient", "places have none; put propagate_down: false there")
+            bottom[1].diff.fill(0)
 
 
 def _size(param: caffe_pb2.UpsampleParameter, height: int, width: int) -> tuple[int, int]:

@@ -137,12 +137,37 @@ def test_refuses_places_outside_the_plane(wrong, dtype):
         run_forward(fields_of(), blob_of(VALUES, dtype), blob_of(places, dtype))
 
 
-def test_refuses_a_gradient_for_the_places():
+def test_places_have_a_gradient_of_0():
     layer, blobs = layer_from(fields_of()), [blob_of(VALUES), blob_of(places_in(24))]
     top = set_up(layer, blobs)
+    layer.forward(blobs, top)
+    blobs[1].diff[...] = 7
+    layer.backward(top, [False, True], blobs)
+    np.testing.assert_array_equal(blobs[1].diff, 0)
     assert not layer.allow_force_backward(1)
-    with pytest.raises(LayerError, match=r"bottom\[1\] is asked for a gradient; places have none"):
-        layer.backward(top, [True, True], blobs)
+
+
+TRAINED = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 4 dim: 6 } } }
+layer { name: "scale" type: "Scale" bottom: "x" top: "scaled" }
+layer { name: "pool" type: "Pooling" bottom: "scaled" top: "pool" top: "places"
+  pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layer { name: "up" type: "Upsample" bottom: "pool" bottom: "places" top: "up" upsample_param { scale: 2 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "up" bottom: "x" top: "loss" }
+"""
+
+
+def test_what_is_below_a_pooling_and_its_undoing_is_trained(tmp_path):
+    (tmp_path / "net.prototxt").write_text(TRAINED)
+    net = caffelite.Net(str(tmp_path / "net.prototxt"), caffelite.TRAIN, dtype=np.float64)
+    x = net.blobs["x"].data
+    x[...] = RNG.normal(size=x.shape)
+    net.params["scale"][0].data[...] = [3, 0.5]
+    net.forward()
+    net.backward()
+    up = net.blobs["up"].data
+    kept = np.where(up != 0, x, 0)  # d loss / d scale: of values that were kept, (up - x) * x
+    np.testing.assert_allclose(net.params["scale"][0].diff, ((up - x) * kept).sum((0, 2, 3)) / 2, rtol=1e-10)
 
 
 def test_fields_of_the_other_form_are_warned_of(tmp_path, caplog):
