@@ -47,6 +47,8 @@ def _inner_product(layer: LayerParameter, shapes: Shapes, weights: Shape, count:
 
 def _pooling(layer: LayerParameter, shapes: Shapes, weights: Shape, count: int) -> int:
     param = layer.pooling_param
+    if param.global_pooling:
+        return count * (prod(shapes.inputs[0][2:]) + (param.pool == PoolingParameter.AVE))
     height, width = param.kernel_h or param.kernel_size or 1, param.kernel_w or param.kernel_size or 1
     return count * (height * width + (param.pool == PoolingParameter.AVE))
 

@@ -45,7 +45,7 @@ class Net(Statistics, NotHere):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        """Let isinstance(net, cv2.dnn.Net) hold. Deriving from it does not do: its objects do not survive collection."""
+        """Let isinstance(net, cv2.dnn.Net) hold; objects of classes derived from it crash Python."""
         cv2 = opencv_or_none()
         return Net if cv2 is None else cv2.dnn.Net
 

@@ -107,7 +107,8 @@ def compare(prototxt, said):
         value = net.forward(name)
         assert value.shape == expected.shape, name
         assert value.dtype == expected.dtype == np.float32
-        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=ATOL, err_msg=name)
+        large = max(1, np.abs(expected).max())  # sums of large numbers that cancel are small, with the error of these
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=ATOL * large, err_msg=name)
     assert describe(net, [value.shape for value in inputs.values()]) == said
 
 
