@@ -19,6 +19,7 @@ from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.weights.caffemodel import read_layers
 from caffelite.core.weights.formats import HDF5, copy_trained_layers, format_of
+from caffelite.cv2dnn import detections
 from caffelite.cv2dnn.nodes import Nodes, Pin
 from caffelite.cv2dnn.user_layers import Job, registered_types
 from caffelite.proto.caffe_pb2 import TEST, LayerParameter, NetParameter
@@ -140,9 +141,13 @@ class Engine:
         self.ticks = time.perf_counter_ns() - began
 
     def value(self, pin: Pin) -> Array:
-        """Return a copy of an output of the last pass."""
+        """Return a copy of an output of the last pass; boxes as OpenCV lays them out."""
         assert self._net is not None
-        return np.array(self._net.blobs[self.nodes.blob_of(pin)].data)
+        values = np.array(self._net.blobs[self.nodes.blob_of(pin)].data)
+        node = self.nodes.nodes[pin.node - 1] if pin.node else None
+        if node is None or node.type != "DetectionOutput" or pin.node in self._user:
+            return values
+        return detections.as_opencv(node.layer, values, self._net.blobs[node.layer.bottom[0]].shape[0])
 
     def pin(self, *pins: Pin) -> None:
         """Let the next passes fill these outputs, also where they would not be needed."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from caffelite.core.blob import Array, Shape
+from caffelite.cv2dnn.detections import shape_of
 from caffelite.cv2dnn.engine import Engine, Shapes
 from caffelite.cv2dnn.errors import BAD_ARGUMENT, all_raise_cv2_errors, error
 from caffelite.cv2dnn.flops import flops
@@ -47,14 +48,14 @@ class Statistics:
 
         Shapes are arrays of int32; the net is not run.
         """
-        found = self._with_masks(_given(netInputShapes, netInputShape))
+        found = self._reported(_given(netInputShapes, netInputShape))
         ids = np.arange(len(found), dtype=np.int32)
         return ids, tuple(_dims(shapes.inputs) for shapes in found), tuple(_dims(shapes.outputs) for shapes in found)
 
     def getLayerShapes(self, netInputShapes: Any, netInputTypes: Any = None, layerId: Any = None) -> tuple[Dims, Dims]:
         """Return the shapes of the inputs and outputs of one layer; `netInputTypes`, of OpenCV 5, is not looked at."""
         number = self._number(netInputTypes if layerId is None else layerId)
-        shapes = self._with_masks(netInputShapes)[number]
+        shapes = self._reported(netInputShapes)[number]
         return _dims(shapes.inputs), _dims(shapes.outputs)
 
     def getFLOPS(self, *args: Any, **kwargs: Any) -> int:
@@ -71,7 +72,7 @@ class Statistics:
     def getMemoryConsumption(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
         """Return the bytes of the parameters and of all outputs, for `[layerId, ]netInputShapes`."""
         number, shapes = self._layer_and_shapes(args, kwargs)
-        found = self._with_masks(shapes)
+        found = self._reported(shapes)
         numbers = range(len(found)) if number is None else [number]
         weights = sum(blob.count for i in numbers if i for blob in self._engine.blobs(i, {}))
         return weights * _FLOAT, sum(prod(shape) for i in numbers for shape in found[i].outputs) * _FLOAT
@@ -97,13 +98,19 @@ class Statistics:
         own = tuple(inputs.values())
         return [Shapes(own, own), *self._engine.shapes(inputs)]
 
-    def _with_masks(self, given: Any) -> list[Shapes]:
-        """Return the same with the mask that OpenCV gives a maximum pooling which no layer reads."""
+    def _reported(self, given: Any) -> list[Shapes]:
+        """Return the same with what OpenCV says otherwise.
+
+        A maximum pooling which no layer reads has a second output, its mask; DetectionOutput has keep_top_k boxes.
+        """
         found, connected = self._all(given), self._engine.nodes.connected()
         for number, node in enumerate(self._engine.nodes.nodes, 1):
-            is_max = node.type == "Pooling" and node.layer.pooling_param.pool == PoolingParameter.MAX
-            if is_max and number not in connected:
-                found[number] = Shapes(found[number].inputs, found[number].outputs[:1] * 2)
+            inputs, outputs = found[number]
+            if node.type == "DetectionOutput":
+                outputs = (shape_of(node.layer, inputs[0][0], outputs[0]),)
+            elif node.type == "Pooling" and number not in connected:
+                outputs = outputs[:1] * (1 + (node.layer.pooling_param.pool == PoolingParameter.MAX))
+            found[number] = Shapes(inputs, outputs)
         return found
 
     def _layer_and_shapes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int | None, Any]:

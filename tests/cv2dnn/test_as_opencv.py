@@ -39,6 +39,7 @@ NETS = {
     for path in sorted(ROOT.glob("models/**/*.prototxt"))
     if is_for_use(path)
 }
+NETS["small_ssd"] = Path(__file__).with_name("ssd.prototxt")
 
 
 def fill(net, generator):
@@ -93,6 +94,15 @@ def test_says_and_computes_the_same(folder, name):
     else:
         assert "error" not in said, said["error"]
         compare(prototxt, said)
+
+
+def test_there_are_boxes(folder):
+    with np.load(folder / "small_ssd.outputs.npz") as file:
+        boxes = file["out_detection_out"][0, 0]
+    scores = boxes[:, 2]
+    assert boxes.shape == (30, 7)
+    assert 5 < np.count_nonzero(scores) <= 30
+    assert (np.diff(scores) <= 0).all()
 
 
 def compare(prototxt, said):
