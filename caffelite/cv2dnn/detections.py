@@ -1,4 +1,4 @@
-"""DetectionOutput's boxes as OpenCV lays them out. Source: modules/dnn/src/layers/detection_output_layer.cpp, observed."""
+"""DetectionOutput's boxes as OpenCV lays them out. From modules/dnn/src/layers/detection_output_layer.cpp, observed."""
 
 from __future__ import annotations
 

@@ -70,6 +70,11 @@ def _mvn(layer: LayerParameter, shapes: Shapes, weights: Shape, count: int) -> i
     return 6 * count + 3 * prod(shapes.inputs[0][: 1 if layer.mvn_param.across_channels else 2])
 
 
+def _prior_box(layer: LayerParameter, shapes: Shapes, weights: Shape, count: int) -> int:
+    boxes = shapes.outputs[0][2] // prod(shapes.inputs[0][2:])  # numbers of one place, 4 a box
+    return boxes * sum(prod(shape[2:]) for shape in shapes.inputs)
+
+
 def _power(layer: LayerParameter, shapes: Shapes, weights: Shape, count: int) -> int:
     return count * (_SCALE if layer.power_param.power == 1 else _POWER)
 
@@ -86,4 +91,5 @@ _RULES: dict[str, _Rule] = {
     "Eltwise": _eltwise,
     "MVN": _mvn,
     "Power": _power,
+    "PriorBox": _prior_box,
 }

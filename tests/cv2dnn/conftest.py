@@ -7,7 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from caffelite.proto.caffe_pb2 import TEST
+from caffelite.pycaffe import Net
+
 OPENCV = "opencv-python-headless==4.14.*"
+TEXT = """name: "n"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 2 kernel_size: 3
+  weight_filler { type: "xavier" } bias_filler { type: "constant" value: 0.5 } } }
+layer { name: "relu1" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "slice" type: "Slice" bottom: "c" top: "s0" top: "s1" slice_param { slice_point: 1 } }
+layer { name: "ip" type: "InnerProduct" bottom: "s0" top: "fc" inner_product_param { num_output: 4
+  weight_filler { type: "xavier" } } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+layer { name: "sig" type: "Sigmoid" bottom: "s0" top: "sig" }
+"""
+CONVOLUTION = TEXT[: TEXT.index('layer { name: "slice"')]  # takes any height and width
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +51,23 @@ def judged(opencv4):
         assert done.stdout.startswith("4."), done.stdout
 
     return judge
+
+
+class Small:
+    """A small net: its text, a part of it that takes any height and width, and both files."""
+
+    text = TEXT
+    convolution = CONVOLUTION
+
+    def write(self, folder, text=TEXT):
+        """Write prototxt and caffemodel; return their paths, and the net that made them."""
+        prototxt, model = folder / "n.prototxt", folder / "n.caffemodel"
+        prototxt.write_text(text)
+        net = Net(prototxt, TEST, seed=1)
+        net.save(model)
+        return str(prototxt), str(model), net
+
+
+@pytest.fixture(scope="session")
+def small():
+    return Small()
