@@ -105,6 +105,11 @@ class Layer:
     # Fields of these messages that it does not read ("lrn_param.k") -> what the user should know of them. `engine`
     # counts as read, since the net says what it means.
     not_read: ClassVar[Mapping[str, str]] = {}
+    # Whose layer it is, for those that Caffe 1.0 does not have: "SSD". Where one type name stands for several layers, a
+    # net's log says which was taken, and by what it was told from the others: "two bottoms". Without `told_by` that is
+    # the fields written in its messages.
+    fork: ClassVar[str] = ""
+    told_by: ClassVar[str] = ""
     exact_num_bottom_blobs: ClassVar[int | None] = None
     min_bottom_blobs: ClassVar[int | None] = None
     max_bottom_blobs: ClassVar[int | None] = None

@@ -6,7 +6,7 @@ Source: src/caffe/net.cpp, Net::Init. The log lines are Caffe's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from caffelite.core import container
@@ -22,6 +22,7 @@ from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
 from caffelite.core.net.wiring.bottoms import shapeless_source
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
+from caffelite.core.net.wiring.forks_taken import forks_taken
 from caffelite.core.net.wiring.in_place import LayerMemory, in_place_copies
 from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.sharing import LayerParams, Sharing, equal_names, lr_mults_of, share_params
@@ -57,6 +58,8 @@ def build(draft: Draft, context: Context) -> Built:
     _check_fields_known(draft)
     _note_engines(draft)
     _tell(unread(draft), context)
+    for text in forks_taken(draft):
+        _once(log.info, text, context)
     written = {layer.name for layer in draft.layers}
     draft = insert_splits(draft, _default_loss_weights)
     inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
@@ -114,9 +117,14 @@ def _note_engines(draft: Draft) -> None:
 
 def _tell(warnings: Iterable[str], context: Context) -> None:
     for text in warnings:
-        if text not in context.told:
-            context.told.add(text)
-            log.warning("%s", text)
+        _once(log.warning, text, context)
+
+
+def _once(tell: Callable[..., None], text: str, context: Context) -> None:
+    """Log what was not yet told of the file, by any net that a solver makes of it."""
+    if text not in context.told:
+        context.told.add(text)
+        tell("%s", text)
 
 
 def _default_loss_weights(layer_param: caffe_pb2.LayerParameter) -> list[float]:
