@@ -15,6 +15,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import CaffeliteError
+from caffelite.core.type_names import DEPTHWISE
 from caffelite.net_spec import Function, Top, layers
 
 PASS_THROUGH_LAYERS = [
@@ -38,7 +39,7 @@ PASS_THROUGH_LAYERS = [
     "TanH",
     "Threshold",
 ]
-WINDOWS = ("Convolution", "Pooling", "Im2col")
+WINDOWS = ("Convolution", *DEPTHWISE, "Pooling", "Im2col")
 FOR_HEIGHT_AND_WIDTH = ("pad_h", "pad_w", "kernel_h", "kernel_w", "stride_h", "stride_w")
 
 Map = tuple[int | None, Any, Any]

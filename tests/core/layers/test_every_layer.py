@@ -16,6 +16,7 @@ import caffelite
 from caffelite.core.errors import CaffeliteError, LayerError, NetError
 from caffelite.core.layer import LAYERS, Context, Layer, layer_class_for, layer_type_list, make_layer
 from caffelite.core.net.wiring.unread import OWN_MESSAGES, messages_read
+from caffelite.core.type_names import CONVOLUTIONS, DEPTHWISE
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 from caffelite.testing import blob_of, layer_from, set_up, spread_values
 
@@ -24,7 +25,9 @@ GOLDEN = TESTS.parents[1] / "golden" / "layers"
 
 # Types without a golden case that need more than one blob of shape IMAGE: the layer, and its bottoms' shapes.
 IMAGE = (2, 4, 6, 6)
+CONVOLUTION = 'convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "gaussian" std: 1 } }'
 EXAMPLES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
+    **{name: (CONVOLUTION, [IMAGE]) for name in DEPTHWISE},
     "HDF5Output": ('hdf5_output_param { file_name: "out.h5" }', [IMAGE, IMAGE]),
 }
 
@@ -379,8 +382,7 @@ def test_in_place_neighbours_change_neither_values_nor_gradients(type_name, view
 # Layers whose top has the shape of the bottom: the text, and the bottoms' shapes.
 FILLER = 'weight_filler { type: "gaussian" std: 1 }'
 OF_THE_BOTTOMS_SHAPE = {
-    "Convolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
-    "Deconvolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
+    **{name: (CONVOLUTION, [IMAGE]) for name in CONVOLUTIONS},
     "Filter": ("", [(3, 4), (3,)]),
     "Im2col": ("convolution_param { kernel_size: 1 }", [IMAGE]),
     "InnerProduct": (f"inner_product_param {{ num_output: 144 {FILLER} }}", [(70, 144)]),
