@@ -18,6 +18,10 @@ NOT_READ = {
     "batch_norm_param.stats_batch_size": "statistics are those of the whole batch",
     "batch_norm_param.update_global_stats": "they are updated where the batch's statistics are used",
 }
+FORK_FIELDS = tuple(
+    f"batch_norm_param.{name}"
+    for name in ("scale_bias", "scale_filler", "bias_filler", "use_weight_bias", "bias_term", "filler", "relu")
+)
 SCALED = "batch_norm_param { scale_bias: true } (NVIDIA's) or batch_norm_param { use_weight_bias: true } (Intel's)"
 
 
@@ -54,6 +58,7 @@ class BatchNormLayer(Layer):
 
     messages = ("batch_norm_param",)
     not_read = NOT_READ
+    fork_fields = FORK_FIELDS
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1

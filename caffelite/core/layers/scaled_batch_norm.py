@@ -10,6 +10,7 @@ from caffelite.core.blob import Array
 from caffelite.core.kernels.normalization import Statistics
 from caffelite.core.layer import Blobs, BlobSpec, register_layer
 from caffelite.core.layers.batch_norm import (
+    FORK_FIELDS,
     NOT_READ,
     SUMS,
     add_to_sums,
@@ -40,6 +41,7 @@ class ScaledBatchNormLayer(ScaledNormalization):
 
     messages = ("batch_norm_param",)
     not_read = NOT_READ
+    fork_fields = FORK_FIELDS
     fork: ClassVar[str] = "NVIDIA, Intel"
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:

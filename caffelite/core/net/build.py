@@ -22,6 +22,7 @@ from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
 from caffelite.core.net.wiring.bottoms import shapeless_source
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
+from caffelite.core.net.wiring.fork_fields import fields_without_effect, refuse_fork_fields
 from caffelite.core.net.wiring.forks_taken import forks_taken
 from caffelite.core.net.wiring.in_place import LayerMemory, in_place_copies
 from caffelite.core.net.wiring.layer_types import check_types
@@ -56,7 +57,8 @@ def build(draft: Draft, context: Context) -> Built:
         log.info("Initializing net from parameters: \n%s", message_text(draft.message()))
     check_types(draft, layer_type_list())
     _check_fields_known(draft)
-    _note_engines(draft)
+    refuse_fork_fields(draft)
+    _tell(fields_without_effect(draft), context)
     _tell(unread(draft), context)
     for text in forks_taken(draft):
         _once(log.info, text, context)
@@ -94,25 +96,6 @@ def _check_fields_known(draft: Draft) -> None:
             layer_class_for(layer)
         except LayerError as err:
             raise with_location(err, layer, place) from None
-
-
-def _note_engines(draft: Draft) -> None:
-    """Say once that another engine than Caffe's own was asked for: all of them mean the table of kernels."""
-    engines: dict[str, tuple[str, str]] = {}
-    for index, layer in enumerate(draft.layers):
-        for field, message in layer.ListFields():
-            engine = getattr(message, "engine", 0)
-            if engine:
-                name = message.DESCRIPTOR.fields_by_name["engine"].enum_type.values_by_number[engine].name
-                engines.setdefault(name, (draft.where(index, f"{field.name}.engine"), layer.name))
-    for name, (where, layer_name) in engines.items():
-        if name != "CAFFE":
-            log.warning(
-                "%sengine: %s (layer %s, ...) is computed by caffelite's own kernels, on the CPU.",
-                where,
-                name,
-                layer_name,
-            )
 
 
 def _tell(warnings: Iterable[str], context: Context) -> None:

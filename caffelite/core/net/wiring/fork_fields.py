@@ -1,0 +1,123 @@
+"""Fields of forks in a net: without effect here, read by their layer, or refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from caffelite.core.errors import NetError
+from caffelite.core.layer import LAYERS, layer_class_for
+from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.prototxt.forks import VALUES, ForkField, fork_field, is_harmless
+from caffelite.proto.caffe_pb2 import LayerParameter
+
+OWN_ENGINES = ("", "CAFFE", "DEFAULT")
+
+
+class Given(NamedTuple):
+    """A field that is written in a message: its path, its descriptor, its value, and the message it is in."""
+
+    path: str
+    known: FieldDescriptor
+    value: Any
+    message: str
+
+
+def refuse_fork_fields(draft: Draft) -> None:
+    """Raise NetError, one problem a line, for fields that would change results and that their layer does not read.
+
+    Call it after check_types. A value equal to the default changes nothing.
+    """
+    problems = [
+        f'{draft.where(index, path)}layer "{layer.name}" ({layer.type}): {text}'
+        for index, layer in enumerate(draft.layers)
+        for path, text in _refused(layer)
+    ]
+    if problems:
+        raise NetError("\n".join(problems))
+
+
+def _refused(layer: LayerParameter) -> Iterator[tuple[str, str]]:
+    read = {path for kind in LAYERS[layer.type] for path in kind.layer_class.fork_fields}
+    read.update(layer_class_for(layer).not_read)
+    for given in _given(layer):
+        known = fork_field(given.message, given.known.name)
+        if known is not None and not known.is_harmless and given.path not in read and _changes(given, known):
+            yield given.path, refusal(given.path, given, known)
+        word, reader = VALUES.get(f"{given.message}.{given.known.name}", ("", ""))
+        if word and shown(given) == word and f"{given.path.partition('.')[0]}.{reader}" not in read:
+            yield given.path, f"{given.path} is {word}, which this layer does not know; use another, or leave it out"
+
+
+def refusal(path: str, given: Given, known: ForkField) -> str:
+    """Return the error text for a field that nobody reads."""
+    value = "given" if given.known.message_type is not None else shown(given)
+    return f"{path} is {value}, a field of {known.whose}'s Caffe: {known.does}, which is not done here; {known.instead}"
+
+
+def fields_without_effect(draft: Draft) -> list[str]:
+    """Return a warning for each harmless field of forks, and each engine, with the first line of it."""
+    places: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    for where, owner, given, not_read in _all_given(draft):
+        if not is_harmless(given.message, given.known.name) or given.path in not_read:
+            continue
+        if given.known.name == "engine":
+            if shown(given).strip('"') not in OWN_ENGINES:
+                places.setdefault(("engine", shown(given).strip('"')), []).append((where, owner, given.path))
+        elif (known := fork_field(given.message, given.known.name)) and _changes(given, known):
+            places.setdefault((given.known.name, f"({known.whose}'s): {known.does}"), []).append(
+                (where, owner, given.path)
+            )
+    return [_told(name, words, found) for (name, words), found in places.items()]
+
+
+def _told(name: str, words: str, places: list[tuple[str, str, str]]) -> str:
+    where, owner, path = places[0]
+    if name == "engine":
+        return f"{where}engine: {words} ({owner}, ...) is computed by caffelite's own kernels, on the CPU."
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return f"{where}{path} has no effect ({owner}{more}) {words}"
+
+
+def _all_given(draft: Draft) -> Iterator[tuple[str, str, Given, Mapping[str, str]]]:
+    """Yield the fields of the net and of its layers: where, whose, the field, and what the layer does not read."""
+    lines = next((place.lines for place in draft.places if place is not None), None)
+    for given in _fields(draft.param, "", repeated=False):
+        yield "" if lines is None else lines.where(given.path), "the net", given, {}
+    for index, layer in enumerate(draft.layers):
+        for given in _given(layer):
+            yield draft.where(index, given.path), f"layer {layer.name}", given, layer_class_for(layer).not_read
+
+
+def _given(layer: LayerParameter) -> Iterator[Given]:
+    """Yield the fields of a layer and of its messages; stored weights are not gone through."""
+    for given in _fields(layer, "", repeated=False):
+        yield given
+        if isinstance(given.value, Message):
+            yield from _fields(given.value, f"{given.path}.", repeated=True)
+
+
+def _fields(message: Message, prefix: str, repeated: bool) -> Iterator[Given]:
+    for known, value in message.ListFields():
+        if repeated or known.message_type is None or isinstance(value, Message):
+            yield Given(f"{prefix}{known.name}", known, value, message.DESCRIPTOR.name)
+
+
+def _changes(given: Given, known: ForkField) -> bool:
+    if given.known.message_type is not None:
+        return True
+    return given.value != given.known.default_value and given.value not in known.harmless_values
+
+
+def shown(given: Given) -> str:
+    """Return the value as a prototxt has it."""
+    if given.known.enum_type is not None and isinstance(given.value, int):
+        return str(given.known.enum_type.values_by_number[given.value].name)
+    if isinstance(given.value, bool):
+        return str(given.value).lower()
+    if isinstance(given.value, str):
+        return f'"{given.value}"'
+    return f"{given.value:g}" if isinstance(given.value, float) else str(given.value)
