@@ -211,7 +211,7 @@ def _clip(layer: Any) -> Figures:
 
 @_of("neuron", ELULayer)
 def _elu(layer: Any) -> Figures:
-    return {"function": "elu", "alpha": layer.layer_param.elu_param.alpha}
+    return {"function": "elu", "alpha": layer.layer_param.elu_param.alpha, "scale": layer.scale}
 
 
 @_of("neuron", ExpLayer)

@@ -14,7 +14,7 @@ from caffelite.core.layers.abs_val import AbsValLayer
 from caffelite.core.layers.bnll import BNLLLayer
 from caffelite.core.layers.clip import ClipLayer
 from caffelite.core.layers.dropout import DropoutLayer
-from caffelite.core.layers.elu import ELULayer
+from caffelite.core.layers.elu import ELULayer, scale_of
 from caffelite.core.layers.exp import ExpLayer
 from caffelite.core.layers.log import LogLayer
 from caffelite.core.layers.power import PowerLayer
@@ -72,8 +72,8 @@ FUNCTIONS: dict[type[Layer], tuple[Function, Function]] = {
         lambda p, x: ((x >= p.min) & (x <= p.max)).astype(float),
     ),
     ELULayer: (
-        lambda p, x: np.where(x > 0, x, p.alpha * np.expm1(np.minimum(x, 0))),
-        lambda p, x: np.where(x > 0, 1, p.alpha * np.exp(np.minimum(x, 0))),
+        lambda p, x: scale_of(p) * np.where(x > 0, x, p.alpha * np.expm1(np.minimum(x, 0))),
+        lambda p, x: scale_of(p) * np.where(x > 0, 1, p.alpha * np.exp(np.minimum(x, 0))),
     ),
     ExpLayer: (
         lambda p, x: np.exp(_exp_factor(p) * (p.shift + p.scale * x)),
