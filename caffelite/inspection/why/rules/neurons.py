@@ -38,7 +38,6 @@ from caffelite.inspection.why.terms import (
     sent_times,
     value_of,
 )
-from caffelite.proto import caffe_pb2
 
 Function = Callable[[Any, Array], Array]  # of a layer's message and x
 
@@ -167,8 +166,8 @@ def _dropout_back(at: At, bottom: int, place: int) -> list[Terms]:
 def _kept(at: At, place: int) -> float:
     """Return what the last pass multiplied the value by."""
     layer = at.layer
-    if layer.phase != caffe_pb2.TRAIN:
-        return 1.0
+    if not layer.drops:
+        return float(layer.factor)
     mask = np.ones(place + 1, np.float32)  # which values are kept depends on their places, not on how many there are
-    dropout(mask, layer._key, layer.dropout_ratio, mask)
+    dropout(mask, layer._key, layer.dropout_ratio, mask, layer.layer_param.dropout_param.scale_train)
     return float(mask[place])
