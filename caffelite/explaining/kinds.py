@@ -43,6 +43,7 @@ from caffelite.core.layers.relu import ReLULayer
 from caffelite.core.layers.reshape import ReshapeLayer
 from caffelite.core.layers.rnn import RNNLayer
 from caffelite.core.layers.scale import ScaleLayer
+from caffelite.core.layers.se_lu import ALPHA, SCALE, SeLuLayer
 from caffelite.core.layers.shared.neuron import log_of_base
 from caffelite.core.layers.sigmoid import SigmoidLayer
 from caffelite.core.layers.silence import SilenceLayer
@@ -215,6 +216,11 @@ def _clip(layer: Any) -> Figures:
 @_of("neuron", ELULayer)
 def _elu(layer: Any) -> Figures:
     return {"function": "elu", "alpha": layer.layer_param.elu_param.alpha, "scale": layer.scale}
+
+
+@_of("neuron", SeLuLayer)
+def _selu(layer: Any) -> Figures:
+    return {"function": "elu", "alpha": ALPHA, "scale": SCALE}
 
 
 @_of("neuron", ExpLayer)

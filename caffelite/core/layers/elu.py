@@ -20,31 +20,15 @@ class ELULayer(NeuronLayer):
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
         """Return the formula; lambda is named where it is not 1."""
-        param = self.layer_param.elu_param
-        if self.scale == 1:
-            return f"y = x where x > 0, else {param.alpha:g} * (e^x - 1)"
-        return f"y = {self.scale:g} * x where x > 0, else {self.scale * param.alpha:g} * (e^x - 1)"
-
-    @property
-    def scale(self) -> float:
-        """What the values are multiplied by."""
-        return scale_of(self.layer_param.elu_param)
+        alpha, scale = self.layer_param.elu_param.alpha, scale_of(self.layer_param.elu_param)
+        if scale == 1:
+            return f"y = x where x > 0, else {alpha:g} * (e^x - 1)"
+        return f"y = {scale:g} * x where x > 0, else {scale * alpha:g} * (e^x - 1)"
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
-        """Read alpha."""
-        self.function = ELU(self.layer_param.elu_param.alpha)
-
-    def forward(self, bottom: Blobs, top: Blobs) -> None:
-        """Fill the top."""
-        super().forward(bottom, top)
-        if self.scale != 1:
-            top[0].data[...] *= self.dtype.type(self.scale)
-
-    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
-        """Multiply the gradient by the function's slope."""
-        super().backward(top, propagate_down, bottom)
-        if propagate_down[0] and self.scale != 1:
-            bottom[0].diff[...] *= self.dtype.type(self.scale)
+        """Read alpha and lambda."""
+        param = self.layer_param.elu_param
+        self.function, self.scale = ELU(param.alpha), scale_of(param)
 
 
 def scale_of(param: caffe_pb2.ELUParameter) -> float:

@@ -202,7 +202,7 @@ class LstmLayer(Layer):
 
     def set_state(self, state: State) -> None:
         """Go on from h and c; WeightsError if that is the state of another kind of layer."""
-        shapes = {np.shape(state.get(name)) for name in ("h", "c")}
+        shapes = {np.shape(state.get(name, ())) for name in ("h", "c")}
         if len(shapes) != 1 or shapes.pop()[1:] != (self.num_output,):
             raise WeightsError(
                 f"layer {self.name} keeps h and c of {self.num_output} values a stream, the state others"

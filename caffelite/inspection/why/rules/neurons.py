@@ -20,6 +20,7 @@ from caffelite.core.layers.log import LogLayer
 from caffelite.core.layers.power import PowerLayer
 from caffelite.core.layers.prelu import PReLULayer
 from caffelite.core.layers.relu import ReLULayer
+from caffelite.core.layers.se_lu import ALPHA, SCALE, SeLuLayer
 from caffelite.core.layers.shared.neuron import NeuronLayer, log_of_base
 from caffelite.core.layers.sigmoid import SigmoidLayer
 from caffelite.core.layers.swish import SwishLayer
@@ -87,6 +88,10 @@ FUNCTIONS: dict[type[Layer], tuple[Function, Function]] = {
         lambda p, x: (
             p.power * p.scale * _power(p.shift + p.scale * x, p.power - 1) if p.power * p.scale else np.zeros_like(x)
         ),
+    ),
+    SeLuLayer: (
+        lambda _, x: SCALE * np.where(x > 0, x, ALPHA * np.expm1(np.minimum(x, 0))),
+        lambda _, x: SCALE * np.where(x > 0, 1, ALPHA * np.exp(np.minimum(x, 0))),
     ),
     SigmoidLayer: (lambda _, x: _sigmoid(x), lambda _, x: _sigmoid(x) * (1 - _sigmoid(x))),
     SwishLayer: (lambda p, x: x * _sigmoid(p.beta * x), _swish_slope),
