@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
+import caffelite
 from caffelite.core.errors import LayerError
+from caffelite.proto.caffe_pb2 import NetParameter
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up, spread_values
 
 
@@ -63,6 +66,26 @@ def test_other_sizes_and_an_empty_batch(dtype):
         run_backward(layer, [bottom], top)
         wanted = means(bottom.data, top[0].shape[2:], 3, 2, 1)
         np.testing.assert_allclose(top[0].data, wanted, rtol=1e-4, atol=1e-5)
+
+
+NET = """
+force_backward: true
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 5 dim: 5 } } }
+layer { name: "y" type: "Pooling" bottom: "x" top: "y"
+        pooling_param { pool: AVE avg_include_pad: false kernel_size: 3 stride: 2 pad: 1 } }
+"""
+
+
+def test_the_terms_of_values_and_gradients():
+    net = caffelite.Net(text_format.Parse(NET, NetParameter()), caffelite.TRAIN)
+    net.blobs["x"].data[...] = spread_values((1, 2, 5, 5))
+    net.forward()
+    net.blobs["y"].diff[...] = spread_values((1, 2, 3, 3))
+    net.backward()
+    for index in np.ndindex(1, 2, 3, 3):
+        assert net.why("y", *index).total == pytest.approx(float(net.blobs["y"].data[index]), abs=1e-5)
+    for index in np.ndindex(1, 2, 5, 5):
+        assert net.why("x", *index, diff=True).total == pytest.approx(float(net.blobs["x"].diff[index]), abs=1e-5)
 
 
 @pytest.mark.parametrize(
