@@ -40,7 +40,7 @@ class ScaledBatchNormLayer(ScaledNormalization):
 
     messages = ("batch_norm_param",)
     not_read = NOT_READ
-    fork: ClassVar[str] = "NVIDIA, Intel"
+    fork: ClassVar[str] = "NVIDIA or Intel"
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
         """Return the formula, which depends on whose statistics are taken."""
