@@ -21,6 +21,7 @@ from caffelite.net_spec import Function, Top, layers
 PASS_THROUGH_LAYERS = [
     "AbsVal",
     "BatchNorm",
+    "BN",
     "Bias",
     "BNLL",
     "Dropout",
@@ -34,7 +35,9 @@ PASS_THROUGH_LAYERS = [
     "ReLU",
     "PReLU",
     "Scale",
+    "SeLu",
     "Sigmoid",
+    "SpatialDropout",
     "Split",
     "TanH",
     "Threshold",

@@ -105,9 +105,6 @@ class Layer:
     # Fields of these messages that it does not read ("lrn_param.k") -> what the user should know of them. `engine`
     # counts as read, since the net says what it means.
     not_read: ClassVar[Mapping[str, str]] = {}
-    # Fields of these messages that forks added and that change results, of those that it reads ("pooling_param.ceil_mode");
-    # core/prototxt/forks.py has the list. The net refuses those that nobody reads.
-    fork_fields: ClassVar[tuple[str, ...]] = ()
     # Whose layer it is, for those that Caffe 1.0 does not have: "SSD". Where one type name stands for several layers, a
     # net's log says which was taken, and by what it was told from the others: "two bottoms". Without `told_by` that is
     # the fields written in its messages.

@@ -18,20 +18,16 @@ NOT_READ = {
     "batch_norm_param.stats_batch_size": "statistics are those of the whole batch",
     "batch_norm_param.update_global_stats": "they are updated where the batch's statistics are used",
 }
-FORK_FIELDS = tuple(
-    f"batch_norm_param.{name}"
-    for name in ("scale_bias", "scale_filler", "bias_filler", "use_weight_bias", "bias_term", "filler", "relu")
-)
 SCALED = "batch_norm_param { scale_bias: true } (NVIDIA's) or batch_norm_param { use_weight_bias: true } (Intel's)"
 
 
 def has_scale_inside(layer: caffe_pb2.LayerParameter) -> bool:
     """Whether the layer has blobs of a scale (and shift) of its own, as NVIDIA's and Intel's may."""
     param = layer.batch_norm_param
-    if layer.blobs:
-        return len(layer.blobs) > SUMS
     if param.scale_bias or param.HasField("scale_filler"):
         return True
+    if layer.blobs:
+        return len(layer.blobs) > SUMS
     given = any(map(param.HasField, ("use_weight_bias", "bias_term", "filler", "bias_filler")))
     return given and param.use_weight_bias
 
@@ -58,7 +54,6 @@ class BatchNormLayer(Layer):
 
     messages = ("batch_norm_param",)
     not_read = NOT_READ
-    fork_fields = FORK_FIELDS
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1

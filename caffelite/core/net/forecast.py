@@ -98,7 +98,7 @@ class KernelTable:
 
     def nearest(self, kind: str, fields: frozenset[str]) -> Case | None:
         """Return the case of a type that differs in the fewest fields; None for a type of the user's own."""
-        if kind in DEPTHWISE and kind not in self.cases:
+        if kind in DEPTHWISE and not self.cases.get(kind):
             kind = "Convolution"  # whose kernels they run
         return min(self.cases.get(kind, []), key=lambda case: len(case.fields ^ fields), default=None)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 class ForkField(NamedTuple):
     """Whose field it is, and what it does there; `instead`: what to do where it changes results, "": it does not.
 
+    by_layers: layers that read its message read it, or say in `not_read` that they do not.
     harmless_values: of one that changes results those that do not, besides its default.
     """
 
@@ -19,6 +20,7 @@ class ForkField(NamedTuple):
     does: str
     instead: str = ""
     harmless_values: tuple[object, ...] = ()
+    by_layers: bool = False
 
     @property
     def is_harmless(self) -> bool:
@@ -34,6 +36,10 @@ def _changing(
     message: str, names: str, whose: str, does: str, instead: str, harmless: Iterable[object] = ()
 ) -> dict[str, ForkField]:
     return {f"{message}.{name}": ForkField(whose, does, instead, tuple(harmless)) for name in names.split()}
+
+
+def _of_layers(message: str, names: str, whose: str, does: str, instead: str) -> dict[str, ForkField]:
+    return {f"{message}.{name}": ForkField(whose, does, instead, (), True) for name in names.split()}
 
 
 NV, INTEL, SSD, SEGNET, HN, PSPNET = "NVIDIA", "Intel", "SSD", "SegNet", "happynear", "PSPNet"
@@ -96,44 +102,44 @@ FIELDS: dict[str, ForkField] = {
     **_harmless("SolverParameter", "rampup_lr", NV, "it counts with rampup_interval only"),
     **_harmless("SolverParameter", "max_momentum", NV, "it counts with momentum_policy only"),
     **_harmless("SolverParameter", "warmup_start_lr", INTEL, "it counts with warmup_iter only"),
-    # read by some layers, which say so in `fork_fields`, and refused in others
-    **_changing(
+    # of layers: they read them, or say that they do not
+    **_of_layers(
         "PoolingParameter", "ceil_mode", "soeaver", "false rounds the top's size down", "write round_mode: FLOOR"
     ),
-    **_changing(
+    **_of_layers(
         "PoolingParameter", "torch_pooling", NV, "the top's size follows Torch's rule", "write round_mode: FLOOR"
     ),
-    **_changing("PoolingParameter", "avg_include_pad", INTEL, "false leaves the padding out of means", _NOT_IN_LAYER),
-    **_changing(
+    **_of_layers("PoolingParameter", "avg_include_pad", INTEL, "false leaves the padding out of means", _NOT_IN_LAYER),
+    **_of_layers(
         "ELUParameter", "lambda", NV, "results are multiplied by it", "write a Power layer with scale behind it"
     ),
-    **_changing("ReshapeParameter", "pixelshuffler", INTEL, "channels become squares of pixels", _NOT_IN_LAYER),
-    **_changing("InnerProductParameter", "normalize", HN, "rows of weights get length 1", _NOT_IN_LAYER),
-    **_changing("DropoutParameter", "scale_train", "Fast R-CNN", "false scales in TEST, not in TRAIN", _NOT_IN_LAYER),
-    **_changing("DropoutParameter", "sample_weights_test", SEGNET, "true drops in TEST, too", _NOT_IN_LAYER),
-    **_changing(
+    **_of_layers("ReshapeParameter", "pixelshuffler", INTEL, "channels become squares of pixels", _NOT_IN_LAYER),
+    **_of_layers("InnerProductParameter", "normalize", HN, "rows of weights get length 1", _NOT_IN_LAYER),
+    **_of_layers("DropoutParameter", "scale_train", "Fast R-CNN", "false scales in TEST, not in TRAIN", _NOT_IN_LAYER),
+    **_of_layers("DropoutParameter", "sample_weights_test", SEGNET, "true drops in TEST, too", _NOT_IN_LAYER),
+    **_of_layers(
         "BatchNormParameter", "scale_bias scale_filler bias_filler", NV, "the layer scales and shifts", _SCALE_AFTER
     ),
-    **_changing(
+    **_of_layers(
         "BatchNormParameter",
         "use_weight_bias bias_term filler",
         INTEL,
         "it is about a scale and shift inside",
         _SCALE_AFTER,
     ),
-    **_changing("BatchNormParameter", "relu", INTEL, "negative results become 0", "write a ReLU layer behind it"),
-    **_changing(
+    **_of_layers("BatchNormParameter", "relu", INTEL, "negative results become 0", "write a ReLU layer behind it"),
+    **_of_layers(
         "BatchNormParameter",
         "update_global_stats",
         PSPNET,
         "averages go on while the given ones are used",
         _NOT_IN_LAYER,
     ),
-    **_changing(
+    **_of_layers(
         "LossParameter", "pre_fixed_normalizer", "R-FCN", "the loss is divided by it", "divide loss_weight by it"
     ),
-    **_changing("LossParameter", "label_smoothing", NV, "a share of each item goes to all classes", _NOT_IN_LAYER),
-    **_changing(
+    **_of_layers("LossParameter", "label_smoothing", NV, "a share of each item goes to all classes", _NOT_IN_LAYER),
+    **_of_layers(
         "LossParameter",
         "weight_by_label_freqs class_weighting",
         SEGNET,
@@ -217,9 +223,6 @@ FIELDS: dict[str, ForkField] = {
     ),
     **_changing("SolverParameter", "local_lr_auto", INTEL, "each layer has a rate of its own", "leave it out"),
 }
-
-# Values of enums that forks added and that change results: the field that a layer lists which knows it.
-VALUES: dict[str, tuple[str, str]] = {"LossParameter.normalization": ("PRE_FIXED", "pre_fixed_normalizer")}
 
 # Fields of forks that caffe.proto does not have: no layer reads them.
 UNKNOWN: dict[str, ForkField] = {

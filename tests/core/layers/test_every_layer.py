@@ -28,6 +28,7 @@ IMAGE = (2, 4, 6, 6)
 CONVOLUTION = 'convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "gaussian" std: 1 } }'
 EXAMPLES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
     **{name: (CONVOLUTION, [IMAGE]) for name in DEPTHWISE},
+    "Lstm": ('lstm_param { num_output: 4 batch_size: 2 weight_filler { type: "gaussian" std: 1 } }', [(6, 3, 1, 1)]),
     "HDF5Output": ('hdf5_output_param { file_name: "out.h5" }', [IMAGE, IMAGE]),
 }
 
@@ -387,6 +388,7 @@ OF_THE_BOTTOMS_SHAPE = {
     "Im2col": ("convolution_param { kernel_size: 1 }", [IMAGE]),
     "InnerProduct": (f"inner_product_param {{ num_output: 144 {FILLER} }}", [(70, 144)]),
     "LSTM": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+    "Lstm": (f"lstm_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4)]),
     "Pooling": ("pooling_param { kernel_size: 3 pad: 1 }", [IMAGE]),
     "RNN": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
 }

@@ -9,9 +9,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from caffelite.core.errors import NetError
-from caffelite.core.layer import LAYERS, layer_class_for
+from caffelite.core.layer import layer_class_for
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.prototxt.forks import VALUES, ForkField, fork_field, is_harmless
+from caffelite.core.prototxt.forks import ForkField, fork_field, is_harmless
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 OWN_ENGINES = ("", "CAFFE", "DEFAULT")
@@ -27,7 +27,7 @@ class Given(NamedTuple):
 
 
 def refuse_fork_fields(draft: Draft) -> None:
-    """Raise NetError, one problem a line, for fields that would change results and that their layer does not read.
+    """Raise NetError, one problem a line, for fields that would change results and that no layer reads.
 
     Call it after check_types. A value equal to the default changes nothing.
     """
@@ -41,15 +41,10 @@ def refuse_fork_fields(draft: Draft) -> None:
 
 
 def _refused(layer: LayerParameter) -> Iterator[tuple[str, str]]:
-    read = {path for kind in LAYERS[layer.type] for path in kind.layer_class.fork_fields}
-    read.update(layer_class_for(layer).not_read)
     for given in _given(layer):
         known = fork_field(given.message, given.known.name)
-        if known is not None and not known.is_harmless and given.path not in read and _changes(given, known):
+        if known is not None and not known.is_harmless and not known.by_layers and _changes(given, known):
             yield given.path, refusal(given.path, given, known)
-        word, reader = VALUES.get(f"{given.message}.{given.known.name}", ("", ""))
-        if word and shown(given) == word and f"{given.path.partition('.')[0]}.{reader}" not in read:
-            yield given.path, f"{given.path} is {word}, which this layer does not know; use another, or leave it out"
 
 
 def refusal(path: str, given: Given, known: ForkField) -> str:
