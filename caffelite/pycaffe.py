@@ -22,6 +22,7 @@ from caffelite.core.errors import CaffeliteError, PrototxtError, UnknownNameErro
 from caffelite.core.files import file_problem
 from caffelite.core.fixed import ByBlob, ByLayer, Params, fixed_property
 from caffelite.core.layer import Context, layer_type_list
+from caffelite.core.layer_files import Paths, load_layers
 from caffelite.core.net import net as engine
 from caffelite.core.net.net import Phase
 from caffelite.core.net.pinning import PinningBlobs
@@ -64,6 +65,7 @@ class Net(IndexedNet):
     Layers that read databases decode images in `data_workers` threads each (None: as CAFFELITE_DATA_WORKERS in the
     environment says, else one a core); what is read does not depend on it. A record that cannot be read is an error,
     or, with `on_bad_record="skip"`, left out and counted.
+    `layers` are Python files, one or several, that register layer types of the user's own; see register_layer.
     `Net(file, weights_file, phase)`, the old form, works too.
 
     A layer that works in place directly on a blob of an Input layer writes over what the user filled in, as in Caffe:
@@ -85,7 +87,9 @@ class Net(IndexedNet):
         python_layers: bool = True,
         data_workers: int | None = None,
         on_bad_record: str = "stop",
+        layers: Paths | Iterable[Paths] | None = None,
     ) -> None:
+        load_layers(layers)
         if isinstance(phase, (str, bytes, os.PathLike)):
             if level is None or stages is not None or weights is not None:
                 raise TypeError(f"phase is caffelite.TRAIN or caffelite.TEST, not {phase!r}")

@@ -9,6 +9,7 @@ from caffelite.cli import common, glog, help, program, streams, waiting
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
 from caffelite.cli.command_line import parse
 from caffelite.cli.flags import FlagError
+from caffelite.cli.options import LAYERS
 from caffelite.cli.signals import INTERRUPTED, ended_by_interrupts, is_interrupted
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import reason_of
@@ -99,6 +100,8 @@ def _command_of(name: str) -> Command:
 def _carry_out(command: Command, arguments: Arguments) -> int:
     """Run the command with its errors logged, so that they stand in log files too."""
     try:
+        if LAYERS in command.flags:
+            _load_layers(arguments)
         status = command.run(arguments) or 0
         if command.result_is_log:
             glog.require_log()
@@ -108,6 +111,14 @@ def _carry_out(command: Command, arguments: Arguments) -> int:
     except MemoryError as err:
         LOGGER.critical("out of memory: %s", str(err) or "a smaller batch_size, num_output or input may fit")
     return FAILED
+
+
+def _load_layers(arguments: Arguments) -> None:
+    """Register the layer types of the user's own, before any prototxt is read."""
+    from caffelite.core.layer_files import load_layers, load_packages
+
+    load_packages()
+    load_layers(filter(None, arguments[LAYERS].split(",")))
 
 
 def _warn_of_unused(command: Command, arguments: Arguments) -> None:

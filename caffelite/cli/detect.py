@@ -22,7 +22,7 @@ from caffelite.cli.image_options import (
     number,
     numbers,
 )
-from caffelite.cli.options import GPU, NO_PYTHON_LAYERS
+from caffelite.cli.options import GPU, LAYERS, NO_PYTHON_LAYERS
 from caffelite.core import mode
 from caffelite.core.errors import UsageError
 from caffelite.core.prototxt.suggest import any_of
@@ -51,6 +51,7 @@ CONTEXT_PAD = int32("context_pad", 16, "Pixels of the input that show what lies 
         RAW_SCALE,
         CHANNEL_SWAP,
         CONTEXT_PAD,
+        LAYERS,
         NO_PYTHON_LAYERS,
         GPU,
     ),

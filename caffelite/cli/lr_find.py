@@ -11,6 +11,7 @@ from caffelite.cli.options import (
     DATA_WORKERS,
     GPU,
     ITERATIONS,
+    LAYERS,
     LEVEL,
     NO_PYTHON_LAYERS,
     ON_BAD_RECORD,
@@ -38,7 +39,7 @@ END = double("end", 10.0, "The rate to end with, unless the loss explodes before
     "find a learning rate to begin with",
     flags=(
         *(SOLVER, START, END, ITERATIONS, WEIGHTS, OUTPUT, LEVEL, STAGE),
-        *(DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS, GPU),
+        *(DATA_WORKERS, ON_BAD_RECORD, LAYERS, NO_PYTHON_LAYERS, GPU),
     ),
     file=SOLVER,
     flag_help={

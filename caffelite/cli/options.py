@@ -39,6 +39,13 @@ SHAPE = string(
     metavar="BLOB=N,...",
 )
 NO_PYTHON_LAYERS = boolean("no_python_layers", "Refuse nets with layers of type Python: they run code of their own.")
+LAYERS = string(
+    "layers",
+    "",
+    "A Python file that registers layer types of your own; give the flag once for each file.",
+    metavar="FILE",
+    adds_up=True,
+)
 DATA_WORKERS = int32(
     "data_workers",
     0,

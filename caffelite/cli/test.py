@@ -16,6 +16,7 @@ from caffelite.cli.options import (
     GPU,
     ITERATIONS,
     LAYER,
+    LAYERS,
     LEVEL,
     MODEL,
     NO_PYTHON_LAYERS,
@@ -47,7 +48,7 @@ LABELS = string("labels", "", "With --report: names of the classes, a text file 
     "score trained weights",
     flags=(
         *(MODEL, WEIGHTS, ITERATIONS, REPORT, LABELS, LAYER, LEVEL, STAGE),
-        *(DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS, GPU),
+        *(DATA_WORKERS, ON_BAD_RECORD, LAYERS, NO_PYTHON_LAYERS, GPU),
     ),
     result_is_log=True,
     file=MODEL,

@@ -12,6 +12,7 @@ from caffelite.cli.options import (
     DATA_WORKERS,
     GPU,
     ITERATIONS,
+    LAYERS,
     LEVEL,
     MODEL,
     NO_PYTHON_LAYERS,
@@ -37,7 +38,7 @@ LOGGER = logging.getLogger("caffelite")
 @command(
     "time",
     "time a net, layer by layer",
-    flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS, GPU),
+    flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, DATA_WORKERS, ON_BAD_RECORD, LAYERS, NO_PYTHON_LAYERS, GPU),
     result_is_log=True,
     file=MODEL,
     flag_help={ITERATIONS: "How many times to run forward and backward, for the average times. Default: 50."},

@@ -20,6 +20,8 @@ from caffelite.core import ranks
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Blobs, Layer, State, TopMemory, register_layer
 from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.python2 import advice
+from caffelite.core.user_code import problem_in
 from caffelite.core.vectors import BoolVec, RawBlobVec
 from caffelite.proto import caffe_pb2
 
@@ -62,6 +64,25 @@ class PythonLayer(Layer):
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Make the user's object and let it set itself up."""
+        self._check_allowed()
+        if self.phase == caffe_pb2.TRAIN and self.context.solver_count > 1 and not ranks.is_multiprocess():
+            raise LayerError(
+                "type",
+                f'"{self.type}"',
+                f"{self.context.solver_count} solvers train together, and Python layers need a process for each: call "
+                "caffelite.set_multiprocess(True) if it is so",
+            )
+        for blob in (*bottom, *top, *self.blobs):
+            blob.pinned = True  # user code may read any of them
+        self.user_layer = self._made(self._user_class())
+        param_str = self.layer_param.python_param.param_str
+        python_layer.prepare(self.user_layer, param_str, self.phase, self.blobs, self.dtype)
+        self.blobs = self.user_layer.blobs
+        self.user_layer.blobs.layer_name = self.name
+        self._call("setup", RawBlobVec(bottom), RawBlobVec(top))
+
+    def _check_allowed(self) -> None:
+        """Raise LayerError if no module may be loaded that a prototxt names."""
         if not self.context.python_layers:
             raise LayerError(
                 "type",
@@ -69,21 +90,11 @@ class PythonLayer(Layer):
                 "this net was loaded without Python layers, since they run any code their module holds; leave out "
                 "python_layers=False or --no-python-layers if you trust it",
             )
-        if self.phase == caffe_pb2.TRAIN and self.context.solver_count > 1 and not ranks.is_multiprocess():
-            raise LayerError(
-                "type",
-                '"Python"',
-                f"{self.context.solver_count} solvers train together, and Python layers need a process for each: call "
-                "caffelite.set_multiprocess(True) if it is so",
-            )
-        for blob in (*bottom, *top, *self.blobs):
-            blob.pinned = True  # user code may read any of them
+
+    def _user_class(self) -> Callable[[caffe_pb2.LayerParameter], Any]:
+        """Return the class that computes; LayerError if there is none."""
         param = self.layer_param.python_param
-        self.user_layer = self._made(self._class_of(self._module(param.module), param.layer))
-        python_layer.prepare(self.user_layer, param.param_str, self.phase, self.blobs, self.dtype)
-        self.blobs = self.user_layer.blobs
-        self.user_layer.blobs.layer_name = self.name
-        self._call("setup", RawBlobVec(bottom), RawBlobVec(top))
+        return self._class_of(self._module(param.module), param.layer)
 
     @property
     def exposed(self) -> Any:
@@ -163,16 +174,25 @@ class PythonLayer(Layer):
         return self._noted(method, lambda: getattr(self.user_layer, method)(*arguments))
 
     def _noted(self, doing: str, run: Callable[[], Any]) -> Any:
-        """Run the user's code; what it raises gets a note that says in which layer (before Python 3.11: a log line)."""
+        """Run the user's code; what it raises gets a note that says in which layer (before Python 3.11: a log line).
+
+        Raises LayerError, with the line of the module and what to change, for code that is written for Python 2.
+        """
         try:
             return run()
         except CaffeliteError:
             raise  # the net says where
         except Exception as err:
+            if advice(err):
+                raise LayerError(*self._user_code(), problem_in(err)) from err
             where = "" if self.place is None else self.place.where()
-            note = f'{where}layer "{self.name}" (Python): raised in {doing} of {self._described()}'
+            note = f'{where}layer "{self.name}" ({self.type}): raised in {doing} of {self._described()}'
             getattr(err, "add_note", log.error)(note)
             raise
+
+    def _user_code(self) -> tuple[str, str]:
+        """Return the field that names the user's code, and its value."""
+        return "python_param.module", f'"{self.layer_param.python_param.module}"'
 
     def _described(self) -> str:
         param = self.layer_param.python_param

@@ -14,7 +14,14 @@ from caffelite.core.arena import Arena, LearnableParam
 from caffelite.core.blob import Blob
 from caffelite.core.errors import CaffeliteError, LayerError, NetError
 from caffelite.core.format import message_text, number, shape_string
-from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
+from caffelite.core.layer import (
+    Context,
+    check_own_fields,
+    layer_class_for,
+    layer_type_list,
+    make_layer,
+    setup_layer,
+)
 from caffelite.core.net import forecast
 from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
 from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
@@ -93,7 +100,7 @@ def _check_fields_known(draft: Draft) -> None:
     """Raise LayerError for a layer of a known type, none of whose classes takes its fields."""
     for layer, place in zip(draft.layers, draft.places, strict=True):
         try:
-            layer_class_for(layer)
+            check_own_fields(layer_class_for(layer), layer)
         except LayerError as err:
             raise with_location(err, layer, place) from None
 

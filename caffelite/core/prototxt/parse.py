@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from caffelite.core.errors import PrototxtError
+from caffelite.core.prototxt import own_fields
 from caffelite.core.prototxt.braces import unbalanced
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.other_language import other_language
@@ -115,8 +116,9 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
         mistakes = [*(mistake for mistake in mistakes if mistake[0] < new[0]), new]
     if mistakes:
         raise PrototxtError(_listed([source.where(offset) + words for offset, words in mistakes], file))
+    _merge(own_fields.without(text, found.carried), message, file)
+    own_fields.put(message, text, source, found.carried, found.table)
     lines = Lines(file, found.table)
-    _merge(text, message, file)
     _refuse_missing(message, lines)
     return message, lines
 

@@ -11,6 +11,7 @@ from functools import partial
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from caffelite.core.prototxt import own_fields
 from caffelite.core.prototxt.braces import CLOSER
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
 from caffelite.core.prototxt.tokens import Source, Token
@@ -34,6 +35,7 @@ class Scan:
     unknown: names of fields of the outermost message that it does not have.
     unclosed: offset of the brace that is open at the end.
     unopened: whether a message lacks the brace that opens it, so that the count of braces says nothing more.
+    carried: fields of layers of users' types that the schema cannot read; nothing in them is a mistake.
     """
 
     table: dict[str, int] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class Scan:
     unknown: list[str] = field(default_factory=list)
     unclosed: int | None = None
     unopened: bool = False
+    carried: list[own_fields.Carried] = field(default_factory=list)
 
 
 class _BadSyntax(Exception):
@@ -64,9 +67,11 @@ class _Walk:
         self.last: tuple[FieldDescriptor, Token] | None = None  # the field whose value was walked over last
         self._tokens: Iterator[Token] = source.tokens()
         self.token = next(self._tokens)
+        self.end = 0  # of the word that was walked over last
 
     def advance(self) -> Token:
         token = self.token
+        self.end = token.offset + len(token.text)
         self.token = next(self._tokens, token)
         return token
 
@@ -90,6 +95,7 @@ class _Walk:
         """Walk to the end of a message; descriptor None: inside an unknown field, whose contents nobody can judge."""
         closer = CLOSER.get(opener.text, "}" if opener.kind == "name" else "")
         counts: dict[str, int] = {}
+        spans: list[own_fields.Span] = []
         while True:
             if self.token.kind == "end":
                 if closer and opener.kind != "sign":
@@ -99,11 +105,24 @@ class _Walk:
                     raise self.stop(opener, f'"{opener.text}" is never closed; add "{closer}"')
                 return
             if closer and self.accept(closer):
+                if descriptor is not None and descriptor.name == own_fields.LAYER:
+                    self.carry(path, spans)
                 return
+            name, first = self.token, len(self.found.mistakes)
             self.field(descriptor, path, counts)
             self.accept(",", ";")
             if self.token.kind == "number" and self.last is not None:
                 self.further_numbers(*self.last)
+            if descriptor is not None and descriptor.name == own_fields.LAYER:
+                known = descriptor.fields_by_name.get(name.text)
+                last = len(self.found.mistakes)
+                spans.append(own_fields.Span(name.text, known, name.offset, self.end, first, last))
+
+    def carry(self, path: str, spans: list[own_fields.Span]) -> None:
+        """Note which fields of a layer, at its end, its type gets as text."""
+        given = self.found.values.get(f"{path}.type")
+        layer_type = given.text[1:-1] if given is not None else ""
+        self.found.carried += own_fields.carried_of(path, layer_type, spans, self.found.mistakes)
 
     def further_numbers(self, known: FieldDescriptor, first: Token) -> None:
         """Note numbers where a field should stand: `dim: 2,3` is meant as a list, `lr_mult: 0,5` as 0.5."""

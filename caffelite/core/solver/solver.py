@@ -7,7 +7,7 @@ import operator
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NamedTuple, NoReturn, SupportsIndex, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from caffelite.core.blob import Array, number_type
 from caffelite.core.errors import CopyError, SolverError, UnknownNameError, require_callable
 from caffelite.core.events import Action, Output
 from caffelite.core.format import message_text
+from caffelite.core.layer_files import Paths, load_layers
 from caffelite.core.net import forecast
 from caffelite.core.net.net import Net
 from caffelite.core.net.reading import readers
@@ -68,7 +69,8 @@ class Solver(ABC):
     layer, and never gets into a snapshot; with `on_nan` "ignore" training goes on, as Caffe does.
 
     `data_workers` threads decode images for each data layer (as Net). A record that cannot be read ends the training,
-    or, with `on_bad_record` "skip", is left out and counted.
+    or, with `on_bad_record` "skip", is left out and counted. `layers` are Python files, one or several, that register
+    layer types of the user's own.
 
     Raises PrototxtError, SolverError, NetError or LayerError, with file and line, for what cannot work.
     """
@@ -87,7 +89,9 @@ class Solver(ABC):
         python_layers: bool = True,
         data_workers: int | None = None,
         on_bad_record: str = "stop",
+        layers: Paths | Iterable[Paths] | None = None,
     ) -> None:
+        load_layers(layers)
         self.dtype = number_type(dtype)
         file = self.file = solver_file(source)
         self.param = file.param
