@@ -27,6 +27,7 @@ from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
 from caffelite.core.format import message_text, shape_string
 from caffelite.core.layer_fields import OwnFields, own_fields_of
+from caffelite.core.prototxt.fork_types import known_elsewhere
 from caffelite.core.prototxt.lines import Place
 from caffelite.core.prototxt.own_fields import USER_TYPES
 from caffelite.core.prototxt.suggest import did_you_mean
@@ -421,7 +422,8 @@ def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     try:
         kinds = LAYERS[layer_param.type]
     except UnknownNameError as err:
-        raise LayerError("type", f'"{layer_param.type}"', str(err)) from None
+        elsewhere = known_elsewhere(layer_param.type)
+        raise LayerError("type", f'"{layer_param.type}"', f"it is {elsewhere}" if elsewhere else str(err)) from None
     for kind in kinds:
         if kind.when is not None and kind.when(layer_param):
             return kind.layer_class

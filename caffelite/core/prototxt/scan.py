@@ -22,6 +22,7 @@ _FIELD = re.compile(r"\s*[A-Za-z_]\w*\s*[:{]")
 _CURLY = tuple("\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+$")
 _NUMBER = re.compile(r"\s*[+-]?\.?[0-9]")
+FORKS = 10000  # numbers from here on are of messages that Caffe does not have
 DEEPEST = 50  # messages within messages; Caffe's own schema has 5
 MOST_MISTAKES = 30  # shown of one file, the first ones; a file of another kind has hundreds
 
@@ -291,12 +292,15 @@ def _unexpected(token: Token, value: bool = False) -> str:
 def _unknown_field(name: str, descriptor: Descriptor, path: str) -> str:
     place = path.rpartition(".")[2].partition("[")[0] or descriptor.name
     text = f'unknown field "{name}" in {place}'
-    homes = list(_homes(name, descriptor.fields))
+    homes = _homes(name, descriptor.fields)
     return f"{text}; it belongs in {any_of(homes)}" if homes else text + did_you_mean(name, descriptor.fields_by_name)
 
 
-def _homes(name: str, fields: Iterable[FieldDescriptor]) -> Iterator[str]:
-    """Yield the messages one level down that have a field of that name, such as stride's convolution_param."""
-    for known in fields:
-        if known.message_type is not None and name in known.message_type.fields_by_name:
-            yield known.name
+def _homes(name: str, fields: Iterable[FieldDescriptor]) -> list[str]:
+    """Return the messages one level down that have a field of that name, such as stride's convolution_param.
+
+    Those of layers that only forks have are named where no other has it.
+    """
+    homes = [known for known in fields if known.message_type is not None and name in known.message_type.fields_by_name]
+    homes = [known for known in homes if known.message_type.name != "NetParameter"]
+    return [known.name for known in homes if known.number < FORKS] or [known.name for known in homes]

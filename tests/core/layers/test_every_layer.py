@@ -16,8 +16,8 @@ import caffelite
 from caffelite.core.errors import CaffeliteError, LayerError, NetError
 from caffelite.core.layer import LAYERS, Context, Layer, layer_class_for, layer_type_list, make_layer
 from caffelite.core.net.wiring.unread import OWN_MESSAGES, messages_read
-from caffelite.core.type_names import CONVOLUTIONS, DEPTHWISE
 from caffelite.core.prototxt.forks import fork_field
+from caffelite.core.type_names import CONVOLUTIONS, DEPTHWISE
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 from caffelite.testing import blob_of, layer_from, set_up, spread_values
 

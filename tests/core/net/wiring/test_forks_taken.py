@@ -19,7 +19,7 @@ def shared_name():
         ("SegNet", "two bottoms", lambda layer: len(layer.bottom) == 2),
         ("", "", None),
     ):
-        made = type("Made", (plain,), {"messages": ("relu_param",), "fork": fork, "told_by": told_by})
+        made = type(f"Made{fork}", (plain,), {"messages": ("relu_param",), "fork": fork, "told_by": told_by})
         register_layer("Shared", when)(made)
     yield
     del LAYERS._members["Shared"]
