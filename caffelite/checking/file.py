@@ -43,7 +43,7 @@ def check_file(
         param, lines, notes = load_net(path, layer_type_list())
     except CaffeliteError as err:
         return _with_mistakes(path, str(err).splitlines(), options, phase, level, tuple(stages))
-    problems = [Problem.read(WARNING, note.text, [path]) for note in notes if note.severity == "ERROR"]
+    problems = [Problem.read(WARNING, note.text, [path]) for note in notes if note.severity != "INFO"]
     for draft in _in_states(Draft.of(param, lines), phase, level, tuple(stages)):
         checked = check_net(draft, Path(path).parent, path, options)
         problems += checked.problems

@@ -22,7 +22,7 @@ from caffelite.cli.image_options import (
     number,
     numbers,
 )
-from caffelite.cli.options import GPU, LAYERS, NO_PYTHON_LAYERS
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, GPU, LAYERS, NO_PYTHON_LAYERS
 from caffelite.core import mode
 from caffelite.core.errors import UsageError
 from caffelite.core.prototxt.suggest import any_of
@@ -52,6 +52,7 @@ CONTEXT_PAD = int32("context_pad", 16, "Pixels of the input that show what lies 
         CHANNEL_SWAP,
         CONTEXT_PAD,
         LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
         NO_PYTHON_LAYERS,
         GPU,
     ),

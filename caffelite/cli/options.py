@@ -46,6 +46,10 @@ LAYERS = string(
     metavar="FILE",
     adds_up=True,
 )
+ALLOW_UNKNOWN_FIELDS = boolean(
+    "allow_unknown_fields",
+    "Leave out fields of prototxt files that nobody knows, with a warning; misspelt ones are still refused.",
+)
 DATA_WORKERS = int32(
     "data_workers",
     0,

@@ -12,6 +12,7 @@ from caffelite.cli.command import Arguments, command
 from caffelite.cli.counting import counting
 from caffelite.cli.flags import string
 from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
     DATA_WORKERS,
     GPU,
     ITERATIONS,
@@ -48,7 +49,7 @@ LABELS = string("labels", "", "With --report: names of the classes, a text file 
     "score trained weights",
     flags=(
         *(MODEL, WEIGHTS, ITERATIONS, REPORT, LABELS, LAYER, LEVEL, STAGE),
-        *(DATA_WORKERS, ON_BAD_RECORD, LAYERS, NO_PYTHON_LAYERS, GPU),
+        *(DATA_WORKERS, ON_BAD_RECORD, LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS, GPU),
     ),
     result_is_log=True,
     file=MODEL,

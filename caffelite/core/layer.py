@@ -31,6 +31,7 @@ from caffelite.core.prototxt.fork_types import known_elsewhere
 from caffelite.core.prototxt.lines import Place
 from caffelite.core.prototxt.own_fields import USER_TYPES
 from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.prototxt.unknown_fields import READ
 from caffelite.core.registry import Registry
 from caffelite.core.tables import html_table
 from caffelite.core.vectors import BlobVec, StringVec
@@ -384,6 +385,7 @@ def register_layer(type_name: str, when: Predicate | None = None) -> Callable[[L
         for kind in kinds:
             if kind.when is when:
                 raise UsageError(_taken(type_name, kind.layer_class, known))
+        READ.setdefault(type_name, []).append((vars(known).get("messages") or (), known.not_read))
         if _is_ours(known):
             kinds.append(_Kind(when, known))
         else:

@@ -97,7 +97,7 @@ PYTHON_LAYERS: dict[str, tuple[str, str]] = {
 
 
 def known_elsewhere(layer_type: str) -> str:
-    """Return what a type is that only forks have, as `a layer of SSD's Caffe, which is not here: ...`; "" if unknown."""
+    """Return what a type is that only forks have, as `a layer of SSD's Caffe, ...`; "" if it is unknown."""
     whose, does = TYPES.get(layer_type) or PYTHON_LAYERS.get(layer_type) or ("", "")
     if not whose:
         return ""

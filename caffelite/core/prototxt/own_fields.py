@@ -7,7 +7,7 @@ through whatever happens to the message: filtering, upgrading, writing. OwnField
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from google.protobuf.text_encoding import CUnescape
 
 from caffelite.core.prototxt.tokens import Source, Token
+from caffelite.core.prototxt.unknown_fields import LeftOut
 
 # Names of layer types that somebody outside of this package registered; core/layer.py fills it.
 USER_TYPES: set[str] = set()
@@ -165,7 +166,7 @@ def _is_own(known: FieldDescriptor) -> bool:
     return known.name.endswith("_param") and known.message_type is not None
 
 
-def without(text: str, carried: list[Carried]) -> str:
+def without(text: str, carried: Sequence[Carried | LeftOut]) -> str:
     """Return the text with blanks in place of the fields, so that all else stays where it is."""
     parts, end = [], 0
     for field in carried:

@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from caffelite.core.errors import PrototxtError
-from caffelite.core.prototxt import own_fields
+from caffelite.core.prototxt import own_fields, unknown_fields
 from caffelite.core.prototxt.braces import unbalanced
 from caffelite.core.prototxt.fork_types import known_elsewhere
 from caffelite.core.prototxt.lines import Lines
@@ -109,8 +109,9 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
         raise PrototxtError(f"{file}: this is {language}, not a prototxt, whose text is like {example}")
     _refuse_the_other_kind(found, message, file)
     types = _unknown_types(found, known_types, source)
+    places = _belongings(found, descriptor)
     # the scanner's word on a type without quotes is about the quotes alone
-    mistakes = sorted([*(mistake for mistake in found.mistakes if mistake[0] not in types), *types.items()])
+    mistakes = sorted([*((at, places.get(at, text)) for at, text in found.mistakes if at not in types), *types.items()])
     if mistakes and not found.unopened and (brace := unbalanced(source)):
         others = [m for m in mistakes if m[0] < brace.noise and m[0] != found.unclosed]
         mistakes = [*others, (brace.offset, brace.text)]
@@ -118,11 +119,27 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
         mistakes = [*(mistake for mistake in mistakes if mistake[0] < new[0]), new]
     if mistakes:
         raise PrototxtError(_listed([source.where(offset) + words for offset, words in mistakes], file))
-    _merge(own_fields.without(text, found.carried), message, file)
+    left_out = [field for field in found.left_out if not any(c.start <= field.start < c.end for c in found.carried)]
+    _merge(own_fields.without(own_fields.without(text, left_out), found.carried), message, file)
     own_fields.put(message, text, source, found.carried, found.table)
-    lines = Lines(file, found.table)
+    lines = Lines(file, found.table, unknown_fields.warnings_of(left_out, source))
     _refuse_missing(message, lines)
     return message, lines
+
+
+def _belongings(found: Scan, descriptor: Any) -> dict[int, str]:
+    """Return offset -> error text of misplaced fields of layers whose type tells in which message they belong."""
+    texts = {}
+    for offset, path, name in found.misplaced:
+        given = found.values.get(f"{path}.type")
+        field = descriptor.fields_by_name.get(path.partition("[")[0])
+        if given is None or field is None or path.count(".") or field.message_type is None:
+            continue
+        layer_type = V1_TYPES.get(given.text, given.text.strip("\"'"))
+        homes = unknown_fields.homes_of(name, field.message_type.fields, layer_type)
+        if homes:
+            texts[offset] = unknown_fields.belongs(f'unknown field "{name}" in {path.partition("[")[0]}', homes)
+    return texts
 
 
 def _merge(text: str, message: Message, file: str) -> None:

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from caffelite.core.errors import NetError
 from caffelite.core.layer import layer_class_for
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.prototxt.forks import ForkField, fork_field, is_harmless
+from caffelite.core.prototxt.forks import fork_field, is_harmless
+from caffelite.core.prototxt.given import Given, changes, fields_of, refusal, shown
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 OWN_ENGINES = ("", "CAFFE", "DEFAULT")
-
-
-class Given(NamedTuple):
-    """A field that is written in a message: its path, its descriptor, its value, and the message it is in."""
-
-    path: str
-    known: FieldDescriptor
-    value: Any
-    message: str
 
 
 def refuse_fork_fields(draft: Draft) -> None:
@@ -43,14 +33,8 @@ def refuse_fork_fields(draft: Draft) -> None:
 def _refused(layer: LayerParameter) -> Iterator[tuple[str, str]]:
     for given in _given(layer):
         known = fork_field(given.message, given.known.name)
-        if known is not None and not known.is_harmless and not known.by_layers and _changes(given, known):
-            yield given.path, refusal(given.path, given, known)
-
-
-def refusal(path: str, given: Given, known: ForkField) -> str:
-    """Return the error text for a field that nobody reads."""
-    value = "given" if given.known.message_type is not None else shown(given)
-    return f"{path} is {value}, a field of {known.whose}'s Caffe: {known.does}, which is not done here; {known.instead}"
+        if known is not None and not known.is_harmless and not known.by_layers and changes(given, known):
+            yield given.path, refusal(given, known)
 
 
 def fields_without_effect(draft: Draft) -> list[str]:
@@ -62,8 +46,8 @@ def fields_without_effect(draft: Draft) -> list[str]:
         if given.known.name == "engine":
             if shown(given).strip('"') not in OWN_ENGINES:
                 places.setdefault(("engine", shown(given).strip('"')), []).append((where, owner, given.path))
-        elif (known := fork_field(given.message, given.known.name)) and _changes(given, known):
-            places.setdefault((given.known.name, f"({known.whose}'s): {known.does}"), []).append(
+        elif (known := fork_field(given.message, given.known.name)) and changes(given, known):
+            places.setdefault((given.known.name, f"({known.whose}'s) has no effect: {known.does}"), []).append(
                 (where, owner, given.path)
             )
     return [_told(name, words, found) for (name, words), found in places.items()]
@@ -74,13 +58,13 @@ def _told(name: str, words: str, places: list[tuple[str, str, str]]) -> str:
     if name == "engine":
         return f"{where}engine: {words} ({owner}, ...) is computed by caffelite's own kernels, on the CPU."
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-    return f"{where}{path} has no effect ({owner}{more}) {words}"
+    return f"{where}{path} {words} ({owner}{more})"
 
 
 def _all_given(draft: Draft) -> Iterator[tuple[str, str, Given, Mapping[str, str]]]:
     """Yield the fields of the net and of its layers: where, whose, the field, and what the layer does not read."""
     lines = next((place.lines for place in draft.places if place is not None), None)
-    for given in _fields(draft.param, "", repeated=False):
+    for given in fields_of(draft.param, "", repeated=False):
         yield "" if lines is None else lines.where(given.path), "the net", given, {}
     for index, layer in enumerate(draft.layers):
         for given in _given(layer):
@@ -89,30 +73,7 @@ def _all_given(draft: Draft) -> Iterator[tuple[str, str, Given, Mapping[str, str
 
 def _given(layer: LayerParameter) -> Iterator[Given]:
     """Yield the fields of a layer and of its messages; stored weights are not gone through."""
-    for given in _fields(layer, "", repeated=False):
+    for given in fields_of(layer, "", repeated=False):
         yield given
         if isinstance(given.value, Message):
-            yield from _fields(given.value, f"{given.path}.", repeated=True)
-
-
-def _fields(message: Message, prefix: str, repeated: bool) -> Iterator[Given]:
-    for known, value in message.ListFields():
-        if repeated or known.message_type is None or isinstance(value, Message):
-            yield Given(f"{prefix}{known.name}", known, value, message.DESCRIPTOR.name)
-
-
-def _changes(given: Given, known: ForkField) -> bool:
-    if given.known.message_type is not None:
-        return True
-    return given.value != given.known.default_value and given.value not in known.harmless_values
-
-
-def shown(given: Given) -> str:
-    """Return the value as a prototxt has it."""
-    if given.known.enum_type is not None and isinstance(given.value, int):
-        return str(given.known.enum_type.values_by_number[given.value].name)
-    if isinstance(given.value, bool):
-        return str(given.value).lower()
-    if isinstance(given.value, str):
-        return f'"{given.value}"'
-    return f"{given.value:g}" if isinstance(given.value, float) else str(given.value)
+            yield from fields_of(given.value, f"{given.path}.", repeated=True)
