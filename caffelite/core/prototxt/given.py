@@ -43,6 +43,8 @@ def refusal(given: Given, known: ForkField) -> str:
 
 def shown(given: Given) -> str:
     """Return the value as a prototxt has it."""
+    if isinstance(given.known.default_value, list):
+        return "[" + ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in given.value) + "]"
     if given.known.enum_type is not None and isinstance(given.value, int):
         return str(given.known.enum_type.values_by_number[given.value].name)
     if isinstance(given.value, bool):

@@ -65,8 +65,8 @@ def test_misspelt_and_misplaced_fields_are_refused_in_any_case():
 
 
 def test_a_name_that_is_a_little_like_another_may_be_left_out():
-    assert refused("layer { pooling_param { padding: 2 } }").endswith(
-        'did you mean "pad"? Else --allow-unknown-fields (in programs allow_unknown_fields=True) leaves it out'
+    assert refused("layer { pooling_param { round_up: 2 } }").endswith(
+        'did you mean "round_mode"? Else --allow-unknown-fields (in programs allow_unknown_fields=True) leaves it out'
     )
 
 
@@ -87,8 +87,8 @@ def test_a_misplaced_field_names_the_message_that_the_type_reads(layer, home):
 
 def test_a_forks_field_is_said_to_be_one():
     assert refused('layer { softmax_param { normalize_type: "Softmax" } }') == (
-        'f:1:25: unknown field "normalize_type" in softmax_param: it is one of happynear\'s Caffe: it changes the loss, '
-        "which is not done here; leave it out"
+        'f:1:25: unknown field "normalize_type" in softmax_param: it is one of happynear\'s Caffe: it changes the '
+        "loss, which is not done here; leave it out"
     )
 
 
