@@ -87,6 +87,7 @@ def _with_mistakes(
     problems = [Problem.read(ERROR, text, [path]) for text in errors]
     mended = readable(path, _places(problems)) if problems[0].line else None
     if mended is not None:
+        problems += [Problem.read(WARNING, text, [path]) for text in mended.left_out]
         for draft in _in_states(mended.draft, phase, level, stages):
             problems += check_net(draft, Path(path).parent, path, options, mended.mistaken).problems
     return distinct(problem for problem in problems if problem.severity != NOTE)

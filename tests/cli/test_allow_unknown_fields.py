@@ -39,6 +39,12 @@ def test_check_makes_it_a_warning(caffelite, net):
     )
 
 
+def test_check_tells_of_it_beside_mistakes(caffelite, net, tmp_path):
+    (tmp_path / "net.prototxt").write_text(NET + 'layer { name: "z" type: "ReLu" bottom: "y" }')
+    out = caffelite("check", "--allow_unknown_fields", net).out
+    assert 'net.prototxt:2: warning: unknown field "strange"' in out and '"ReLu"; did you mean "ReLU"?' in out
+
+
 def test_check_names_an_unknown_type_once(caffelite, net, tmp_path):
     lines = [f'layer {{ name: "l{i}" type: "Foo" bottom: "x" top: "l{i}" }}' for i in range(4)]
     lines += ['layer { name: "r" type: "ROIAlignX" bottom: "x" top: "r" }', 'layer { name: "m" type: "MultiBoxLoss" }']

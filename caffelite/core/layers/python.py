@@ -19,6 +19,7 @@ from caffelite.as_caffe import install_unless_real
 from caffelite.core import ranks
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Blobs, Layer, State, TopMemory, register_layer
+from caffelite.core.prototxt.fork_types import PYTHON_LAYERS, known_elsewhere
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.python2 import advice
 from caffelite.core.user_code import problem_in
@@ -118,10 +119,15 @@ class PythonLayer(Layer):
                 "python_param.module",
                 f'"{name}"',
                 f"no such module on sys.path, in the working directory or beside the prototxt ({searched})"
-                f"{did_you_mean(name, _modules_in(places))}",
+                f"{did_you_mean(name, _modules_in(places))}{self._elsewhere()}",
             ) from None
         self._warn_of_another(module)
         return module
+
+    def _elsewhere(self) -> str:
+        """Return what the layer is, for those of Faster R-CNN that are not here; else ""."""
+        layer = self.layer_param.python_param.layer
+        return f"; {layer} is {known_elsewhere(layer)}" if layer in PYTHON_LAYERS else ""
 
     def _warn_of_another(self, module: ModuleType) -> None:
         """Say so if the file beside the prototxt is not the one that was loaded: of one name there can be only one."""

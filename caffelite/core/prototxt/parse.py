@@ -17,13 +17,14 @@ from caffelite.core.prototxt.fork_types import known_elsewhere
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.other_language import other_language
 from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
-from caffelite.core.prototxt.suggest import did_you_mean, nearest
+from caffelite.core.prototxt.suggest import did_you_mean, likeness, nearest
 from caffelite.core.prototxt.tokens import Source
 from caffelite.core.prototxt.upgrade_v1 import TYPES as V1_TYPES
 from caffelite.proto.caffe_pb2 import NetParameter, SolverParameter
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
+LIKE_A_TYPE = 0.7
 MOST_LINES = 5  # of layers of one unknown type
 HEAD = 1 << 16  # bytes of a file in which binary data shows itself
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # control characters that no text has
@@ -211,6 +212,8 @@ def unknown_type(layer_type: str, known_types: Collection[str]) -> str:
         return 'type is missing; write, for instance, type: "Convolution"'
     elsewhere = known_elsewhere(layer_type)
     name = "" if elsewhere else _written(layer_type, known_types)
+    if name and layer_type not in V1_TYPES and likeness(layer_type, name) < LIKE_A_TYPE:
+        name = ""  # a layer of one repository, not a misspelt one
     hint = f"; it is {elsewhere}" if elsewhere else f'; did you mean "{name}"?' if name else ""
     return f'unknown layer type "{layer_type}"{hint}'
 

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from caffelite.core.errors import NetError
 from caffelite.core.layer import layer_class_for
 from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.unread import messages_read
 from caffelite.core.prototxt.forks import fork_field, is_harmless
 from caffelite.core.prototxt.given import Given, changes, fields_of, refusal, shown
 from caffelite.proto.caffe_pb2 import LayerParameter
@@ -31,9 +32,13 @@ def refuse_fork_fields(draft: Draft) -> None:
 
 
 def _refused(layer: LayerParameter) -> Iterator[tuple[str, str]]:
+    """Yield paths and error texts; messages that the layer does not read, or may read as it likes, are left out."""
+    read = messages_read(layer_class_for(layer)) or ()
     for given in _given(layer):
         known = fork_field(given.message, given.known.name)
-        if known is not None and not known.is_harmless and not known.by_layers and changes(given, known):
+        if known is None or known.is_harmless or known.by_layers or given.path.partition(".")[0] not in read:
+            continue
+        if changes(given, known):
             yield given.path, refusal(given, known)
 
 

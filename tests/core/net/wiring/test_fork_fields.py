@@ -44,6 +44,7 @@ def test_what_changes_results_is_refused_by_name_all_at_once():
         "inner_product_param { normalize: false }",
         "image_data_param { short_side: 0 }",
         "pooling_param { ceil_mode: false }",
+        "inner_product_param { normalize: true }",  # which a Pooling does not read: it is told that it has no effect
     ],
 )
 def test_a_default_changes_nothing_and_what_layers_read_is_theirs(fields):
