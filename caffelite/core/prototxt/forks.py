@@ -13,6 +13,7 @@ class ForkField(NamedTuple):
     """Whose field it is, and what it does there; `instead`: what to do where it changes results, "": it does not.
 
     by_layers: layers that read its message read it, or say in `not_read` that they do not.
+    refused_unread: of these, one that is refused by layers that do not read it.
     harmless_values: of one that changes results those that do not, besides its default.
     """
 
@@ -21,6 +22,7 @@ class ForkField(NamedTuple):
     instead: str = ""
     harmless_values: tuple[object, ...] = ()
     by_layers: bool = False
+    refused_unread: bool = False
 
     @property
     def is_harmless(self) -> bool:
@@ -38,8 +40,10 @@ def _changing(
     return {f"{message}.{name}": ForkField(whose, does, instead, tuple(harmless)) for name in names.split()}
 
 
-def _of_layers(message: str, names: str, whose: str, does: str, instead: str) -> dict[str, ForkField]:
-    return {f"{message}.{name}": ForkField(whose, does, instead, (), True) for name in names.split()}
+def _of_layers(
+    message: str, names: str, whose: str, does: str, instead: str, refused_unread: bool = False
+) -> dict[str, ForkField]:
+    return {f"{message}.{name}": ForkField(whose, does, instead, (), True, refused_unread) for name in names.split()}
 
 
 NV, INTEL, SSD, SEGNET, HN, PSPNET = "NVIDIA", "Intel", "SSD", "SegNet", "happynear", "PSPNet"
@@ -69,7 +73,7 @@ FIELDS: dict[str, ForkField] = {
     **_harmless("LayerParameter", "debug", NV, _LAYER_LOG),
     **_harmless("LayerParameter", "cudnn_math_override", NV, _KERNELS),
     **_harmless("LayerParameter", "quantization_param", INTEL, _FLOATS),
-    **_harmless("LayerParameter", "deletetop deletebottom", "HDDLS", "it frees memory early, and changes no value"),
+    **_harmless("LayerParameter", "deletetop deletebottom", "a fork", "it frees memory early, and changes no value"),
     **_harmless(
         "NetParameter",
         "default_forward_type default_backward_type default_forward_math default_backward_math",
@@ -138,10 +142,20 @@ FIELDS: dict[str, ForkField] = {
     **_of_layers(
         "LossParameter", "pre_fixed_normalizer", "R-FCN", "the loss is divided by it", "divide loss_weight by it"
     ),
-    **_of_layers("LossParameter", "label_smoothing", NV, "a share of each item goes to all classes", _NOT_IN_LAYER),
+    **_of_layers(
+        "LossParameter", "label_smoothing", NV, "a share of each item goes to all classes", _NOT_IN_LAYER, True
+    ),
     **_of_layers(
         "LossParameter",
-        "weight_by_label_freqs class_weighting",
+        "weight_by_label_freqs",
+        SEGNET,
+        "items count by the weight of their class",
+        "write InfogainLoss with the weights on the diagonal of its matrix",
+        True,
+    ),
+    **_of_layers(
+        "LossParameter",
+        "class_weighting",
         SEGNET,
         "items count by the weight of their class",
         "write InfogainLoss with the weights on the diagonal of its matrix",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ ALLOW = "--allow-unknown-fields (in programs allow_unknown_fields=True) leaves i
 
 # Layer type -> messages that its classes read, and fields of them that they do not; core/layer.py fills it.
 READ: dict[str, list[tuple[Collection[str], Collection[str]]]] = {}
+_OWN_ENGINE = re.compile(r"engine\s*:\s*[\"']?(?:CAFFE|DEFAULT)\b")
 _allowed: ContextVar[bool] = ContextVar("allow_unknown_fields", default=False)
 
 
@@ -110,6 +112,8 @@ def warnings_of(left_out: Iterable[LeftOut], source: Source) -> tuple[str, ...]:
     """Return a warning for each name of a field that was left out, with its first line."""
     by_name: dict[tuple[str, str, bool], list[LeftOut]] = {}
     for field in left_out:
+        if field.is_known and _OWN_ENGINE.match(source.text, field.start):
+            continue
         by_name.setdefault((field.name, field.message, field.is_known), []).append(field)
     return tuple(_warning(fields, source) for fields in by_name.values())
 

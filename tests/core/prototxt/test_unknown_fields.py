@@ -110,6 +110,12 @@ def test_engines_of_messages_are_taken_whatever_their_name(engine):
     assert len(lines.left_out) == (engine != "MKL2017")
 
 
+@pytest.mark.parametrize("engine", ["CAFFE", '"CAFFE"', "DEFAULT"])
+def test_caffes_own_engine_is_not_mentioned(engine):
+    text = f"layer {{ engine: {engine} eltwise_param {{ engine: {engine} }} pooling_param {{ engine: {engine} }} }}"
+    assert parse_net(text, "f")[1].left_out == ()
+
+
 def test_a_value_that_is_wrong_elsewhere_stays_an_error():
     assert "pool is MIN" in refused("layer { pooling_param { pool: MIN engine: STRANGE } }")
 

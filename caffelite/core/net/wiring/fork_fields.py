@@ -33,12 +33,14 @@ def refuse_fork_fields(draft: Draft) -> None:
 
 def _refused(layer: LayerParameter) -> Iterator[tuple[str, str]]:
     """Yield paths and error texts; messages that the layer does not read, or may read as it likes, are left out."""
-    read = messages_read(layer_class_for(layer)) or ()
+    layer_class = layer_class_for(layer)
+    read = messages_read(layer_class) or ()
     for given in _given(layer):
         known = fork_field(given.message, given.known.name)
-        if known is None or known.is_harmless or known.by_layers or given.path.partition(".")[0] not in read:
+        if known is None or known.is_harmless or given.path.partition(".")[0] not in read:
             continue
-        if changes(given, known):
+        is_read = known.by_layers and not (known.refused_unread and given.path in layer_class.not_read)
+        if not is_read and changes(given, known):
             yield given.path, refusal(given, known)
 
 

@@ -38,6 +38,13 @@ def test_what_changes_results_is_refused_by_name_all_at_once():
     ]
 
 
+def test_losses_that_do_not_read_a_field_refuse_it():
+    text = "loss_param { label_smoothing: 0.5 }"
+    refuse_fork_fields(draft_of(layer(text, "SoftmaxWithLoss")))
+    (told,) = refused(layer(text, "SigmoidCrossEntropyLoss"))
+    assert told.startswith('f:2: layer "a" (SigmoidCrossEntropyLoss): loss_param.label_smoothing is 0.5')
+
+
 @pytest.mark.parametrize(
     "fields",
     [
