@@ -30,7 +30,14 @@ CONVOLUTION = 'convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_fi
 EXAMPLES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
     **{name: (CONVOLUTION, [IMAGE]) for name in DEPTHWISE},
     "Lstm": ('lstm_param { num_output: 4 batch_size: 2 weight_filler { type: "gaussian" std: 1 } }', [(6, 3, 1, 1)]),
+    "Axpy": ("", [(2, 4, 1, 1), IMAGE, IMAGE]),
+    "Downsample": ("downsample_param { top_height: 3 top_width: 4 }", [IMAGE]),
     "HDF5Output": ('hdf5_output_param { file_name: "out.h5" }', [IMAGE, IMAGE]),
+    "Interp": ("interp_param { zoom_factor: 2 }", [IMAGE]),
+    "Reorg": ("reorg_param { stride: 2 }", [IMAGE]),
+    "Transpose": ("transpose_param { dim: 0 dim: 2 dim: 3 dim: 1 }", [IMAGE]),
+    "UnPooling": ("unpooling_param { out_kernel_size: 2 out_stride: 2 }", [IMAGE]),
+    "Upsample": ("upsample_param { scale: 2 }", [IMAGE]),
 }
 
 # Where the samples are not along the first axis that is longer than 1: (T, N, ...) with a fixed T.
@@ -392,13 +399,20 @@ def test_in_place_neighbours_change_neither_values_nor_gradients(type_name, view
 FILLER = 'weight_filler { type: "gaussian" std: 1 }'
 OF_THE_BOTTOMS_SHAPE = {
     **{name: (CONVOLUTION, [IMAGE]) for name in CONVOLUTIONS},
+    "Axpy": ("", [(2, 4), (2, 4), (2, 4)]),
     "Filter": ("", [(3, 4), (3,)]),
     "Im2col": ("convolution_param { kernel_size: 1 }", [IMAGE]),
     "InnerProduct": (f"inner_product_param {{ num_output: 144 {FILLER} }}", [(70, 144)]),
+    "Interp": ("interp_param { height: 6 width: 6 }", [IMAGE]),
     "LSTM": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
     "Lstm": (f"lstm_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4)]),
+    "Permute": ("permute_param { order: 0 order: 1 order: 3 }", [IMAGE]),
     "Pooling": ("pooling_param { kernel_size: 3 pad: 1 }", [IMAGE]),
     "RNN": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+    "Reorg": ("reorg_param { stride: 1 }", [IMAGE]),
+    "Transpose": ("transpose_param { dim: 0 dim: 1 dim: 3 dim: 2 }", [IMAGE]),
+    "UnPooling": ("unpooling_param { unpool: REP out_kernel_size: 3 out_pad: 1 }", [IMAGE]),
+    "Upsample": ("upsample_param { stride: 1 scale: 3 }", [IMAGE]),
 }
 
 
