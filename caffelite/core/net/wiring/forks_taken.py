@@ -31,4 +31,4 @@ def _line(draft: Draft, taken: type[Layer], indices: list[int]) -> str:
 def _written(layer: LayerParameter) -> list[str]:
     """Return the names of the fields that are written in the messages of the layer's own."""
     messages = [(name, getattr(layer, name)) for name in OWN_MESSAGES if layer.HasField(name)]
-    return [field.name for _, message in messages for field, _ in message.ListFields()]
+    return [field.name for _, message in messages for field, _ in message.ListFields() if field.name != "engine"]
