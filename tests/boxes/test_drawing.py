@@ -18,7 +18,7 @@ def test_a_box_is_drawn_in_the_colour_of_its_label():
     drawn = draw_boxes(GREY, [box])
     found = coloured(drawn, 1)
     assert (
-        found[50, 120:200].all() and found[150, 100:200].all() and found[60:150, 100].all() and found[60:150, 200].all()
+        found[50, 180:200].all() and found[150, 100:200].all() and found[60:150, 100].all() and found[60:150, 200].all()
     )
     assert found[100, 150]
     assert (GREY == 128).all()  # the image itself stays
