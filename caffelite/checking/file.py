@@ -34,10 +34,10 @@ def check_file(
     The states of a solver's nets are in the solver.
     """
     try:
-        is_solver = _is_solver(path)
+        of_solver = is_solver(path)
     except CaffeliteError as err:
         return [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
-    if is_solver:
+    if of_solver:
         return distinct(_with_nets_mistakes(_of_solver(path, options), path, options))
     try:
         param, lines, notes = load_net(path, layer_type_list())
@@ -93,8 +93,8 @@ def _with_mistakes(
     return distinct(problem for problem in problems if problem.severity != NOTE)
 
 
-def _is_solver(path: str) -> bool:
-    """Return whether more of the outermost fields are a solver's than a net's."""
+def is_solver(path: str) -> bool:
+    """Return whether more of the outermost fields are a solver's than a net's; PrototxtError if it cannot be read."""
     depth = 0
     solver = net = 0
     for token in Source(path, read_text(path)).tokens():

@@ -70,6 +70,7 @@ SIGTERM_EFFECT = string(
 LAYER = string("layer", "", "Name of the layer.", metavar="NAME")
 IMAGE = string("image", "", "The image to run the net on.", metavar="FILE")
 REPORT = string("report", "", "A page to write, .html, that stands alone.", metavar="FILE")
+LABELS = string("labels", "", "Names of the classes, a text file of a line each.", metavar="FILE")
 OUT = string("out", "", "Where to write what is made.", metavar="PATH")
 OUTPUT = string("o", "", "The file to write.", metavar="FILE")
 
