@@ -1,0 +1,114 @@
+"""Forms of the layers that normalize, and of the learned scales and sums behind them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from caffelite.onnx_export.form import form
+from caffelite.onnx_export.writer import Writer
+from caffelite.proto.caffe_pb2 import LRNParameter
+
+
+@form("BatchNorm")
+def batch_norm(writer: Writer) -> str:
+    """Write BatchNormalization with the stored statistics, or what computes those of the batch."""
+    eps = writer.param.batch_norm_param.eps
+    if not writer.layer.use_global_stats:
+        axes = [axis for axis in range(writer.num_axes) if axis != 1]
+        return _normalized(writer, writer.bottom, axes, eps)
+    factor = writer.values(2).reshape(-1)[0]
+    scale = np.float32(0 if factor == 0 else 1 / factor)
+    mean, variance = (writer.constant(writer.values(number) * scale) for number in (0, 1))
+    ones, zeros = (writer.constant(np.full(writer.layer.channels, value)) for value in (1, 0))
+    return writer.op("BatchNormalization", writer.bottom, ones, zeros, mean, variance, epsilon=eps)
+
+
+def _normalized(writer: Writer, value: str, axes: list[int], eps: float) -> str:
+    """Write (x - mean) / sqrt(variance + eps)."""
+    centred = writer.op("Sub", value, writer.op("ReduceMean", value, axes=axes, keepdims=1))
+    variance = writer.op("ReduceMean", writer.op("Mul", centred, centred), axes=axes, keepdims=1)
+    return writer.op("Div", centred, writer.op("Sqrt", writer.op("Add", variance, writer.constant(eps))))
+
+
+@form("MVN")
+def mvn(writer: Writer) -> str:
+    """Write (x - mean) / (deviation + eps) on four axes, which is what the layer makes of fewer."""
+    param = writer.param.mvn_param
+    value = writer.bottom
+    missing = 4 - writer.num_axes
+    if missing:
+        value = writer.op("Unsqueeze", value, writer.ints(*range(writer.num_axes, 4)))
+    axes = [1, 2, 3] if param.across_channels else [2, 3]
+    centred = writer.op("Sub", value, writer.op("ReduceMean", value, axes=axes, keepdims=1))
+    if not param.normalize_variance:
+        return centred
+    variance = writer.op("ReduceMean", writer.op("Mul", centred, centred), axes=axes, keepdims=1)
+    deviation = writer.op("Add", writer.op("Sqrt", variance), writer.constant(param.eps))
+    return writer.op("Div", centred, deviation)
+
+
+@form("Scale")
+def scale(writer: Writer) -> str:
+    """Write Mul, and Add of the bias."""
+    param = writer.param.scale_param
+    if len(writer.bottoms) == 2:
+        made, operand = _broadcast(writer, "Mul", param.axis, writer.bottoms[1]), writer.bottom_shapes[1]
+    else:
+        made, operand = _learned(writer, "Mul", writer.bottom, param.axis, 0), writer.values(0).shape
+    if not param.bias_term:
+        return made
+    assert writer.values(-1).shape == operand
+    return _learned(writer, "Add", made, param.axis, len(writer.layer.blobs) - 1)
+
+
+@form("Bias")
+def bias(writer: Writer) -> str:
+    """Write Add."""
+    axis = writer.param.bias_param.axis
+    if len(writer.bottoms) == 2:
+        return _broadcast(writer, "Add", axis, writer.bottoms[1])
+    return _learned(writer, "Add", writer.bottom, axis, 0)
+
+
+def _behind(writer: Writer, axis: int, operand_axes: int) -> int:
+    """Return how many axes stand behind those of an operand that begins at `axis`."""
+    start = axis % writer.num_axes if operand_axes else 0
+    return writer.num_axes - start - operand_axes if operand_axes else 0
+
+
+def _learned(writer: Writer, operator: str, value: str, axis: int, number: int) -> str:
+    """Write the operator with a parameter, in the shape that ONNX broadcasts."""
+    values = writer.values(number)
+    behind = _behind(writer, axis, values.ndim)
+    name = writer.constant(values.reshape(*values.shape, *[1] * behind)) if behind else writer.weight(number)
+    return writer.op(operator, value, name)
+
+
+def _broadcast(writer: Writer, operator: str, axis: int, operand: str) -> str:
+    """Write the operator with another blob."""
+    axes = len(writer.bottom_shapes[1])
+    behind = _behind(writer, axis, axes)
+    if behind:
+        operand = writer.op("Unsqueeze", operand, writer.ints(*range(axes, axes + behind)))
+    return writer.op(operator, writer.bottom, operand)
+
+
+@form("LRN")
+def lrn(writer: Writer) -> str:
+    """Write LRN; within a channel, the mean of squares over a window."""
+    param = writer.param.lrn_param
+    if param.norm_region == LRNParameter.ACROSS_CHANNELS:
+        size = param.local_size
+        return writer.op("LRN", writer.bottom, size=size, alpha=param.alpha, beta=param.beta, bias=param.k)
+    pad, size = (param.local_size - 1) // 2, param.local_size
+    squares = writer.op("Mul", writer.bottom, writer.bottom)
+    window = {"kernel_shape": [size, size], "strides": [1, 1], "pads": [pad] * 4, "count_include_pad": 1}
+    mean = writer.op("AveragePool", squares, **window)
+    base = writer.op("Add", writer.op("Mul", mean, writer.constant(param.alpha)), writer.constant(1))
+    return writer.op("Mul", writer.bottom, writer.op("Pow", base, writer.constant(-param.beta)))
+
+
+@form("Softmax")
+def softmax(writer: Writer) -> str:
+    """Write Softmax."""
+    return writer.op("Softmax", writer.bottom, axis=writer.param.softmax_param.axis % writer.num_axes)
