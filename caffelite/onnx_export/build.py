@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from caffelite.core.blob import Blob
 from caffelite.core.errors import LayerError
 from caffelite.core.net.graph import Node
 from caffelite.core.net.net import Net
@@ -24,7 +25,7 @@ def graph_of_net(net: Net) -> Graph:
     nodes = [node for node in net.graph().nodes if not net.core_layers[node.index].is_input]
     names = _top_names(nodes, net.inputs)
     present = {name: name for name in net.inputs}
-    graph.shapes.update(_input_shapes(net))
+    graph.shapes.update({name: blob.shape for name, blob in input_blobs(net).items()})
     weights: dict[int, str] = {}
     for node, tops in zip(nodes, names, strict=True):
         bottoms = [present[blob] for blob in node.bottoms]
@@ -35,13 +36,10 @@ def graph_of_net(net: Net) -> Graph:
     return graph
 
 
-def _input_shapes(net: Net) -> dict[str, tuple[int, ...]]:
-    return {
-        name: blob.shape
-        for index, layer in enumerate(net.core_layers)
-        if layer.is_input
-        for name, blob in net.tops(index)
-    }
+def input_blobs(net: Net) -> dict[str, Blob]:
+    """Return the blobs that the user fills, by name."""
+    sources = [index for index, layer in enumerate(net.core_layers) if layer.is_input]
+    return {name: blob for index in sources for name, blob in net.tops(index)}
 
 
 def _top_names(nodes: Sequence[Node], inputs: Sequence[str]) -> list[list[str]]:
@@ -97,11 +95,13 @@ def _bind(writer: Writer, values: Sequence[str], tops: Sequence[str]) -> None:
     for op in writer.ops:
         op.inputs = [renamed.get(name, name) for name in op.inputs]
         op.outputs = [renamed.get(name, name) for name in op.outputs]
-    if renamed:
-        for op in writer.ops:
-            if op.outputs[0] == tops[0]:
-                op.name = writer.layer.name
     writer.ops += passed
+    taken = {op.name for op in writer.graph.ops}
+    for op in writer.ops:  # layers may have one name, operators may not
+        op.name = writer.layer.name if op.outputs[0] == tops[0] else op.name
+        while op.name in taken:
+            op.name += "_"
+        taken.add(op.name)
 
 
 def _as_output(graph: Graph, value: str) -> str:

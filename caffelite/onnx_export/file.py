@@ -18,6 +18,7 @@ from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.upgrade import load_net
 from caffelite.core.weights.atomic import replacing
 from caffelite.core.weights.formats import copy_trained_layers
+from caffelite.onnx_export.build import input_blobs
 from caffelite.onnx_export.form import FORMS, REFUSED, load_forms
 from caffelite.onnx_export.model import export_net, require_onnx
 from caffelite.proto.caffe_pb2 import TEST
@@ -48,13 +49,14 @@ def export_file(
         net.close()
     with replacing(target) as file:
         file.write(model.SerializeToString())
-    return [f"{word} {_described(value)}" for word, values in
-            (("input", model.graph.input), ("output", model.graph.output)) for value in values]
+    return [
+        f"{word} {_described(value)}"
+        for word, values in (("input", model.graph.input), ("output", model.graph.output))
+        for value in values
+    ]
 
 
-def load(
-    path: Path, weights: Name | None, shapes: Mapping[str, Shape], level: int, stages: Iterable[str]
-) -> Net:
+def load(path: Path, weights: Name | None, shapes: Mapping[str, Shape], level: int, stages: Iterable[str]) -> Net:
     """Return the net of phase TEST with its weights; layers that cannot be exported are named before it is built."""
     param, lines, notes = load_net(path, layer_type_list())
     log_notes(notes)
@@ -76,7 +78,7 @@ def check_types(draft: Draft) -> None:
     """Raise NetError, with a line for each layer that has no form in ONNX, if there are some."""
     load_forms()
     problems = [
-        f"{draft.where(index)}layer \"{layer.name}\" ({layer.type}) has no form in ONNX: {_what_to_do(layer.type)}"
+        f'{draft.where(index)}layer "{layer.name}" ({layer.type}) has no form in ONNX: {_what_to_do(layer.type)}'
         for index, layer in enumerate(draft.layers)
         if layer.type not in FORMS and layer.type != "Input" and layer.type in layer_type_list()
     ]
@@ -91,7 +93,7 @@ def _what_to_do(type_name: str) -> str:
 
 
 def _reshape(net: Net, shapes: Mapping[str, Shape]) -> None:
-    blobs = {name: blob for index, layer in enumerate(net.core_layers) if layer.is_input for name, blob in net.tops(index)}
+    blobs = input_blobs(net)
     for name, shape in shapes.items():
         if name not in blobs:
             raise UsageError(f'the net has no input "{name}"; its inputs are {", ".join(blobs)}')

@@ -28,8 +28,8 @@ class Graph:
     """Operators in the order in which they run.
 
     weights: the net's parameters, views of its memory, by name. constants: what forms computed.
-    shapes: of every blob of the net, by the name that it has here; None: known only when the net runs.
-    loose: blobs with axes of such sizes.
+    shapes: of every blob of the net, by the name that it has here. dims: the same with names for sizes left open.
+    loose: axes of blobs whose sizes depend on the data. taken: sizes that a layer's operators were computed of, by the layer's name.
     """
 
     name: str = ""
@@ -40,12 +40,14 @@ class Graph:
     outputs: list[str] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     loose: dict[str, frozenset[int]] = field(default_factory=dict)
+    taken: dict[str, Shape] = field(default_factory=dict)
     dims: dict[str, list[Dim]] = field(default_factory=dict)
 
     def says_the_same(self, other: Graph) -> bool:
         """Whether both have the same operators and constants, so that they differ in sizes alone."""
         return (
             self.ops == other.ops
+            and self.taken == other.taken
             and self.constants.keys() == other.constants.keys()
             and all(_equal(array, other.constants[name]) for name, array in self.constants.items())
         )

@@ -15,7 +15,9 @@ from caffelite.onnx_export.sizes import free_sizes, name_sizes
 if TYPE_CHECKING:
     import onnx
 
-OPSET = 15  # of 2021, which every runtime of today takes; before 14 the reference evaluator trains in BatchNormalization
+OPSET = (
+    15  # of 2021, which every runtime of today takes; before 14 the reference evaluator trains in BatchNormalization
+)
 IR_VERSION = 8  # the file format of that time
 LARGEST = 2**31 - 1  # bytes that protobuf can write
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from caffelite.core.blob import Blob, Shape
 from caffelite.core.errors import CaffeliteError
 from caffelite.core.net.net import Net
+from caffelite.onnx_export.build import input_blobs
 from caffelite.onnx_export.graph import Graph
 
 Axes = list[tuple[str, int]]  # input and axis
@@ -33,10 +34,10 @@ def free_sizes(net: Net, graph: Graph, write: Callable[[Net], Graph]) -> list[Fr
     Tried are the batch, height and width of all inputs at once; where the inputs cannot all have another batch, each by
     itself. The net has its shapes again afterwards.
     """
-    inputs = {name: blob for index, layer in enumerate(net.core_layers) if layer.is_input for name, blob in net.tops(index)}
+    inputs = input_blobs(net)
     found: list[Free] = []
     for name, axes in _candidates({name: blob.shape for name, blob in inputs.items()}):
-        if any(set(axes) & set(free.axes) for free in found):
+        if any(set(axes) & set(free.axes) or name == free.name for free in found):
             continue
         shapes = _shapes_at_others(net, inputs, axes, graph, write)
         if shapes is not None:

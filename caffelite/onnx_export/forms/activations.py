@@ -40,13 +40,12 @@ def prelu(writer: Writer) -> str:
 
 @form("Clip")
 def clip(writer: Writer) -> str:
-    """Write Max and then Min, since Clip leaves it open what comes of a min above max."""
+    """Write Clip; a min above max, of which ONNX says nothing, makes all values min."""
     param = writer.param.clip_param
+    least, most = (writer.constant(bound) for bound in (param.min, param.max))
     if param.min <= param.max:
-        return writer.op("Clip", writer.bottom, writer.constant(param.min), writer.constant(param.max))
-    return writer.op(
-        "Min", writer.op("Max", writer.bottom, writer.constant(param.min)), writer.constant(param.max)
-    )
+        return writer.op("Clip", writer.bottom, least, most)
+    return writer.op("Max", writer.op("Min", writer.bottom, most), least)
 
 
 @form("Swish")

@@ -56,8 +56,7 @@ def attributes_of(window: Window) -> dict[str, Any]:
 def _with_room(writer: Writer, value: str, window: Window, spatial: tuple[int, ...]) -> str:
     """Write zeros behind an image that is smaller than the kernel, which Caffe lets a strided window reach over."""
     missing = [
-        max(0, extent - size - 2 * pad)
-        for extent, size, pad in zip(window.extent, spatial, window.pad, strict=True)
+        max(0, extent - size - 2 * pad) for extent, size, pad in zip(window.extent, spatial, window.pad, strict=True)
     ]
     if not any(missing):
         return value

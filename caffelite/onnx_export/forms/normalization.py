@@ -52,12 +52,11 @@ def scale(writer: Writer) -> str:
     """Write Mul, and Add of the bias."""
     param = writer.param.scale_param
     if len(writer.bottoms) == 2:
-        made, operand = _broadcast(writer, "Mul", param.axis, writer.bottoms[1]), writer.bottom_shapes[1]
+        made = _broadcast(writer, "Mul", param.axis, writer.bottoms[1])
     else:
-        made, operand = _learned(writer, "Mul", writer.bottom, param.axis, 0), writer.values(0).shape
+        made = _learned(writer, "Mul", writer.bottom, param.axis, 0)
     if not param.bias_term:
         return made
-    assert writer.values(-1).shape == operand
     return _learned(writer, "Add", made, param.axis, len(writer.layer.blobs) - 1)
 
 

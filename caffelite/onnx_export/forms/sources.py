@@ -23,9 +23,7 @@ def dummy_data(writer: Writer) -> list[str]:
             raise writer.error("data_filler.type", f'"{filler.type}"', "a model makes no random numbers; use Input")
     values = [filler.value for filler in fillers] or [0.0]
     values = values * len(writer.top_shapes) if len(values) == 1 else values
-    return [
-        writer.constant(np.full(shape, value)) for shape, value in zip(writer.top_shapes, values, strict=True)
-    ]
+    return [writer.constant(np.full(shape, value)) for shape, value in zip(writer.top_shapes, values, strict=True)]
 
 
 DEPLOY = "export the net for use, which `caffelite deploy FILE -o deploy.prototxt` makes of the one for training"
