@@ -29,7 +29,8 @@ class Graph:
 
     weights: the net's parameters, views of its memory, by name. constants: what forms computed.
     shapes: of every blob of the net, by the name that it has here. dims: the same with names for sizes left open.
-    loose: axes of blobs whose sizes depend on the data. taken: sizes that a layer's operators were computed of, by the layer's name.
+    loose: axes of blobs whose sizes depend on the data. taken: by the layer's name, the sizes that its
+    operators were computed of.
     """
 
     name: str = ""

@@ -1,7 +1,7 @@
 """Forms of LSTM, RNN and LSTMUnit: their time steps, of which a net has a fixed number, one after the other.
 
-A model begins each run with zeros (or the states that expose_hidden lets it be given), while a net here and in Caffe goes
-on where the last pass ended.
+A model begins each run with zeros (or the states that expose_hidden lets it be given), while a net here and in Caffe
+goes on where the last pass ended.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def lstm_unit(writer: Writer) -> list[str]:
 def lstm(writer: Writer) -> list[str]:
     """Write all steps; with expose_hidden the states, too."""
     layer = writer.layer
-    exposed = writer.bottoms[-2:] if layer.expose_hidden else None
+    exposed = writer.bottoms[-2:] if layer.expose_hidden else []
     hidden, cells = exposed or (None, None)
     made = []
     for gates, cont in _steps(writer):
         total, carried = gates, None
-        if hidden is not None:
+        if hidden is not None and cells is not None:
             total = writer.op("Add", gates, _from_hidden(writer, hidden, cont))
             carried = writer.op("Mul", cells, cont)
         hidden, cells = _lstm_step(writer, total, carried, layer.num_output)
@@ -55,7 +55,7 @@ def rnn(writer: Writer) -> list[str]:
 
 
 def _steps(writer: Writer) -> list[tuple[str, str]]:
-    """Write, of each step, the gates' part that does not come from the step before, (1, N, gates), and cont (1, N, 1)."""
+    """Write, of each step, the inputs of the gates but for h, (1, N, gates), and cont (1, N, 1)."""
     layer, count = writer.layer, writer.layer.sizes.time_steps
     items = writer.bottom if writer.num_axes == 3 else writer.reshape(writer.bottom, 0, 0, -1)
     gates = writer.op("Add", _product(writer, items, 0), writer.weight(1))
