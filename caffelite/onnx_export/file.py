@@ -47,7 +47,7 @@ def export_file(
         model = export_net(net, folded)
     finally:
         net.close()
-    with replacing(target) as file:
+    with replacing(os.fspath(target)) as file:
         file.write(model.SerializeToString())
     return [
         f"{word} {_described(value)}"

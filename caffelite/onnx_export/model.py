@@ -15,9 +15,8 @@ from caffelite.onnx_export.sizes import free_sizes, name_sizes
 if TYPE_CHECKING:
     import onnx
 
-OPSET = (
-    15  # of 2021, which every runtime of today takes; before 14 the reference evaluator trains in BatchNormalization
-)
+# of 2021, which runtimes of today take; before 14 the reference evaluator trains in BatchNormalization
+OPSET = 15
 IR_VERSION = 8  # the file format of that time
 LARGEST = 2**31 - 1  # bytes that protobuf can write
 
