@@ -25,7 +25,14 @@ GOLDEN = TESTS.parents[1] / "golden" / "layers"
 # Types without a golden case that need more than one blob of shape IMAGE: the layer, and its bottoms' shapes.
 IMAGE = (2, 4, 6, 6)
 EXAMPLES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
+    "Axpy": ("", [(2, 4, 1, 1), IMAGE, IMAGE]),
+    "Downsample": ("downsample_param { top_height: 3 top_width: 4 }", [IMAGE]),
     "HDF5Output": ('hdf5_output_param { file_name: "out.h5" }', [IMAGE, IMAGE]),
+    "Interp": ("interp_param { zoom_factor: 2 }", [IMAGE]),
+    "Reorg": ("reorg_param { stride: 2 }", [IMAGE]),
+    "Transpose": ("transpose_param { dim: 0 dim: 2 dim: 3 dim: 1 }", [IMAGE]),
+    "UnPooling": ("unpooling_param { out_kernel_size: 2 out_stride: 2 }", [IMAGE]),
+    "Upsample": ("upsample_param { scale: 2 }", [IMAGE]),
 }
 
 # Where the samples are not along the first axis that is longer than 1: (T, N, ...) with a fixed T.
@@ -379,14 +386,21 @@ def test_in_place_neighbours_change_neither_values_nor_gradients(type_name, view
 # Layers whose top has the shape of the bottom: the text, and the bottoms' shapes.
 FILLER = 'weight_filler { type: "gaussian" std: 1 }'
 OF_THE_BOTTOMS_SHAPE = {
+    "Axpy": ("", [(2, 4), (2, 4), (2, 4)]),
     "Convolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
     "Deconvolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
     "Filter": ("", [(3, 4), (3,)]),
     "Im2col": ("convolution_param { kernel_size: 1 }", [IMAGE]),
     "InnerProduct": (f"inner_product_param {{ num_output: 144 {FILLER} }}", [(70, 144)]),
+    "Interp": ("interp_param { height: 6 width: 6 }", [IMAGE]),
     "LSTM": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+    "Permute": ("permute_param { order: 0 order: 1 order: 3 }", [IMAGE]),
     "Pooling": ("pooling_param { kernel_size: 3 pad: 1 }", [IMAGE]),
     "RNN": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+    "Reorg": ("reorg_param { stride: 1 }", [IMAGE]),
+    "Transpose": ("transpose_param { dim: 0 dim: 1 dim: 3 dim: 2 }", [IMAGE]),
+    "UnPooling": ("unpooling_param { unpool: REP out_kernel_size: 3 out_pad: 1 }", [IMAGE]),
+    "Upsample": ("upsample_param { stride: 1 scale: 3 }", [IMAGE]),
 }
 
 
