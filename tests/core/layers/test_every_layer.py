@@ -16,6 +16,7 @@ import caffelite
 from caffelite.core.errors import CaffeliteError, LayerError, NetError
 from caffelite.core.layer import LAYERS, Context, Layer, layer_class_for, layer_type_list, make_layer
 from caffelite.core.net.wiring.unread import OWN_MESSAGES, messages_read
+from caffelite.core.type_names import CONVOLUTIONS, DEPTHWISE
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 from caffelite.testing import blob_of, layer_from, set_up, spread_values
 
@@ -24,9 +25,12 @@ GOLDEN = TESTS.parents[1] / "golden" / "layers"
 
 # Types without a golden case that need more than one blob of shape IMAGE: the layer, and its bottoms' shapes.
 IMAGE = (2, 4, 6, 6)
+CONVOLUTION = 'convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "gaussian" std: 1 } }'
 EXAMPLES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
     "Axpy": ("", [(2, 4, 1, 1), IMAGE, IMAGE]),
     "Downsample": ("downsample_param { top_height: 3 top_width: 4 }", [IMAGE]),
+    **{name: (CONVOLUTION, [IMAGE]) for name in DEPTHWISE},
+    "Lstm": ('lstm_param { num_output: 4 batch_size: 2 weight_filler { type: "gaussian" std: 1 } }', [(6, 3, 1, 1)]),
     "HDF5Output": ('hdf5_output_param { file_name: "out.h5" }', [IMAGE, IMAGE]),
     "Interp": ("interp_param { zoom_factor: 2 }", [IMAGE]),
     "Reorg": ("reorg_param { stride: 2 }", [IMAGE]),
@@ -387,14 +391,14 @@ def test_in_place_neighbours_change_neither_values_nor_gradients(type_name, view
 FILLER = 'weight_filler { type: "gaussian" std: 1 }'
 OF_THE_BOTTOMS_SHAPE = {
     "Axpy": ("", [(2, 4), (2, 4), (2, 4)]),
-    "Convolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
-    "Deconvolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
+    **{name: (CONVOLUTION, [IMAGE]) for name in CONVOLUTIONS},
     "Filter": ("", [(3, 4), (3,)]),
     "Im2col": ("convolution_param { kernel_size: 1 }", [IMAGE]),
     "InnerProduct": (f"inner_product_param {{ num_output: 144 {FILLER} }}", [(70, 144)]),
     "Interp": ("interp_param { height: 6 width: 6 }", [IMAGE]),
     "LSTM": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
     "Permute": ("permute_param { order: 0 order: 1 order: 3 }", [IMAGE]),
+    "Lstm": (f"lstm_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4)]),
     "Pooling": ("pooling_param { kernel_size: 3 pad: 1 }", [IMAGE]),
     "RNN": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
     "Reorg": ("reorg_param { stride: 1 }", [IMAGE]),
