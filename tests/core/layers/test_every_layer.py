@@ -23,20 +23,43 @@ from caffelite.testing import blob_of, layer_from, set_up, spread_values
 TESTS = Path(__file__).resolve().parent
 GOLDEN = TESTS.parents[1] / "golden" / "layers"
 
-# Types without a golden case that need more than one blob of shape IMAGE: the layer, and its bottoms' shapes.
+# Types without a golden case that need more than one blob of shape IMAGE: the layer, and its bottoms' shapes, or values
+# where not any numbers will do.
 IMAGE = (2, 4, 6, 6)
 CONVOLUTION = 'convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "gaussian" std: 1 } }'
-EXAMPLES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
+REGIONS = np.array([[0, 0, 0, 3, 3], [1, 1, 1, 5, 5]])
+EXAMPLES: dict[str, tuple[str, list[tuple[int, ...] | np.ndarray]]] = {
     "Axpy": ("", [(2, 4, 1, 1), IMAGE, IMAGE]),
     "Downsample": ("downsample_param { top_height: 3 top_width: 4 }", [IMAGE]),
     **{name: (CONVOLUTION, [IMAGE]) for name in DEPTHWISE},
     "Lstm": ('lstm_param { num_output: 4 batch_size: 2 weight_filler { type: "gaussian" std: 1 } }', [(6, 3, 1, 1)]),
-    "HDF5Output": ('hdf5_output_param { file_name: "out.h5" }', [IMAGE, IMAGE]),
     "Interp": ("interp_param { zoom_factor: 2 }", [IMAGE]),
     "Reorg": ("reorg_param { stride: 2 }", [IMAGE]),
     "Transpose": ("transpose_param { dim: 0 dim: 2 dim: 3 dim: 1 }", [IMAGE]),
     "UnPooling": ("unpooling_param { out_kernel_size: 2 out_stride: 2 }", [IMAGE]),
     "Upsample": ("upsample_param { scale: 2 }", [IMAGE]),
+    "DetectionOutput": ("detection_output_param { num_classes: 3 }", [(2, 16), (2, 12), (1, 2, 16)]),
+    "HDF5Output": ('hdf5_output_param { file_name: "out.h5" }', [IMAGE, IMAGE]),
+    "PSROIPooling": (
+        "psroi_pooling_param { spatial_scale: 1 output_dim: 1 group_size: 2 }",
+        [IMAGE, REGIONS],
+    ),
+    "PriorBox": ("prior_box_param { min_size: 2 }", [IMAGE, IMAGE]),
+    "Proposal": (
+        "proposal_param { ratio: 1 scale: 1 base_size: 4 feat_stride: 4 min_size: 1 }",
+        [(2, 2, 6, 6), (2, 4, 6, 6), np.array([[24, 24, 1, 1], [20, 20, 1, 1]])],
+    ),
+    "ROIAlign": ("roi_align_param { pooled_h: 2 pooled_w: 2 }", [IMAGE, REGIONS]),
+    "ROIPooling": ("roi_pooling_param { pooled_h: 2 pooled_w: 2 }", [IMAGE, REGIONS]),
+    "YoloDetectionOutput": (
+        "yolo_detection_output_param { num_classes: 3 num_box: 1 biases: 1 biases: 2 }",
+        [(2, 8, 6, 6)],
+    ),
+    "Yolov3DetectionOutput": (
+        "yolov3_detection_output_param { num_classes: 3 num_box: 1 mask_group_num: 1 mask: 0 anchors_scale: 8 "
+        "biases: 9 biases: 9 }",
+        [(2, 8, 6, 6)],
+    ),
 }
 
 # Where the samples are not along the first axis that is longer than 1: (T, N, ...) with a fixed T.
@@ -93,7 +116,7 @@ def example(type_name):
     layer = layer_from(f'type: "{type_name}" {text}', np.float32)
     if shapes is None:
         shapes = [IMAGE] * (layer.exact_num_bottom_blobs or layer.min_bottom_blobs or 1)
-    return layer, [spread_values(shape) for shape in shapes]
+    return layer, [shape if isinstance(shape, np.ndarray) else spread_values(shape) for shape in shapes]
 
 
 def twice_as_large(values, axis=None):
