@@ -25,10 +25,27 @@ def relu(writer: Writer) -> str:
     return writer.op("LeakyRelu", writer.bottom, alpha=slope) if slope else writer.op("Relu", writer.bottom)
 
 
-@form("ELU")
+@form("ELU", "SeLu")
 def elu(writer: Writer) -> str:
-    """Write Elu."""
-    return writer.op("Elu", writer.bottom, alpha=writer.param.elu_param.alpha)
+    """Write Elu, times the scale that forks give it."""
+    made = writer.op("Elu", writer.bottom, alpha=writer.layer.function.alpha)
+    return made if writer.layer.scale == 1 else writer.op("Mul", made, writer.constant(writer.layer.scale))
+
+
+@form("ReLU6")
+def relu6(writer: Writer) -> str:
+    """Write Clip from 0 to 6, or LeakyRelu and Min."""
+    slope, most = writer.param.relu6_param.negative_slope, writer.constant(6)
+    if slope == 0:
+        return writer.op("Clip", writer.bottom, writer.constant(0), most)
+    return writer.op("Min", writer.op("LeakyRelu", writer.bottom, alpha=slope), most)
+
+
+@form("BReLU")
+def brelu(writer: Writer) -> str:
+    """Write Clip."""
+    param = writer.param.brelu_param
+    return writer.op("Clip", writer.bottom, writer.constant(param.minval), writer.constant(param.maxval))
 
 
 @form("PReLU")
@@ -91,10 +108,19 @@ def logarithm(writer: Writer) -> str:
     return made if param.base == -1 else writer.op("Mul", made, writer.constant(1 / log(param.base)))
 
 
-@form("Dropout", "Split")
+@form("Split", "SpatialDropout")
 def passed_on(writer: Writer) -> list[str]:
-    """Pass the values on, which is what a Dropout does in TEST."""
+    """Pass the values on, which is what a dropout does in TEST."""
     return [writer.bottom] * len(writer.top_shapes)
+
+
+@form("Dropout")
+def dropout(writer: Writer) -> str:
+    """Pass the values on, or multiply them where TRAIN did not."""
+    if writer.layer.drops:
+        raise writer.error("dropout_param.sample_weights_test", "true", "a model makes no random numbers; leave it out")
+    factor = writer.layer.factor
+    return writer.bottom if factor == 1 else writer.op("Mul", writer.bottom, writer.constant(factor))
 
 
 @form("Silence")

@@ -9,7 +9,7 @@ from caffelite.onnx_export.form import form
 from caffelite.onnx_export.writer import Writer
 
 
-@form("Convolution")
+@form("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution", "DepthwiseConvolutionLayer")
 def convolution(writer: Writer) -> list[str]:
     """Write Conv for each bottom, all with the same weights."""
     return [_spatial(writer, index, "Conv") for index in range(len(writer.bottoms))]

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from caffelite.core.kernels.pooling import Window
+from caffelite.core.layers.pixel_mean_pooling import PixelMeanPoolingLayer
+from caffelite.core.layers.shared.pooling_window import rounds_down
 from caffelite.onnx_export.form import form
 from caffelite.onnx_export.forms.activations import FLOAT
 from caffelite.onnx_export.writer import Writer
@@ -53,6 +55,8 @@ def average(writer: Writer) -> str:
     """Write AveragePool; the zeros of the padding count, what lies beyond them does not."""
     window = writer.layer.window
     padded = bool(window.pad_h or window.pad_w)
+    if isinstance(writer.layer, PixelMeanPoolingLayer):
+        return _average_of_pixels(writer, window)
     if _rounded_down(writer, window):
         return writer.op("AveragePool", writer.bottom, **_attributes(window), count_include_pad=int(padded))
     beyond, ceil = [0, 0], 1
@@ -65,6 +69,19 @@ def average(writer: Writer) -> str:
             raise writer.error("pooling_param.pool", "AVE", "a window lies beyond the edge, where there is no mean")
     value = _extended(writer, writer.bottom, pads, 0)
     return writer.op("AveragePool", value, **_attributes(_bare(window), beyond, ceil))
+
+
+def _average_of_pixels(writer: Writer, window: Window) -> str:
+    """Write AveragePool, in which the padding does not count, so that it may be cut as that of MaxPool."""
+    attributes = _attributes(window)
+    if not _rounded_down(writer, window):
+        attributes = _attributes(window, [min(pad, kernel - stride) for kernel, stride, pad in _axes(window)], ceil=1)
+        if _leaves_pixels_out(window):
+            ends = _ends(writer, window)
+            if any(end >= kernel for end, (kernel, _, _) in zip(ends, _axes(window), strict=True)):
+                raise writer.error("pooling_param.pool", "AVE", "a window lies beyond the edge, where there is no mean")
+            attributes = _attributes(window, ends)
+    return writer.op("AveragePool", writer.bottom, **attributes)
 
 
 def stochastic(writer: Writer) -> str:
@@ -90,8 +107,7 @@ def _axes(window: Window) -> list[tuple[int, int, int]]:
 
 def _rounded_down(writer: Writer, window: Window) -> bool:
     """Whether the number of windows is rounded down, or there is nothing to round."""
-    round_mode = writer.param.pooling_param.round_mode
-    return bool(round_mode == PoolingParameter.FLOOR) or window.stride_h == window.stride_w == 1
+    return rounds_down(writer.param.pooling_param) or window.stride_h == window.stride_w == 1
 
 
 def _leaves_pixels_out(window: Window) -> bool:

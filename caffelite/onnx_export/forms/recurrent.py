@@ -7,6 +7,7 @@ goes on where the last pass ended.
 from __future__ import annotations
 
 from caffelite.onnx_export.form import form
+from caffelite.onnx_export.forms.activations import FLOAT
 from caffelite.onnx_export.writer import Writer
 
 
@@ -54,6 +55,34 @@ def rnn(writer: Writer) -> list[str]:
     return [writer.op("Tanh", outputs), *([hidden] if layer.expose_hidden else [])]
 
 
+@form("Lstm")
+def forks_lstm(writer: Writer) -> str:
+    """Write all steps of a fork's Lstm, whose rows may be steps and streams on one axis."""
+    layer, marked = writer.layer, len(writer.bottoms) > 1
+    items = writer.reshape(writer.bottom, layer.steps, -1, layer.item_count)
+    gates = writer.op("Add", _product(writer, items, 0), writer.weight(2))
+    parts = _split(writer, gates, layer.steps)
+    conts: list[str | None] = [None] * layer.steps
+    if marked:
+        cont = writer.reshape(writer.bottoms[1], layer.steps, -1, 1)
+        is_on = writer.op("Not", writer.op("Equal", cont, writer.constant(0)))
+        conts = [*_split(writer, writer.op("Cast", is_on, to=FLOAT), layer.steps)]
+    hidden, cells, made = None, None, list[str]()
+    for total, cont in zip(parts, conts, strict=True):
+        if hidden is not None and cells is not None:
+            hidden, cells = (value if cont is None else writer.op("Mul", value, cont) for value in (hidden, cells))
+            total = writer.op("Add", total, _product(writer, hidden, 1))
+        hidden, cells = _lstm_step(writer, total, cells, layer.num_output)
+        made.append(hidden)
+    joined = _all_steps(writer, made)
+    return joined if len(writer.top_shapes[0]) == 3 else writer.reshape(joined, -1, layer.num_output)
+
+
+def _split(writer: Writer, value: str, count: int) -> list[str]:
+    """Write the parts of a value along its first axis, each of one step."""
+    return [value] if count == 1 else writer.ops_of("Split", [value, writer.ints(*[1] * count)], count, axis=0)
+
+
 def _steps(writer: Writer) -> list[tuple[str, str]]:
     """Write, of each step, the inputs of the gates but for h, (1, N, gates), and cont (1, N, 1)."""
     layer, count = writer.layer, writer.layer.sizes.time_steps
@@ -63,10 +92,7 @@ def _steps(writer: Writer) -> list[tuple[str, str]]:
         static = writer.op("Flatten", writer.bottoms[2], axis=1)
         gates = writer.op("Add", gates, _product(writer, static, 2))
     cont = writer.op("Unsqueeze", writer.bottoms[1], writer.ints(2))
-    if count == 1:
-        return [(gates, cont)]
-    parts = writer.ints(*[1] * count)
-    return list(zip(*(writer.ops_of("Split", [value, parts], count, axis=0) for value in (gates, cont)), strict=True))
+    return list(zip(_split(writer, gates, count), _split(writer, cont, count), strict=True))
 
 
 def _product(writer: Writer, value: str, number: int) -> str:

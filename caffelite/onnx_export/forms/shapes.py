@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from caffelite.core.layers.reshape import is_pixel_shuffler
 from caffelite.onnx_export.form import form
 from caffelite.onnx_export.writer import Writer
 
@@ -22,7 +23,9 @@ def flatten(writer: Writer) -> str:
 
 @form("Reshape")
 def reshape(writer: Writer) -> str:
-    """Write Reshape; 0 and -1 mean the same in ONNX."""
+    """Write Reshape, in which 0 and -1 mean the same; a pixelshuffler is DepthToSpace."""
+    if is_pixel_shuffler(writer.param):
+        return writer.op("DepthToSpace", writer.bottom, blocksize=writer.param.reshape_param.pixelshuffler, mode="CRD")
     param, shape = writer.param.reshape_param, writer.bottom_shapes[0]
     start = param.axis if param.axis >= 0 else writer.num_axes + param.axis + 1
     end = writer.num_axes if param.num_axes == -1 else start + param.num_axes

@@ -14,6 +14,14 @@ def parameter(writer: Writer) -> str:
     return writer.weight(0)
 
 
+@form("ContinuationIndicator")
+def continuation_indicator(writer: Writer) -> str:
+    """Write a constant."""
+    values = np.ones(writer.top_shapes[0])
+    values[0] = 0
+    return writer.constant(values)
+
+
 @form("DummyData")
 def dummy_data(writer: Writer) -> list[str]:
     """Write constants; random numbers are refused."""
@@ -35,6 +43,15 @@ refuse(
     f"it compares with labels, which is for training; {DEPLOY}",
     *("Accuracy", "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss"),
     *("SigmoidCrossEntropyLoss", "SoftmaxWithLoss"),
+)
+refuse(
+    "it chooses among boxes by rules that no operator has; let the net end before it, so that the model gives its "
+    "bottoms, and choose in the program that runs the model",
+    *("Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"),
+)
+refuse(
+    "no operator takes the bins of a region from channels of their own; let the net end before it",
+    "PSROIPooling",
 )
 refuse("it writes a file; take the layer out of the net", "HDF5Output")
 refuse(
