@@ -62,9 +62,7 @@ def interp(writer: Writer) -> str:
     shape = writer.op("Shape", value)
     batch = writer.op("Slice", shape, writer.ints(0), writer.ints(2))
     sizes = writer.op("Concat", batch, _wanted(writer, shape), axis=0)
-    return writer.op(
-        "Resize", value, "", "", sizes, mode="linear", coordinate_transformation_mode="align_corners"
-    )
+    return writer.op("Resize", value, "", "", sizes, mode="linear", coordinate_transformation_mode="align_corners")
 
 
 def _wanted(writer: Writer, shape: str) -> str:

@@ -66,11 +66,11 @@ def forks_lstm(writer: Writer) -> str:
     if marked:
         cont = writer.reshape(writer.bottoms[1], layer.steps, -1, 1)
         is_on = writer.op("Not", writer.op("Equal", cont, writer.constant(0)))
-        conts = [*_split(writer, writer.op("Cast", is_on, to=FLOAT), layer.steps)]
+        conts = list(_split(writer, writer.op("Cast", is_on, to=FLOAT), layer.steps))
     hidden, cells, made = None, None, list[str]()
-    for total, cont in zip(parts, conts, strict=True):
+    for total, mark in zip(parts, conts, strict=True):
         if hidden is not None and cells is not None:
-            hidden, cells = (value if cont is None else writer.op("Mul", value, cont) for value in (hidden, cells))
+            hidden, cells = (value if mark is None else writer.op("Mul", value, mark) for value in (hidden, cells))
             total = writer.op("Add", total, _product(writer, hidden, 1))
         hidden, cells = _lstm_step(writer, total, cells, layer.num_output)
         made.append(hidden)
