@@ -7,6 +7,7 @@ import venv
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from google.protobuf import text_format
 
@@ -100,9 +101,34 @@ def judge(python, folder, exempt=None):
 
 
 @pytest.mark.slow
-def test_cases(python, tmp_path, all_cases, run_of):
-    exempt = {store(tmp_path, case.name, run_of(case.text)): case.exempt for case in all_cases}
+@pytest.mark.parametrize("folded", [False, True], ids=["plain", "folded"])
+def test_cases(folded, python, tmp_path, all_cases, run_of):
+    exempt = {store(tmp_path, case.name, run_of(case.text), folded): case.exempt for case in all_cases}
     assert not judge(python, tmp_path, exempt)
+
+
+def store_resized(folder, name, run):
+    """Write a model, and what our net makes of inputs that are larger on each axis which is open."""
+    stem = store(folder, name, run)
+    model = onnx.load(folder / f"{stem}.onnx")
+    shapes = {}
+    for value in model.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        old = run.inputs[value.name].shape
+        shapes[value.name] = tuple(2 * size + 1 if dim.dim_param else size for size, dim in zip(old, dims, strict=True))
+    run.resize(**shapes)
+    wanted = zip((value.name for value in model.graph.output), run.outputs(model), strict=True)
+    feeds = {f"in:{name}": values for name, values in run.feeds(model).items()}
+    np.savez(folder / f"{stem}.npz", **feeds, **{f"out:{name}": values for name, values in wanted})
+    return stem
+
+
+@pytest.mark.slow
+def test_cases_at_other_sizes(python, tmp_path, all_cases, run_of):
+    """By onnxruntime: OpenCV 5 goes wrong where means over a batch get another one, with whatever model."""
+    for case in all_cases:
+        store_resized(tmp_path, case.name, run_of(case.text))
+    assert not [line for line in judge(python, tmp_path) if "onnxruntime" in line]
 
 
 def golden_runs(run_net):
