@@ -40,8 +40,8 @@ def yolo(writer: Writer) -> str:
 def _found_in(writer: Writer, index: int) -> tuple[str, str, str]:
     """Write the boxes (K, 4) of a map that are there, their classes and scores (K)."""
     layer, (num, _, height, width) = writer.layer, writer.bottom_shapes[index]
-    parts = writer.reshape(writer.bottoms[index], num, layer.anchors, BOX + layer.classes, height, width)
-    cells = writer.op("Transpose", parts, perm=[0, 3, 4, 1, 2])
+    by_anchor = writer.reshape(writer.bottoms[index], num, layer.anchors, BOX + layer.classes, height, width)
+    cells = writer.op("Transpose", by_anchor, perm=[0, 3, 4, 1, 2])
     parts = writer.ops_of("Split", [cells, writer.ints(2, 2, 1, layer.classes)], 4, axis=4)
     boxes = _grid_boxes(writer, index, parts[0], parts[1])
     an_object, threshold = writer.op("Sigmoid", parts[2]), getattr(writer.param, layer.message).confidence_threshold
