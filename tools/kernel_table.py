@@ -2,9 +2,9 @@
 
     python tools/kernel_table.py > new.json && mv new.json caffelite/core/net/kernel_table.json
 
-The nets of models/ and those of tests/golden/layers are run layer by layer, and a small net is trained by each update
-rule. Every kernel is compiled anew meanwhile, which takes some minutes. To be run again when kernels or layers were
-added, or are chosen otherwise: the table need not be exact, see caffelite/core/net/forecast.py.
+The nets of models/, those of tests/golden/layers and one of forks' layers are run layer by layer, and a small net is
+trained by each update rule. Every kernel is compiled anew meanwhile, which takes some minutes. To be run again when
+kernels or layers were added, or are chosen otherwise: the table need not be exact, see caffelite/core/net/forecast.py.
 """
 
 import json
@@ -59,6 +59,33 @@ layer { name: "images" type: "ImageData" top: "i" top: "j" transform_param { cro
         image_data_param { source: "list.txt" batch_size: 2 } }
 layer { name: "windows" type: "WindowData" top: "w" top: "v" transform_param { crop_size: 8 }
         window_data_param { source: "windows.txt" batch_size: 2 } }
+"""
+# Layers of forks, of which there are no golden cases.
+FORK_LAYERS = """
+force_backward: true
+layer { name: "dummy" type: "DummyData" top: "x" top: "label"
+        dummy_data_param { shape { dim: 4 dim: 8 dim: 12 dim: 12 } shape { dim: 4 }
+                           data_filler { type: "gaussian" } data_filler { value: 1 } } }
+layer { name: "d1" type: "DepthwiseConvolution" bottom: "x" top: "d1"
+        convolution_param { num_output: 8 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "d2" type: "ConvolutionDepthwise" bottom: "d1" top: "d2"
+        convolution_param { num_output: 8 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "d3" type: "DepthwiseConvolutionLayer" bottom: "d2" top: "d3"
+        convolution_param { num_output: 8 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "b1" type: "BN" bottom: "d3" top: "b1" }
+layer { name: "b2" type: "BN" bottom: "b1" top: "b2" bn_param { bn_mode: LEARN } }
+layer { name: "b3" type: "BN" bottom: "b2" top: "b3" bn_param { frozen: true } }
+layer { name: "b4" type: "BatchNorm" bottom: "b3" top: "b4" batch_norm_param { scale_bias: true relu: true } }
+layer { name: "selu" type: "SeLu" bottom: "b4" top: "selu" }
+layer { name: "drop" type: "SpatialDropout" bottom: "selu" top: "drop" }
+layer { name: "pool" type: "Pooling" bottom: "drop" top: "pool"
+        pooling_param { pool: AVE avg_include_pad: false kernel_size: 3 stride: 2 pad: 1 } }
+layer { name: "lstm" type: "Lstm" bottom: "pool" top: "h"
+        lstm_param { num_output: 5 batch_size: 2 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "h" bottom: "label" top: "loss"
+        loss_param { label_smoothing: 0.1 } }
+layer { name: "cont" type: "ContinuationIndicator" top: "cont"
+        continuation_indicator_param { time_step: 2 batch_size: 2 } }
 """
 TRAINED = """
 layer { name: "data" type: "DummyData" top: "x" dummy_data_param { shape { dim: 4 dim: 3 } } }
@@ -165,7 +192,8 @@ def main() -> None:
 def drafts() -> Iterator[tuple[str, Draft, list[Array]]]:
     """Give the nets that are tried out, by a name, and what to fill their inputs with, where that matters."""
     write_images()
-    yield "data layers", Draft.of(text_format.Parse(DATA_LAYERS, NetParameter())), []
+    for name, text in (("data layers", DATA_LAYERS), ("layers of forks", FORK_LAYERS)):
+        yield name, Draft.of(text_format.Parse(text, NetParameter())), []
     for path in sorted((ROOT / "models").glob("*/train_val*.prototxt")):
         draft = Draft.of(*load_net(path)[:2])
         for layer in draft.layers:
