@@ -12,6 +12,7 @@ PACKAGE = ROOT / "caffelite"
 
 # Tests of more than one source file, and what they test.
 OF_MORE_THAN_ONE_FILE = {
+    "core/net/test_detection_net.py": "a single-shot detector, from the image to the boxes",
     "cli/test_bad_hdf5.py": "the refusals of core/data/hdf5_*.py, as users see them",
     "cli/test_bad_records.py": "data layers, solver, train and test together",
     "cli/test_bad_input.py": "every command's refusals",
@@ -127,6 +128,7 @@ AGAINST_THE_WAY = {
     # a user's Python layer is made of the class that users import, and may itself say `import caffe`
     ("caffelite.core.layers.python", "caffelite.as_caffe"),
     ("caffelite.core.layers.python", "caffelite.python_layer"),
+    ("caffelite.core.layers.shared.rpn_proposal_layer", "caffelite.python_layer"),
     ("caffelite.__main__", "caffelite.cli"),
 }
 
