@@ -13,6 +13,7 @@ from google.protobuf import text_format
 import caffelite
 from caffelite.onnx_export.form import REFUSED, load_forms
 from caffelite.proto.caffe_pb2 import NetParameter
+from caffelite.writing.file import deploy_file
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "layers"
@@ -162,9 +163,15 @@ def spread_weights(net, rng):
                 blob.data[...] = rng.normal(0, 0.1, blob.shape)
 
 
+def test_no_model_is_forgotten():
+    judged = {Path(name).parent.name for name in NETS}
+    assert {path.parent.name for path in (ROOT / "models").glob("*/*.prototxt")} == judged
+
+
 NETS = [
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "models").glob("*/deploy*.prototxt")),
     *(f"models/mtcnn/det{number}.prototxt" for number in (1, 2, 3)),
+    *(f"models/{name}/train_val.prototxt" for name in ("hdf5_classification", "logistic_regression", "lstm_sequence")),
 ]
 
 
@@ -172,7 +179,11 @@ NETS = [
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("folded", [False, True], ids=["plain", "folded"])
 def test_models(name, folded, python, tmp_path, run_net):
-    net = caffelite.Net(str(ROOT / name), caffelite.TEST)
+    path = ROOT / name
+    if path.stem == "train_val":
+        path = tmp_path / "deploy.prototxt"
+        path.write_text(deploy_file(ROOT / name).text)
+    net = caffelite.Net(str(path), caffelite.TEST)
     weights = (ROOT / name).with_suffix(".caffemodel")
     if weights.exists():
         net.copy_from(weights)
