@@ -1,5 +1,6 @@
 import re
 
+import onnx
 import pytest
 
 from caffelite.core.errors import NetError
@@ -25,7 +26,8 @@ def test_every_type_that_is_exported_has_a_case(all_cases):
 def test_the_reference_evaluator_agrees(case, run_of, agree):
     run = run_of(case.text)
     model = run.export()
-    if "reference" not in case.exempt:
+    is_old = tuple(map(int, onnx.__version__.split(".")[:2])) < (1, 23)
+    if "reference" not in case.exempt and not (is_old and "reference_before_1_23" in case.exempt):
         agree(run, model)
 
 
