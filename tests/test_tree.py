@@ -12,12 +12,15 @@ PACKAGE = ROOT / "caffelite"
 
 # Tests of more than one source file, and what they test.
 OF_MORE_THAN_ONE_FILE = {
+    "cli/test_allow_unknown_fields.py": "a flag of every command that reads nets",
     "core/net/test_detection_net.py": "a single-shot detector, from the image to the boxes",
+    "cli/test_check_gradient_of_forks.py": "the command on each layer type of forks",
     "cli/test_bad_hdf5.py": "the refusals of core/data/hdf5_*.py, as users see them",
     "cli/test_bad_records.py": "data layers, solver, train and test together",
     "cli/test_bad_input.py": "every command's refusals",
     "cli/test_caffe_places.py": "the log lines of the program, and caffe_places.py",
     "cli/test_cli.py": "the program as a user starts it",
+    "core/prototxt/test_text_forms.py": "words, values and messages together, as real files have them",
     "test_packaging.py": "the source archive, the wheel and what they carry",
     "cli/test_image_files.py": "ImageData and WindowData in nets that are trained and looked at",
     "cli/test_paths.py": "everything that takes a path",
