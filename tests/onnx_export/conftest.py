@@ -91,7 +91,8 @@ class Run:
     def outputs(self, model):
         """Return what the net makes for each output of a model, in order."""
         blobs = self.forward()
-        return [blobs[output.name.removesuffix("_out")] for output in model.graph.output]
+        names = [output.name for output in model.graph.output]
+        return [blobs[name if name in blobs else name.removesuffix("_out")] for name in names]
 
     def feeds(self, model):
         return {value.name: self.inputs[value.name] for value in model.graph.input}
