@@ -47,7 +47,7 @@ def pooled_shape(param: Param, window: Window, height: int, width: int) -> Shape
     Rounded as round_mode, or its equals of forks, says; with padding, a last window that would begin behind the image
     is left out.
     """
-    rounded = floor if _rounds_down(param) else ceil
+    rounded = floor if rounds_down(param) else ceil
     padded = bool(window.pad_h or window.pad_w)
     sizes = []
     for size, kernel, stride, pad in (
@@ -67,7 +67,7 @@ def pooled_shape(param: Param, window: Window, height: int, width: int) -> Shape
     return tuple(sizes)
 
 
-def _rounds_down(param: Param) -> bool:
+def rounds_down(param: Param) -> bool:
     """Whether a window that sticks out is left out; LayerError if round_mode contradicts ceil_mode or torch_pooling."""
     for field, down in (("ceil_mode", not param.ceil_mode), ("torch_pooling", param.torch_pooling)):
         if not param.HasField(field):
