@@ -135,6 +135,10 @@ AGAINST_THE_WAY = {
     ("caffelite.core.layers.python", "caffelite.as_caffe"),
     ("caffelite.core.layers.python", "caffelite.python_layer"),
     ("caffelite.core.layers.shared.rpn_proposal_layer", "caffelite.python_layer"),
+    # as does a layer type of the user's own
+    ("caffelite.core.layer", "caffelite.core.layers.shared.own_class"),
+    ("caffelite.core.layers.shared.own_class", "caffelite.python_layer"),
+    ("caffelite.core.layer_files", "caffelite.as_caffe"),
     ("caffelite.__main__", "caffelite.cli"),
 }
 

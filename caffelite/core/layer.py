@@ -346,7 +346,7 @@ def _path_of(message: Message, filler: caffe_pb2.FillerParameter) -> str:
     return ""
 
 
-def _is_ours(layer_class: type[Layer]) -> bool:
+def _is_ours(layer_class: type[Any]) -> bool:
     """Whether the class is of this package, whose layers all say what they do where it is not the usual."""
     return layer_class.__module__.partition(".")[0] == __name__.partition(".")[0]
 
@@ -373,8 +373,9 @@ def register_layer(type_name: str, when: Predicate | None = None) -> Callable[[L
     """
 
     def add(layer_class: L) -> L:
+        if not _is_ours(layer_class):
+            _register_all()  # the name may be one of ours that nobody has asked for yet
         known = _core_class(layer_class)
-        known.type = type_name
         if type_name not in LAYERS:
             LAYERS.register(type_name)([])
         kinds = LAYERS[type_name]
@@ -385,6 +386,7 @@ def register_layer(type_name: str, when: Predicate | None = None) -> Callable[[L
         for kind in kinds:
             if kind.when is when:
                 raise UsageError(_taken(type_name, kind.layer_class, known))
+        known.type = type_name
         READ.setdefault(type_name, []).append((vars(known).get("messages") or (), known.not_read))
         if _is_ours(known):
             kinds.append(_Kind(when, known))
@@ -433,6 +435,12 @@ def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
         if kind.when is None:
             return kind.layer_class
     raise LayerError("type", f'"{layer_param.type}"', "none of the layers of this type knows the fields given")
+
+
+def unread_own_fields(layer: Layer) -> list[tuple[str, str]]:
+    """Return path and advice for each field in `user_param` that a layer which looked there did not read."""
+    fields = layer.__dict__.get("user_param")
+    return [] if fields is None else list(fields.unread())
 
 
 def check_own_fields(layer_class: type[Layer], layer_param: caffe_pb2.LayerParameter) -> None:

@@ -42,6 +42,8 @@ class OwnFields:
     def __init__(self, fields: tuple[TextField, ...], path: str = "") -> None:
         """`path` is where the message stands in its layer: "my_param"."""
         self._fields, self._path = fields, path
+        self._asked: set[str] = set()
+        self._messages: dict[int, OwnFields] = {}  # offset -> those that were handed out
 
     def __getitem__(self, name: str) -> Any:
         """Return the value of a field that is given once."""
@@ -59,7 +61,9 @@ class OwnFields:
         if not values:
             where = f" in {self._path}" if self._path else ""
             example = f"{name}{' ' if kind is dict else ': '}{_KINDS[kind][1]}" if kind else name
-            raise MissingFieldError(self._at(name), "not given", f"write {example}{where}{did_you_mean(name, self)}")
+            raise MissingFieldError(
+                self._at(name), "not given", f"write {example}{where}{did_you_mean(name, self._names())}"
+            )
         if len(values) > 1:
             raise LayerError(self._at(name, 1), f"given {len(values)} times", "give it once")
         return values[0]
@@ -72,24 +76,39 @@ class OwnFields:
 
     def all(self, name: str, kind: type | None = None) -> list[Any]:
         """Return all values of a field, in their order: `dim: 2 dim: 3`, `dim: [2, 3]`; none if it is not given."""
+        self._asked.add(name)
         found = [field for field in self._fields if field.name == name]
         return [self._value(field, kind, number) for number, field in enumerate(found)]
 
     def __contains__(self, name: object) -> bool:
+        self._asked.add(str(name))
         return any(field.name == name for field in self._fields)
 
     def __iter__(self) -> Iterator[str]:
         """Names of the fields that are given, each once, in their order."""
-        return iter(dict.fromkeys(field.name for field in self._fields))
+        self._asked.update(self._names())
+        return iter(self._names())
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(field.name for field in self._fields))
 
     def __len__(self) -> int:
-        return len({field.name for field in self._fields})
+        return len(self._names())
 
     def __repr__(self) -> str:
-        return f"<OwnFields {self._path or 'of a layer'}: {', '.join(self) or 'none'}>"
+        return f"<OwnFields {self._path or 'of a layer'}: {', '.join(self._names()) or 'none'}>"
+
+    def unread(self) -> Iterator[tuple[str, str]]:
+        """Yield path and advice for each field in a message that was looked at which nobody asked for."""
+        for name in self._names():
+            if self._path and name not in self._asked:
+                others = self._asked - {field.name for field in self._fields}
+                yield self._at(name), f"the layer did not read it when it was set up{did_you_mean(name, others)}"
+        for message in self._messages.values():
+            yield from message.unread()
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self]
+        return [*super().__dir__(), *self._names()]
 
     def _at(self, name: str, number: int = 0) -> str:
         path = f"{self._path}.{name}" if self._path else name
@@ -100,7 +119,7 @@ class OwnFields:
             raise TypeError(f"kind is {any_of(known.__name__ for known in _KINDS)}, not {kind!r}")
         path = self._at(field.name, number)
         if field.kind == "message" and kind in (None, dict):
-            return OwnFields(field.fields, path)
+            return self._messages.setdefault(field.offset, OwnFields(field.fields, path))
         value = None if field.kind == "message" else _as_kind(field, kind)
         if value is None:
             assert kind is not None

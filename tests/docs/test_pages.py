@@ -9,6 +9,14 @@ PAGES = ["api.md", "coming-from-caffe.md"]
 WRONG = "```python\nprint(1 + 1)\n```\n\n```text\n{}\n```\n\n```shell\n$ echo {} $((1 + 1))\n3 2\n```\n"
 
 
+def test_the_page_on_layers_of_ones_own_prints_what_it_shows(page_of, differences_of):
+    page = page_of("your-own-layers.md", (DOCS / "your-own-layers.md").read_text())
+    shown = page.python()
+    assert len(shown) == 3
+    wrong = differences_of(page, shown + page.shell())
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_python_prints_what_the_page_shows(name, page_of, differences_of):
     page = page_of(name, (DOCS / name).read_text())

@@ -21,6 +21,7 @@ from caffelite.core.layer import (
     layer_type_list,
     make_layer,
     setup_layer,
+    unread_own_fields,
 )
 from caffelite.core.net import forecast
 from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
@@ -38,6 +39,7 @@ from caffelite.core.net.wiring.splits import insert_splits
 from caffelite.core.net.wiring.state import with_phase
 from caffelite.core.net.wiring.unread import unread
 from caffelite.core.net.wiring.wire import Wiring, wire
+from caffelite.core.prototxt import lines
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
@@ -190,6 +192,8 @@ def _set_up(
         if isinstance(err, LayerError) and (cause := _shapeless_source(draft, index, wiring, blobs)):
             err.fix += f"; {cause}"
         raise with_location(err, own, place) from err.__cause__
+    for path, advice in unread_own_fields(layer):
+        _tell([f'{lines.where(place, path)}layer "{own.name}" ({own.type}): {path} has no effect; {advice}'], context)
     weighted = [blob for blob, weight in zip(top, step.loss_weights, strict=True) if weight]
     step.loss_diffs = [LossDiff(blob) for blob in weighted if blob in bottom]
     step.note_shapes()

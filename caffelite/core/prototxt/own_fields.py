@@ -22,6 +22,7 @@ from caffelite.core.prototxt.unknown_fields import LeftOut
 USER_TYPES: set[str] = set()
 LAYER = "LayerParameter"
 FIELD = "own_fields"
+NO_COLON = 'needs a ":" before its value'  # of a mistake that is one whatever the schema
 ONE_LINE = 100  # characters of a message that stands on one line
 _FOLDED = re.compile(rf'^( *){FIELD}: ("(?:[^"\\]|\\.)*")$', re.MULTILINE)
 _PART = re.compile(r"(\w+)(?:\[(\d+)\])?")
@@ -157,7 +158,8 @@ def carried_of(layer: str, layer_type: str, spans: list[Span], mistakes: list[tu
     names = {span.name for span in spans if span.known is None or (span.first < span.last and _is_own(span.known))}
     taken = [span for span in spans if span.name in names]
     for span in reversed(taken):
-        del mistakes[span.first : span.last]
+        within = mistakes[span.first : span.last]
+        mistakes[span.first : span.last] = [one for one in within if NO_COLON in one[1]]  # which nobody can read
     return [Carried(layer, span.start, span.end) for span in taken]
 
 

@@ -177,7 +177,7 @@ class _Walk:
             if self.only_numbers(known.name, known.message_type.fields):
                 return
         if not colon and self.token.kind in ("string", "number", "name"):
-            self.mistake(name, f'{name.text} needs a ":" before its value')
+            self.mistake(name, f"{name.text} {own_fields.NO_COLON}")
         if self.accept("["):
             self.entries(known, name, start, counts)
         else:
