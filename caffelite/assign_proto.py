@@ -10,12 +10,14 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from caffelite.core.errors import CaffeliteError
+from caffelite.core.prototxt.own_fields import USER_TYPES, of_value
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
+from caffelite.core.type_names import DEPTHWISE
 from caffelite.proto import caffe_pb2
 
 # Types without a message of their own that read another's; their keywords go there.
 READ_ANOTHERS = {
-    "Deconvolution": "convolution_param",
+    **dict.fromkeys((*DEPTHWISE, "Deconvolution"), "convolution_param"),
     "Im2col": "convolution_param",
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",
@@ -60,8 +62,19 @@ def assign_layer_field(layer: caffe_pb2.LayerParameter, name: str, val: Any) -> 
         _assign(getattr(layer, own), name, val, f"{own}.")
     elif name in layer.DESCRIPTOR.fields_by_name:
         _assign(layer, name, val, "")
+    elif layer.type in USER_TYPES and name.endswith("param"):
+        _add_own(layer, name, val)
     else:
         raise NetSpecError(f'no field "{name}"{_hint(layer, own, name)}')
+
+
+def _add_own(layer: caffe_pb2.LayerParameter, name: str, val: Any) -> None:
+    """Add a field that the schema lacks to a layer of a type that the user registered."""
+    try:
+        text = of_value(name, val)
+    except ValueError as err:
+        raise NetSpecError(str(err)) from None
+    layer.own_fields = f"{layer.own_fields}\n{text}".lstrip()
 
 
 def own_message(type_name: str) -> str:
