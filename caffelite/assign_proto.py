@@ -21,8 +21,10 @@ READ_ANOTHERS = {
     "Im2col": "convolution_param",
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",
+    "ReLU6": "relu6_param",
 }
 MOST_HINTS = 3
+OF_FORKS = 10000  # the first number of fields that Caffe 1.0 lacks
 
 
 class NetSpecError(CaffeliteError, AttributeError, TypeError, ValueError):
@@ -30,12 +32,15 @@ class NetSpecError(CaffeliteError, AttributeError, TypeError, ValueError):
 
 
 def param_name_dict() -> dict[str, str]:
-    """Return message type without "Parameter" -> field without "_param", of all `x_param` fields of a layer."""
-    return {
-        field.message_type.name.removesuffix("Parameter"): field.name.removesuffix("_param")
-        for field in caffe_pb2.LayerParameter.DESCRIPTOR.fields
-        if field.name.endswith("_param") and field.message_type is not None
-    }
+    """Return message type without "Parameter" -> field without "_param", of all `x_param` fields of a layer.
+
+    Of several fields of one type, as relu_param and a fork's relu6_param, that of the lowest number is taken: Caffe's.
+    """
+    names: dict[str, str] = {}
+    for field in sorted(caffe_pb2.LayerParameter.DESCRIPTOR.fields, key=lambda field: field.number):
+        if field.name.endswith("_param") and field.message_type is not None:
+            names.setdefault(field.message_type.name.removesuffix("Parameter"), field.name.removesuffix("_param"))
+    return names
 
 
 _param_names = param_name_dict()
@@ -90,13 +95,15 @@ def _hint(layer: caffe_pb2.LayerParameter, own: str, name: str) -> str:
     known = {field for message in messages for field in message.DESCRIPTOR.fields_by_name}
     if meant := did_you_mean(name, known):
         return meant
-    others = [
-        field.name
+    homes = [
+        (field, field.message_type.fields_by_name[name])
         for field in layer.DESCRIPTOR.fields
         if field.name.endswith("_param")
         and field.message_type is not None
         and name in field.message_type.fields_by_name
     ]
+    caffes = [field for field, inner in homes if max(field.number, inner.number) < OF_FORKS]
+    others = [field.name for field in caffes or (field for field, _ in homes)]
     if not 1 <= len(others) <= MOST_HINTS:
         return ""
     return f"; write {any_of(f'{other}=dict({name}=...)' for other in others)} if the layer reads it"

@@ -8,7 +8,7 @@ from pathlib import Path
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import boolean
-from caffelite.cli.options import LAYERS, LEVEL, OUTPUT, SHAPE, STAGE, required, shapes, stages
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, LAYERS, LEVEL, OUTPUT, SHAPE, STAGE, required, shapes, stages
 from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import UsageError
 
@@ -19,7 +19,7 @@ FOLD = boolean("fold", "Let BatchNorm, Scale and Bias become part of the convolu
 @command(
     "convert",
     "write a net and its weights as an ONNX file",
-    flags=(OUTPUT, FOLD, SHAPE, LEVEL, STAGE, LAYERS),
+    flags=(OUTPUT, FOLD, SHAPE, LEVEL, STAGE, LAYERS, ALLOW_UNKNOWN_FIELDS),
     positionals="NET [WEIGHTS]",
     flag_help={
         OUTPUT: "The file to write; its name ends in .onnx.",
