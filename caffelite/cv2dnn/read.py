@@ -86,15 +86,15 @@ def readNet(  # noqa: N802
     `readNet("caffe", bufferModel, bufferConfig)` takes buffers. DnnError for files of other kinds, which OpenCV reads.
     """
     if bufferModel is not None or (isinstance(model, str) and model.lower() == "caffe"):
-        buffers = (bufferModel, bufferConfig) if bufferModel is not None else (config, framework or None)
-        return readNetFromCaffe(buffers[1], buffers[0])
+        buffers = (bufferModel, bufferConfig) if bufferModel is not None else (config, framework)
+        return readNetFromCaffe(buffers[1] if len(buffers[1]) else None, buffers[0])
     if not is_caffe(model, config, framework):
         names = ", ".join(str(name) for name in (model, config) if name)
         raise UsageError(f"{names}: a net of Caffe is a .prototxt and a .caffemodel; OpenCV's own readNet reads others")
     first, second = _path(model), _path(config)
     if first.endswith(_TEXT) or second.endswith(_BINARY):
         first, second = second, first
-    return readNetFromCaffe(second, first or None)
+    return readNetFromCaffe(second or None, first or None)
 
 
 def is_caffe(model: Source, config: Source, framework: Source = "") -> bool:
