@@ -12,16 +12,19 @@ from google.protobuf.message import Message
 from caffelite.core.errors import CaffeliteError
 from caffelite.core.prototxt.own_fields import USER_TYPES, of_value
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
+from caffelite.core.type_names import DEPTHWISE
 from caffelite.proto import caffe_pb2
 
 # Types without a message of their own that read another's; their keywords go there.
 READ_ANOTHERS = {
-    "Deconvolution": "convolution_param",
+    **dict.fromkeys((*DEPTHWISE, "Deconvolution"), "convolution_param"),
     "Im2col": "convolution_param",
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",
+    "ReLU6": "relu6_param",
 }
 MOST_HINTS = 3
+OF_FORKS = 10000  # the first number of fields that Caffe 1.0 lacks
 
 
 class NetSpecError(CaffeliteError, AttributeError, TypeError, ValueError):
@@ -29,12 +32,16 @@ class NetSpecError(CaffeliteError, AttributeError, TypeError, ValueError):
 
 
 def param_name_dict() -> dict[str, str]:
-    """Return message type without "Parameter" -> field without "_param", of all `x_param` fields of a layer."""
-    return {
-        field.message_type.name.removesuffix("Parameter"): field.name.removesuffix("_param")
-        for field in caffe_pb2.LayerParameter.DESCRIPTOR.fields
-        if field.name.endswith("_param") and field.message_type is not None
-    }
+    """Return message type without "Parameter" -> field without "_param", of all `x_param` fields of a layer.
+
+    Of several fields of one type, as relu_param and a fork's relu6_param, that of the lowest number is taken: Caffe's.
+    """
+    names: dict[str, str] = {}
+    by_number = caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_number
+    for field in (by_number[number] for number in sorted(by_number)):
+        if field.name.endswith("_param") and field.message_type is not None:
+            names.setdefault(field.message_type.name.removesuffix("Parameter"), field.name.removesuffix("_param"))
+    return names
 
 
 _param_names = param_name_dict()
@@ -89,13 +96,15 @@ def _hint(layer: caffe_pb2.LayerParameter, own: str, name: str) -> str:
     known = {field for message in messages for field in message.DESCRIPTOR.fields_by_name}
     if meant := did_you_mean(name, known):
         return meant
-    others = [
-        field.name
+    homes = [
+        (field, field.message_type.fields_by_name[name])
         for field in layer.DESCRIPTOR.fields
         if field.name.endswith("_param")
         and field.message_type is not None
         and name in field.message_type.fields_by_name
     ]
+    caffes = [field for field, inner in homes if max(field.number, inner.number) < OF_FORKS]
+    others = [field.name for field in caffes or (field for field, _ in homes)]
     if not 1 <= len(others) <= MOST_HINTS:
         return ""
     return f"; write {any_of(f'{other}=dict({name}=...)' for other in others)} if the layer reads it"

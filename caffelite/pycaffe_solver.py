@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffelite.core.layer_files import load_layers
+from caffelite.core.prototxt.unknown_fields import allowing_unknown_fields
 from caffelite.core.solver import solver as core
 from caffelite.core.solver.file import solver_file
 from caffelite.core.solver.rules import ada_delta, ada_grad, adam, nesterov, rms_prop, sgd
@@ -63,6 +64,7 @@ def get_solver(source: core.SolverSource, **options: Any) -> Solver:
     Options as of Solver. Raises UnknownNameError, naming the known types, for a type that nobody registered.
     """
     load_layers(options.get("layers"))  # the solver's file may hold a net
-    file = solver_file(source)
+    with allowing_unknown_fields(options.get("allow_unknown_fields", False)):
+        file = solver_file(source)
     registered = core.solver_class(file)
     return _PUBLIC.get(registered, registered)(file, **options)  # type: ignore[return-value]

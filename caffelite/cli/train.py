@@ -10,6 +10,7 @@ from caffelite.cli import glog, live
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import Flag, int32, string
 from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
     AUTO,
     DATA_WORKERS,
     GPU,
@@ -70,6 +71,7 @@ FLAGS = (
     DATA_WORKERS,
     ON_BAD_RECORD,
     LAYERS,
+    ALLOW_UNKNOWN_FIELDS,
     NO_PYTHON_LAYERS,
     SIGINT_EFFECT,
     SIGHUP_EFFECT,

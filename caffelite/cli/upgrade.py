@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffelite.cli.command import Arguments, command
-from caffelite.cli.options import LAYERS
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, LAYERS
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import file_problem
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
@@ -30,7 +30,10 @@ Write = Callable[[Path], None]
 @command(
     "upgrade",
     "write an old net, solver or caffemodel in today's form",
-    flags=(LAYERS,),
+    flags=(
+        LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
+    ),
     positionals="KIND IN OUT",
     first_words=lambda: KINDS,
 )
@@ -49,7 +52,15 @@ def upgrade(arguments: Arguments) -> int:
     return _upgraded(kind, source, target)
 
 
-@command("upgrade_net_proto_text", "the same as upgrade net, by Caffe's name", flags=(LAYERS,), positionals="IN OUT")
+@command(
+    "upgrade_net_proto_text",
+    "the same as upgrade net, by Caffe's name",
+    flags=(
+        LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
+    ),
+    positionals="IN OUT",
+)
 def upgrade_net_proto_text(arguments: Arguments) -> int:
     """Read the net IN and write it to OUT in today's form, as `caffelite upgrade net` does.
 
@@ -72,7 +83,13 @@ def upgrade_net_proto_binary(arguments: Arguments) -> int:
 
 
 @command(
-    "upgrade_solver_proto_text", "the same as upgrade solver, by Caffe's name", flags=(LAYERS,), positionals="IN OUT"
+    "upgrade_solver_proto_text",
+    "the same as upgrade solver, by Caffe's name",
+    flags=(
+        LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
+    ),
+    positionals="IN OUT",
 )
 def upgrade_solver_proto_text(arguments: Arguments) -> int:
     """Read the solver IN and write it to OUT in today's form, as `caffelite upgrade solver` does.

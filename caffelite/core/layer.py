@@ -27,9 +27,11 @@ from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
 from caffelite.core.format import message_text, shape_string
 from caffelite.core.layer_fields import OwnFields, own_fields_of
+from caffelite.core.prototxt.fork_types import known_elsewhere
 from caffelite.core.prototxt.lines import Place
 from caffelite.core.prototxt.own_fields import USER_TYPES
 from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.prototxt.unknown_fields import READ
 from caffelite.core.registry import Registry
 from caffelite.core.tables import html_table
 from caffelite.core.vectors import BlobVec, StringVec
@@ -110,6 +112,11 @@ class Layer:
     # Fields of these messages that it does not read ("lrn_param.k") -> what the user should know of them. `engine`
     # counts as read, since the net says what it means.
     not_read: ClassVar[Mapping[str, str]] = {}
+    # Whose layer it is, for those that Caffe 1.0 does not have: "SSD". Where one type name stands for several layers, a
+    # net's log says which was taken, and by what it was told from the others: "two bottoms". Without `told_by` that is
+    # the fields written in its messages.
+    fork: ClassVar[str] = ""
+    told_by: ClassVar[str] = ""
     exact_num_bottom_blobs: ClassVar[int | None] = None
     min_bottom_blobs: ClassVar[int | None] = None
     max_bottom_blobs: ClassVar[int | None] = None
@@ -282,6 +289,10 @@ class Layer:
         """Take up a state that `get_state` returned in another process."""
         assert not state, f"{type(self).__name__} keeps no state"
 
+    def advice_for_blobs(self, count: int) -> str:
+        """Return, as "; ...", what to write where a file has `count` blobs for this layer; "" if nothing helps."""
+        return ""
+
     def close(self) -> None:
         """Give back files and threads; the layer is not used afterwards."""
 
@@ -376,6 +387,7 @@ def register_layer(type_name: str, when: Predicate | None = None) -> Callable[[L
             if kind.when is when:
                 raise UsageError(_taken(type_name, kind.layer_class, known))
         known.type = type_name
+        READ.setdefault(type_name, []).append((vars(known).get("messages") or (), known.not_read))
         if _is_ours(known):
             kinds.append(_Kind(when, known))
         else:
@@ -414,7 +426,8 @@ def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     try:
         kinds = LAYERS[layer_param.type]
     except UnknownNameError as err:
-        raise LayerError("type", f'"{layer_param.type}"', str(err)) from None
+        elsewhere = known_elsewhere(layer_param.type)
+        raise LayerError("type", f'"{layer_param.type}"', f"it is {elsewhere}" if elsewhere else str(err)) from None
     for kind in kinds:
         if kind.when is not None and kind.when(layer_param):
             return kind.layer_class

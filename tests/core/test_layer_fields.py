@@ -85,7 +85,7 @@ def test_a_missing_field_is_said_with_the_nearest_one():
     with pytest.raises(KeyError):
         fields()["sise"]
     with pytest.raises(AttributeError):
-        getattr(fields(), "_sise")  # noqa: B009 - what is asked for is the refusal
+        getattr(fields(), "_sise")  # noqa: B009  (what a private name gives)
 
 
 def test_names_come_once_in_order():

@@ -35,6 +35,24 @@ def test_commands_print_what_the_page_shows(page_of, differences_of):
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_page_of_onnx(page_of, differences_of):
+    """Its commands need what its Python wrote."""
+    page = page_of("onnx.md", (DOCS / "onnx.md").read_text())
+    python = page.python()
+    shell = page.shell()
+    assert (len(python), len(shell)) == (3, 2)
+    wrong = differences_of(page, python) + differences_of(page, shell)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_page_of_cv2(page_of, differences_of):
+    page = page_of("your-cv2-script.md", (DOCS / "your-cv2-script.md").read_text())
+    shown = page.python()
+    assert len(shown) == 2
+    wrong = differences_of(page, shown)
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize(("number", "count"), [(2, 1), (3, 1)])
 def test_what_is_shown_and_not_printed_is_found(number, count, page_of, differences_of):
     page = page_of("p.md", WRONG.format(number, number))

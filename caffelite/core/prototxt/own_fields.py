@@ -7,7 +7,7 @@ through whatever happens to the message: filtering, upgrading, writing. OwnField
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import NamedTuple
 
@@ -16,11 +16,13 @@ from google.protobuf.message import Message
 from google.protobuf.text_encoding import CUnescape
 
 from caffelite.core.prototxt.tokens import Source, Token
+from caffelite.core.prototxt.unknown_fields import LeftOut
 
 # Names of layer types that somebody outside of this package registered; core/layer.py fills it.
 USER_TYPES: set[str] = set()
 LAYER = "LayerParameter"
 FIELD = "own_fields"
+NO_COLON = 'needs a ":" before its value'  # of a mistake that is one whatever the schema
 ONE_LINE = 100  # characters of a message that stands on one line
 _FOLDED = re.compile(rf'^( *){FIELD}: ("(?:[^"\\]|\\.)*")$', re.MULTILINE)
 _PART = re.compile(r"(\w+)(?:\[(\d+)\])?")
@@ -156,8 +158,8 @@ def carried_of(layer: str, layer_type: str, spans: list[Span], mistakes: list[tu
     names = {span.name for span in spans if span.known is None or (span.first < span.last and _is_own(span.known))}
     taken = [span for span in spans if span.name in names]
     for span in reversed(taken):
-        # of an unknown field the first mistake is that it is unknown, and the others are about its syntax
-        del mistakes[span.first : span.first + 1 if span.known is None else span.last]
+        within = mistakes[span.first : span.last]
+        mistakes[span.first : span.last] = [one for one in within if NO_COLON in one[1]]  # which nobody can read
     return [Carried(layer, span.start, span.end) for span in taken]
 
 
@@ -166,7 +168,7 @@ def _is_own(known: FieldDescriptor) -> bool:
     return known.name.endswith("_param") and known.message_type is not None
 
 
-def without(text: str, carried: list[Carried]) -> str:
+def without(text: str, carried: Sequence[Carried | LeftOut]) -> str:
     """Return the text with blanks in place of the fields, so that all else stays where it is."""
     parts, end = [], 0
     for field in carried:
