@@ -93,7 +93,7 @@ NUMPY_NAMES = {"float": "float", "int": "int", "bool": "bool", "object": "object
 
 SIGNS = (
     Sign(TabError, "", "", TABS),
-    Sign(SyntaxError, "", r"^print\s*>>\s*([\w.]+)", "print is a function: write print(..., file={code[1]})"),
+    Sign(TypeError, "for >>: '", r"\bprint\s*>>\s*([\w.]+)", "print is a function: write print(..., file={code[1]})"),
     Sign(SyntaxError, "", r"(?:^|[:;]\s*)print\b(?!\s*\()", "print is a function: write print(...)"),
     Sign(SyntaxError, "'print'", "", "print is a function: write print(...)"),
     Sign(SyntaxError, "", r"^except\s+(.+?)\s*,\s*(\w+)\s*:", "write except {code[1]} as {code[2]}:"),
@@ -112,10 +112,12 @@ SIGNS = (
     Sign(TypeError, r"'(?:numpy\.)?float\d*' object cannot be interpreted as an integer", "", DIVISION),
     Sign(TypeError, r"integer is required|integer argument expected, got float", "", DIVISION),
     Sign(TypeError, r"(?:slice|list|tuple|string|sequence) ind\w+ must be integers", "", DIVISION),
+    Sign(TypeError, r"integers?\b.*\bgot '?-?[0-9]+\.[0-9]*'?$", "", DIVISION),
     Sign(TypeError, r"multiply sequence by non-int of type '(?:numpy\.)?float", "", DIVISION),
     Sign(IndexError, r"only integers, slices", '/|^((?!").)*$', DIVISION),
     Sign(TypeError, r"'(?:dict_\w+|map|filter|zip)' object is not subscriptable", "", LISTS),
     Sign(TypeError, r"type '(?:map|filter|zip)' has no len|\+: '\w+' and '(?:dict_\w+|map|filter|zip)'", "", LISTS),
+    Sign(TypeError, r"can only concatenate list \(not \"(?:dict_\w+|map|filter|zip)\"\)", "", LISTS),
     Sign(TypeError, r"\+: '(?:dict_\w+|map|filter|zip)' and", "", LISTS),
     Sign(
         AttributeError, r"'(?:dict_\w+|map|filter|zip)' object has no attribute '(?:sort|append|index|pop)'", "", LISTS
