@@ -11,11 +11,12 @@ from google.protobuf.message import Message
 
 from caffelite.core.errors import CaffeliteError
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
+from caffelite.core.type_names import DEPTHWISE
 from caffelite.proto import caffe_pb2
 
 # Types without a message of their own that read another's; their keywords go there.
 READ_ANOTHERS = {
-    "Deconvolution": "convolution_param",
+    **dict.fromkeys((*DEPTHWISE, "Deconvolution"), "convolution_param"),
     "Im2col": "convolution_param",
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",

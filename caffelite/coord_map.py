@@ -15,11 +15,13 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.errors import CaffeliteError
+from caffelite.core.type_names import DEPTHWISE
 from caffelite.net_spec import Function, Top, layers
 
 PASS_THROUGH_LAYERS = [
     "AbsVal",
     "BatchNorm",
+    "BN",
     "Bias",
     "BNLL",
     "Dropout",
@@ -33,12 +35,14 @@ PASS_THROUGH_LAYERS = [
     "ReLU",
     "PReLU",
     "Scale",
+    "SeLu",
     "Sigmoid",
+    "SpatialDropout",
     "Split",
     "TanH",
     "Threshold",
 ]
-WINDOWS = ("Convolution", "Pooling", "Im2col")
+WINDOWS = ("Convolution", *DEPTHWISE, "Pooling", "Im2col")
 FOR_HEIGHT_AND_WIDTH = ("pad_h", "pad_w", "kernel_h", "kernel_w", "stride_h", "stride_w")
 
 Map = tuple[int | None, Any, Any]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from caffelite.core.errors import UsageError
+from caffelite.core.type_names import CONVOLUTIONS
 from caffelite.drawing.render import MISSING, render
 from caffelite.drawing.words import lr_mults
 from caffelite.proto import caffe_pb2
@@ -19,10 +20,8 @@ LAYER_STYLE_DEFAULT: dict[str, Any] = {"shape": "record", "fillcolor": "#6495ED"
 NEURON_LAYER_STYLE: dict[str, Any] = {"shape": "record", "fillcolor": "#90EE90", "style": "filled"}
 BLOB_STYLE: dict[str, Any] = {"shape": "octagon", "fillcolor": "#E0E0E0", "style": "filled"}
 
-_CONVOLUTIONS = ("Convolution", "Deconvolution")
 _COLOURS = {
-    "Convolution": "#FF5050",
-    "Deconvolution": "#FF5050",
+    **dict.fromkeys(CONVOLUTIONS, "#FF5050"),
     "Pooling": "#FF9900",
     "InnerProduct": "#CC33FF",
 }
@@ -38,7 +37,7 @@ def get_layer_lr_mult(layer: caffe_pb2.LayerParameter) -> tuple[float, float]:
 
     Raises ValueError for a layer of another type, or with more than two `param`.
     """
-    if layer.type not in (*_CONVOLUTIONS, "InnerProduct"):
+    if layer.type not in (*CONVOLUTIONS, "InnerProduct"):
         raise ValueError(f'layer "{layer.name}" ({layer.type}): lr_mult is asked for, and such a layer has none')
     if len(layer.param) > 2:
         raise ValueError(
@@ -53,7 +52,7 @@ def get_layer_label(layer: caffe_pb2.LayerParameter, rankdir: str, display_lrm: 
     The parts are joined by `\n`, with rankdir TB or BT by a space.
     """
     parts = [layer.name, f"({layer.type})"]
-    if layer.type in _CONVOLUTIONS:
+    if layer.type in CONVOLUTIONS:
         param = layer.convolution_param
         window = zip((param.kernel_size, param.stride, param.pad), (1, 1, 0), strict=True)
         parts += _window(*(values[0] if values else default for values, default in window))
@@ -61,7 +60,7 @@ def get_layer_label(layer: caffe_pb2.LayerParameter, rankdir: str, display_lrm: 
         pooling = layer.pooling_param
         parts[1] = f"(Pooling {get_pooling_types_dict()[pooling.pool]})"
         parts += _window(pooling.kernel_size, pooling.stride, pooling.pad)
-    if display_lrm and layer.type in (*_CONVOLUTIONS, "InnerProduct"):
+    if display_lrm and layer.type in (*CONVOLUTIONS, "InnerProduct"):
         weights, bias = get_layer_lr_mult(layer)
         if weights or bias:
             parts.append(f"lr mult: {weights:.1f}, {bias:.1f}")
@@ -81,7 +80,7 @@ def get_edge_label(layer: caffe_pb2.LayerParameter) -> str:
     """Return what stands at a layer's tops: the batch size of a Data layer, num_output, or `""`."""
     if layer.type == "Data":
         return f"Batch {layer.data_param.batch_size}"
-    if layer.type in _CONVOLUTIONS:
+    if layer.type in CONVOLUTIONS:
         return str(layer.convolution_param.num_output)
     if layer.type == "InnerProduct":
         return str(layer.inner_product_param.num_output)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LISTS = ("dependencies", "image", "plot", "draw", "leveldb", "test")  # `dev` is for those who work on caffelite
+LISTS = ("dependencies", "image", "plot", "draw", "leveldb", "onnx", "test")  # `dev` is for those who work on caffelite
 
 
 def without_zeros(version):

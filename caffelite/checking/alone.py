@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from caffelite.core.blob import Shape
 from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.type_names import CONVOLUTIONS
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 # An error about a field of the layer's own, as `net.prototxt:4: layer "c" (Pooling): pooling_param.kernel_size is 0`.
@@ -44,5 +45,5 @@ def _shapes(layer: LayerParameter) -> Iterator[Shape]:
     sides = SMALL_SIDES if layer.type == "InnerProduct" else IMAGE_SIDES
     for num, (height, width) in zip(NUMS, sides, strict=True):
         yield num, num * group, height, width
-    if layer.type in ("Convolution", "Deconvolution"):
+    if layer.type in CONVOLUTIONS:
         yield NUMS[0], NUMS[0] * group, 9, *IMAGE_SIDES[0]

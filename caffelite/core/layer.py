@@ -269,6 +269,10 @@ class Layer:
         """Take up a state that `get_state` returned in another process."""
         assert not state, f"{type(self).__name__} keeps no state"
 
+    def advice_for_blobs(self, count: int) -> str:
+        """Return, as "; ...", what to write where a file has `count` blobs for this layer; "" if nothing helps."""
+        return ""
+
     def close(self) -> None:
         """Give back files and threads; the layer is not used afterwards."""
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from html import escape
 
 from caffelite.core.errors import printable
+from caffelite.core.type_names import CONVOLUTIONS
 from caffelite.drawing.blocks import repeated_blocks
 from caffelite.drawing.net import Drawing, Edge, Unit
 from caffelite.drawing.words import colour, figures, lr_mults, shape_words
 from caffelite.proto.caffe_pb2 import TEST, LayerParameter
 
 FONT = "Helvetica,DejaVu Sans,sans-serif"
-LEARNING = ("Convolution", "Deconvolution", "InnerProduct")
+LEARNING = (*CONVOLUTIONS, "InnerProduct")
 
 
 def dot_text(drawing: Drawing, rankdir: str = "TB", display_lrm: bool = False) -> str:

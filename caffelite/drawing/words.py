@@ -7,19 +7,34 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from caffelite.core.blob import Shape
+from caffelite.core.type_names import CONVOLUTIONS
 from caffelite.proto.caffe_pb2 import EltwiseParameter, LayerParameter, PoolingParameter
 
 TIMES = "\u00d7"  # the sign of multiplication
 
 _COLOURS = {
     "#eeeeee": ("Input", "DummyData", "Parameter"),
-    "#f8cecc": ("Convolution", "Deconvolution", "Im2col"),
+    "#f8cecc": (*CONVOLUTIONS, "Im2col"),
     "#ffe0b2": ("Pooling", "SPP"),
-    "#e1d0f0": ("InnerProduct", "Embed", "LSTM", "RNN"),
-    "#d5e8d4": ("ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "AbsVal", "BNLL", "Power", "Exp", "Log", "Clip", "Swish"),
-    "#dae8fc": ("BatchNorm", "Scale", "Bias", "LRN", "MVN"),
+    "#e1d0f0": ("InnerProduct", "Embed", "LSTM", "Lstm", "RNN"),
+    "#d5e8d4": (
+        "ReLU",
+        "PReLU",
+        "ELU",
+        "SeLu",
+        "Sigmoid",
+        "TanH",
+        "AbsVal",
+        "BNLL",
+        "Power",
+        "Exp",
+        "Log",
+        "Clip",
+        "Swish",
+    ),
+    "#dae8fc": ("BatchNorm", "BN", "Scale", "Bias", "LRN", "MVN"),
     "#fff2cc": ("Concat", "Eltwise", "Slice", "Split", "Crop", "Reshape", "Flatten", "Tile"),
-    "#f5f5f5": ("Dropout", "Silence"),
+    "#f5f5f5": ("Dropout", "SpatialDropout", "Silence"),
     "#f6c9dd": ("Softmax", "Accuracy", "ArgMax"),
 }
 _COLOUR_OF = {name: colour for colour, names in _COLOURS.items() for name in names}
@@ -102,8 +117,7 @@ def _data(layer: LayerParameter) -> str:
 
 
 _FIGURES: dict[str, Callable[[LayerParameter], str]] = {
-    "Convolution": _convolution,
-    "Deconvolution": _convolution,
+    **dict.fromkeys(CONVOLUTIONS, _convolution),
     "Pooling": _pooling,
     **dict.fromkeys(_SOURCES, _data),
     "InnerProduct": lambda layer: f"{layer.inner_product_param.num_output} outputs",
@@ -112,6 +126,7 @@ _FIGURES: dict[str, Callable[[LayerParameter], str]] = {
     "LRN": lambda layer: f"over {layer.lrn_param.local_size}",
     "Accuracy": lambda layer: f"top {layer.accuracy_param.top_k}",
     "LSTM": lambda layer: f"{layer.recurrent_param.num_output} units",
+    "Lstm": lambda layer: f"{layer.lstm_param.num_output} units",
     "RNN": lambda layer: f"{layer.recurrent_param.num_output} units",
     "Python": lambda layer: f"{layer.python_param.module}.{layer.python_param.layer}",
 }

@@ -43,6 +43,7 @@ from caffelite.core.layers.relu import ReLULayer
 from caffelite.core.layers.reshape import ReshapeLayer
 from caffelite.core.layers.rnn import RNNLayer
 from caffelite.core.layers.scale import ScaleLayer
+from caffelite.core.layers.se_lu import ALPHA, SCALE, SeLuLayer
 from caffelite.core.layers.shared.neuron import log_of_base
 from caffelite.core.layers.sigmoid import SigmoidLayer
 from caffelite.core.layers.silence import SilenceLayer
@@ -73,16 +74,19 @@ def kind_of(layer: Layer) -> Figures | None:
     for layer_class in type(layer).__mro__:
         if layer_class in KINDS:
             kind, describe = KINDS[layer_class]
-            if layer.phase == caffe_pb2.TRAIN and _draws(layer):
+            if _draws(layer):
                 return None  # what it drew is in no blob
             return {"kind": kind, **describe(layer)}
     return None
 
 
 def _draws(layer: Layer) -> bool:
-    """Whether a layer draws random numbers in TRAIN."""
+    """Whether a layer draws random numbers."""
+    if isinstance(layer, DropoutLayer):
+        return layer.drops
     is_drawing_pyramid = isinstance(layer, SPPLayer) and POOLS[layer.layer_param.spp_param.pool] == STOCHASTIC
-    return isinstance(layer, (DropoutLayer, StochasticPoolingLayer)) or is_drawing_pyramid
+    draws = isinstance(layer, StochasticPoolingLayer) or is_drawing_pyramid
+    return draws and layer.phase == caffe_pb2.TRAIN
 
 
 def _of(kind: str, *classes: type[Layer]) -> Callable[[D], D]:
@@ -211,7 +215,12 @@ def _clip(layer: Any) -> Figures:
 
 @_of("neuron", ELULayer)
 def _elu(layer: Any) -> Figures:
-    return {"function": "elu", "alpha": layer.layer_param.elu_param.alpha}
+    return {"function": "elu", "alpha": layer.layer_param.elu_param.alpha, "scale": layer.scale}
+
+
+@_of("neuron", SeLuLayer)
+def _selu(layer: Any) -> Figures:
+    return {"function": "elu", "alpha": ALPHA, "scale": SCALE}
 
 
 @_of("neuron", ExpLayer)
@@ -232,6 +241,13 @@ def _power(layer: Any) -> Figures:
     return {"function": "power", "a": param.scale, "b": param.shift, "power": param.power}
 
 
+@_of("copy", DropoutLayer)
+def _dropout(layer: Any) -> Figures:
+    if layer.factor == 1:
+        return {}
+    return {"kind": "neuron", "function": "power", "a": layer.factor, "b": 0, "power": 1}
+
+
 @_of("neuron", SwishLayer)
 def _swish(layer: Any) -> Figures:
     return {"function": "swish", "beta": layer.layer_param.swish_param.beta}
@@ -244,7 +260,7 @@ def _threshold(layer: Any) -> Figures:
 
 # Values that are moved, and values of several blobs
 
-_of("copy", SplitLayer, ReshapeLayer, FlattenLayer, DropoutLayer)(_nothing)
+_of("copy", SplitLayer, ReshapeLayer, FlattenLayer)(_nothing)
 KINDS[SilenceLayer] = ("silence", _nothing)
 KINDS[ParameterLayer] = ("parameter", _nothing)
 KINDS[EltwiseProdLayer] = ("product", _nothing)

@@ -32,7 +32,7 @@ BATCH = 2  # images, in place of data that is not there
 RIGHT, WRONG, KINKS, FAILED = "right", "WRONG", "kinks only", "FAILED"
 MOVE_VALUES = ("Concat", "Flatten", "Reshape", "Slice", "Split", "Tile")  # labels, too
 EVALUATE = ("Accuracy", "Silence")
-FIRST_TOP_ONLY = ("Pooling",)  # of several tops; the mask of the places has no gradient
+FIRST_TOP_ONLY = ("Pooling", "BN")  # of several tops; the mask of the places and statistics have no gradient
 
 
 class BlobCheck(NamedTuple):
@@ -181,6 +181,8 @@ def _check_layer(step: LayerStep, samples: int, rng: np.random.Generator) -> Ite
 def _copy_of(layer: Layer) -> Layer:
     param = LayerParameter()
     param.CopyFrom(layer.layer_param)
+    if param.HasField("lstm_param"):
+        param.lstm_param.ClearField("clipping_threshold")  # what is clipped is no derivative
     made = make_layer(param, replace(layer.context))
     made.place = layer.place
     return made

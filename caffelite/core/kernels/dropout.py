@@ -13,13 +13,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 U32 = np.uint32
 
 
-def dropout(values: Array, key: int, dropout_ratio: float, out: Array) -> None:
+def dropout(values: Array, key: int, dropout_ratio: float, out: Array, scaled: bool = True) -> None:
     """Fill out, which may be `values`, with 0 for dropout_ratio of the elements and values / (1 - dropout_ratio) else.
 
+    With `scaled` false the others are the values themselves.
     `key`, 64 bits, chooses the elements: forward and backward of one pass use the same. 0 <= dropout_ratio < 1.
     """
     threshold = min(round(dropout_ratio * 2**32), 2**32 - 1)
-    factor = values.dtype.type(1 / (1 - dropout_ratio))
+    factor = values.dtype.type(1 / (1 - dropout_ratio) if scaled else 1)
     form(_dropout, 2 * values.size)(
         values.reshape(-1), U32(key & 0xFFFFFFFF), U32(key >> 32), U32(threshold), factor, out.reshape(-1))  # fmt: skip
 

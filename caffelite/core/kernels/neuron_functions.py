@@ -20,7 +20,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Rule = Callable[..., Any]
 
 BLOCK = 2048
-ONE, TWO = F32(1), F32(2)  # exact in float64, too
+ONE, TWO, SIX = F32(1), F32(2), F32(6)  # exact in float64, too
 
 _VALUES: dict[type, Rule] = {}
 _GRADIENTS: dict[type, Rule] = {}
@@ -190,6 +190,24 @@ def _bnll_gradient(function: Any, x: Any, dy: Any) -> Any:
     return dy * logistic(x)
 
 
+class BReLU(NamedTuple):
+    """min(max(x, minval), maxval); NaN stays, and there is a slope strictly between the bounds only."""
+
+    minval: float
+    maxval: float
+
+
+@value_of(BReLU)
+def _brelu(function: Any, x: Any) -> Any:
+    above = select(x < function.minval, function.minval, x)
+    return select(above > function.maxval, function.maxval, above)
+
+
+@gradient_of(BReLU)
+def _brelu_gradient(function: Any, x: Any, dy: Any) -> Any:
+    return select((x > function.minval) & (x < function.maxval), dy, zero_of(x))
+
+
 class Clip(NamedTuple):
     """max(min, min(x, max)), which is `min` for NaN; the slope is 1 at both bounds."""
 
@@ -315,6 +333,24 @@ def _power_gradient(function: Any, x: Any, dy: Any) -> Any:
     base = function.shift + function.scale * x
     size = function.power * function.scale * exp((function.power - ONE) * log(abs(base)))
     return dy * select(base < 0, -function.sign * size, size)
+
+
+class ReLU6(NamedTuple):
+    """min(max(x, 0) + negative_slope * min(x, 0), 6); the slope is 0 from there on."""
+
+    negative_slope: float
+
+
+@value_of(ReLU6)
+def _relu6(function: Any, x: Any) -> Any:
+    value = select(x < 0, zero_of(x), x) + function.negative_slope * select(x > 0, zero_of(x), x)
+    return select(value > SIX, zero_of(x) + SIX, value)
+
+
+@gradient_of(ReLU6)
+def _relu6_gradient(function: Any, x: Any, dy: Any) -> Any:
+    below = dy * function.negative_slope
+    return select(x > 0, select(x < SIX, dy, zero_of(x)), select(function.negative_slope * x < SIX, below, zero_of(x)))
 
 
 class Sigmoid(NamedTuple):

@@ -13,6 +13,29 @@ from caffelite.core.layer import Blobs, BlobSpec, Layer, register_layer
 from caffelite.core.layers.shared.kept_bottom import KeptBottom
 from caffelite.proto import caffe_pb2
 
+SUMS = 3  # blobs of statistics
+NOT_READ = {
+    "batch_norm_param.stats_batch_size": "statistics are those of the whole batch",
+    "batch_norm_param.update_global_stats": "they are updated where the batch's statistics are used",
+}
+SCALED = "batch_norm_param { scale_bias: true } (NVIDIA's) or batch_norm_param { use_weight_bias: true } (Intel's)"
+
+
+def has_scale_inside(layer: caffe_pb2.LayerParameter) -> bool:
+    """Whether the layer has blobs of a scale (and shift) of its own, as NVIDIA's and Intel's may."""
+    param = layer.batch_norm_param
+    if layer.blobs:
+        return len(layer.blobs) > SUMS
+    if param.scale_bias or param.HasField("scale_filler"):
+        return True
+    given = any(map(param.HasField, ("use_weight_bias", "bias_term", "filler", "bias_filler")))
+    return given and param.use_weight_bias
+
+
+def is_forks(layer: caffe_pb2.LayerParameter) -> bool:
+    """Whether the layer does more than BVLC's."""
+    return has_scale_inside(layer) or layer.batch_norm_param.relu
+
 
 @register_layer("BatchNorm")
 class BatchNormLayer(Layer):
@@ -30,6 +53,7 @@ class BatchNormLayer(Layer):
     """
 
     messages = ("batch_norm_param",)
+    not_read = NOT_READ
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
@@ -51,20 +75,7 @@ class BatchNormLayer(Layer):
         self.channels = _channels(bottom)
         zero = caffe_pb2.FillerParameter()
         self.init_params([BlobSpec(shape, zero) for shape in ((self.channels,), (self.channels,), (1,))])
-        self._fix_blobs()
-
-    def _fix_blobs(self) -> None:
-        """Tell the solver that the sums are not learned."""
-        specs = self.layer_param.param
-        for index, spec in enumerate(specs):
-            if spec.lr_mult != 0:
-                raise LayerError(
-                    f"param[{index}].lr_mult",
-                    f"{spec.lr_mult:g}",
-                    "BatchNorm's blobs are sums, not weights: write lr_mult: 0, or no param at all",
-                )
-        while len(specs) < len(self.blobs):
-            specs.add(lr_mult=0)
+        do_not_learn_sums(self)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top."""
@@ -79,6 +90,10 @@ class BatchNormLayer(Layer):
         self._statistics = Statistics(*np.full((3, self.channels), np.nan, self.dtype))  # until the first forward
         self._kept = KeptBottom(self, bottom, top, wanted=not self.use_global_stats)
 
+    def advice_for_blobs(self, count: int) -> str:
+        """Say how one is written that has a scale and shift in its files."""
+        return f"; a BatchNorm with a scale inside is written {SCALED}" if count > SUMS else ""
+
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top; without use_global_stats, update the running sums."""
         x, y = (blob.data.reshape(self._around) for blob in (bottom[0], top[0]))
@@ -87,29 +102,13 @@ class BatchNormLayer(Layer):
         if self.use_global_stats:
             weight = self.blobs[2].data[0]
             if not weight and not self.context.untrained:
-                self._warn_of_no_statistics()
+                warn_of_no_statistics(self, eps)
             mean[...], variance[...] = (blob.data / weight if weight else 0 for blob in self.blobs[:2])
             factor[...] = 1 / np.sqrt(variance + self.dtype.type(eps))
             broadcast.forward(broadcast.Normalize(), x, factor, mean, x, y)
         elif x.size:  # a Filter layer may let nothing through, and nothing has no mean
             normalize(x, Divisor(eps, 0.0, True), self._kept.data(bottom, self._around), y, self._statistics)
-            self._add_to_sums(mean, variance, x.size // self.channels)
-
-    def _warn_of_no_statistics(self) -> None:
-        """Say once a net that this layer, the first one of it, has no statistics."""
-        eps = self.layer_param.batch_norm_param.eps
-        self.context.warn_once(
-            "statistics",
-            f'layer "{self.name}" (BatchNorm): its statistics have seen no data (blobs[2], their weight, is 0), so it '
-            f"takes mean 0 and variance 0 and multiplies by {1 / np.sqrt(eps):g}; read weights, train first, or "
-            "write use_global_stats: false. Further layers of this net may be alike",
-        )
-
-    def _add_to_sums(self, mean: Array, variance: Array, count: int) -> None:
-        """Add the statistics of a batch with `count` values a channel."""
-        unbiased = count / (count - 1) if count > 1 else 1
-        for blob, value in zip(self.blobs, (mean, unbiased * variance, 1), strict=True):
-            blob.data[...] = self.layer_param.batch_norm_param.moving_average_fraction * blob.data + value
+            add_to_sums(self, mean, variance, x.size // self.channels)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Overwrite the bottom's gradient; the statistics of a batch depend on it, too."""
@@ -121,6 +120,37 @@ class BatchNormLayer(Layer):
         else:
             kept, spread = self._kept.data(bottom, self._around), np.ones(self.channels, self.dtype)
             normalize_backward(kept, self._statistics, spread, dy, dx)
+
+
+def do_not_learn_sums(layer: Layer) -> None:
+    """Tell the solver that the sums are not learned."""
+    specs = layer.layer_param.param
+    for index, spec in enumerate(specs[:SUMS]):
+        if spec.lr_mult != 0:
+            raise LayerError(
+                f"param[{index}].lr_mult",
+                f"{spec.lr_mult:g}",
+                "BatchNorm's blobs are sums, not weights: write lr_mult: 0, or no param at all",
+            )
+    while len(specs) < SUMS:
+        specs.add(lr_mult=0)
+
+
+def warn_of_no_statistics(layer: Layer, eps: float) -> None:
+    """Say once a net that this layer, the first one of it, has no statistics."""
+    layer.context.warn_once(
+        "statistics",
+        f'layer "{layer.name}" (BatchNorm): its statistics have seen no data (blobs[2], their weight, is 0), so it '
+        f"takes mean 0 and variance 0 and multiplies by {1 / np.sqrt(eps):g}; read weights, train first, or "
+        "write use_global_stats: false. Further layers of this net may be alike",
+    )
+
+
+def add_to_sums(layer: Layer, mean: Array, variance: Array, count: int) -> None:
+    """Add the statistics of a batch with `count` values a channel."""
+    unbiased = count / (count - 1) if count > 1 else 1
+    for blob, value in zip(layer.blobs, (mean, unbiased * variance, 1), strict=False):
+        blob.data[...] = layer.layer_param.batch_norm_param.moving_average_fraction * blob.data + value
 
 
 def _channels(bottom: Blobs) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from caffelite.core.blob import Array
 from caffelite.core.errors import LayerError
 from caffelite.core.kernels.dropout import dropout
 from caffelite.core.layer import Blobs, Layer, register_layer
@@ -14,15 +17,35 @@ class DropoutLayer(Layer):
 
     bottom[0]: any shape. top[0]: the same shape, or the bottom itself (in place). In TEST it is the bottom's values.
 
+    Of forks: with scale_train: false (Fast R-CNN's) TRAIN does not divide, and TEST multiplies by 1 - dropout_ratio
+    instead; with sample_weights_test: true (Bayesian SegNet's) TEST drops as TRAIN does, other values in each pass.
     Which values is a function of seed, layer name, pass and element: nothing has to be kept for backward.
     Raises LayerError unless 0 <= dropout_ratio < 1.
     """
 
     messages = ("dropout_param",)
-    formula = "y = x / (1 - {layer.dropout_ratio:g}), or 0 with probability {layer.dropout_ratio:g}; in TEST y = x"
     handles_in_place = True
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula of both phases."""
+        ratio, param = self.dropout_ratio, self.layer_param.dropout_param
+        kept = f"x / (1 - {ratio:g})" if param.scale_train else "x"
+        drawn = f"y = {kept}, or 0 with probability {ratio:g}"
+        if param.sample_weights_test:
+            return f"{drawn}; in TEST, too"
+        return f"{drawn}; in TEST y = {'x' if param.scale_train else f'{1 - ratio:g} * x'}"
+
+    @property
+    def drops(self) -> bool:
+        """Whether passes drop values."""
+        return self.phase == caffe_pb2.TRAIN or self.layer_param.dropout_param.sample_weights_test
+
+    @property
+    def factor(self) -> float:
+        """What passes that drop nothing multiply by."""
+        return 1.0 if self.layer_param.dropout_param.scale_train else 1 - self.dropout_ratio
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Read the ratio."""
@@ -41,17 +64,20 @@ class DropoutLayer(Layer):
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
-        if self.phase == caffe_pb2.TRAIN:
+        if self.drops:
             self._key = self.random_key()
-            dropout(bottom[0].data, self._key, self.dropout_ratio, top[0].data)
-        elif top[0] is not bottom[0]:
-            top[0].data[...] = bottom[0].data
+        self._pass_on(bottom[0].data, top[0].data)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Pass the gradient on as the last forward passed the values."""
-        if not propagate_down[0]:
-            return
-        if self.phase == caffe_pb2.TRAIN:
-            dropout(top[0].diff, self._key, self.dropout_ratio, bottom[0].diff)
-        elif top[0] is not bottom[0]:
-            bottom[0].diff[...] = top[0].diff
+        if propagate_down[0]:
+            self._pass_on(top[0].diff, bottom[0].diff)
+
+    def _pass_on(self, values: Array, out: Array) -> None:
+        if self.drops:
+            scaled = self.layer_param.dropout_param.scale_train
+            dropout(values, self._key, self.dropout_ratio, out, scaled)
+        elif self.factor != 1:
+            np.multiply(values, self.dtype.type(self.factor), out=out)
+        elif out is not values:
+            out[...] = values

@@ -17,7 +17,7 @@ from caffelite.core.kernels.softmax import softmax_forward
 from caffelite.core.layer import Blobs, TopMemory, register_layer
 from caffelite.core.layers.shared.labels import classes_along, read_labels
 from caffelite.core.layers.shared.loss import LossLayer
-from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
+from caffelite.core.layers.shared.normalizer import SOFTMAX_LOSS_ALONE, LossParameter, normalization_mode, normalizer
 
 
 @register_layer("InfogainLoss")
@@ -36,6 +36,7 @@ class InfogainLossLayer(LossLayer):
     """
 
     messages = ("infogain_loss_param", "loss_param")
+    not_read = SOFTMAX_LOSS_ALONE
     formula = (
         "p = softmax of x over {layer.classes} classes; y = sum over {layer.outer} x {layer.inner} positions "
         "of -sum over l of H[label, l] * log(p[l]), divided by the normalizer"
@@ -108,7 +109,8 @@ class InfogainLossLayer(LossLayer):
         prob = self.prob.data
         softmax_forward(bottom[0].data.reshape(prob.shape), prob)
         labels, valid = self._labels(bottom)
-        self.divisor = normalizer(self.normalization, self.outer, self.inner, valid)
+        sizes = (self.outer, self.inner, valid)
+        self.divisor = normalizer(self.normalization, *sizes, self.layer_param.loss_param.pre_fixed_normalizer)
         top[0].data[...] = kernels.infogain_forward(prob, labels, self._matrix(bottom)) / self.divisor
         if len(top) == 2:
             top[1].share_data(self.prob)

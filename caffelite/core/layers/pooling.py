@@ -14,6 +14,8 @@ from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_wi
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.PoolingParameter
+NO_COLUMNS = "it works on the windows of each channel by themselves"
+NO_MEAN = {"pooling_param.avg_include_pad": "it is for pool: AVE"}
 
 
 @register_layer("Pooling", when=lambda layer: layer.pooling_param.pool == Param.MAX)
@@ -21,7 +23,8 @@ class MaxPoolingLayer(Layer):
     """Keep the largest value of each window of each channel, the first of equal ones.
 
     bottom[0]: (N, C, H, W).
-    top[0]:    (N, C, PH, PW), PH = ceil((H + 2 * pad_h - kernel_h) / stride_h) + 1; PW alike.
+    top[0]:    (N, C, PH, PW), PH = ceil((H + 2 * pad_h - kernel_h) / stride_h) + 1; PW alike. Rounded down with
+               round_mode: FLOOR, ceil_mode: false (soeaver) or torch_pooling: true (NVIDIA).
     top[1]:    optional, the same shape: where in the plane each value was found, h * W + w.
 
     A window without pixels (kernel smaller than stride, no padding) gives -FLT_MAX and place -1, and gets no gradient.
@@ -29,7 +32,8 @@ class MaxPoolingLayer(Layer):
     """
 
     messages = ("pooling_param",)
-    no_columns = "it works on the windows of each channel by themselves"
+    not_read = NO_MEAN
+    no_columns = NO_COLUMNS
     exact_num_bottom_blobs = 1
     min_top_blobs = 1
     max_top_blobs = 2
@@ -80,7 +84,7 @@ class MaxPoolingLayer(Layer):
             kernels.max_pool_backward(top[0].diff, self.argmax, bottom[0].diff)
 
 
-@register_layer("Pooling", when=lambda layer: layer.pooling_param.pool == Param.AVE)
+@register_layer("Pooling", when=lambda layer: is_mean(layer) and layer.pooling_param.avg_include_pad)
 class AvePoolingLayer(Layer):
     """Take the mean of each window of each channel; zeros of the padding count, what lies beyond it does not.
 
@@ -91,7 +95,7 @@ class AvePoolingLayer(Layer):
     """
 
     messages = ("pooling_param",)
-    no_columns = "it works on the windows of each channel by themselves"
+    no_columns = NO_COLUMNS
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 
@@ -116,6 +120,11 @@ class AvePoolingLayer(Layer):
         """Spread each gradient evenly over its window."""
         if propagate_down[0]:
             kernels.ave_pool_backward(top[0].diff, self.window, bottom[0].diff)
+
+
+def is_mean(layer: caffe_pb2.LayerParameter) -> bool:
+    """Whether the layer makes means of windows."""
+    return layer.pooling_param.pool == Param.AVE
 
 
 def windows_of(param: Param, bottom: Blobs) -> tuple[kernels.Window, tuple[int, ...]]:

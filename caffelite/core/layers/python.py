@@ -19,6 +19,7 @@ from caffelite.as_caffe import install_unless_real
 from caffelite.core import ranks
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Blobs, Layer, State, TopMemory, register_layer
+from caffelite.core.layers.shared.built_in_python import built_in_module, is_missing
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.vectors import BoolVec, RawBlobVec
 from caffelite.proto import caffe_pb2
@@ -45,8 +46,9 @@ class PythonLayer(Layer):
     top[i]: any number, of the shapes that the class gives them.
 
     The module is looked for on sys.path, in the working directory and beside the prototxt; `import caffe` in it gives
-    caffelite unless a real caffe is installed. The class's own object is what `net.layers` shows. What its methods
-    raise comes through as it is, with a note that names the layer.
+    caffelite unless a real caffe is installed. Layers of public nets are built in (rpn.proposal_layer.ProposalLayer of
+    py-faster-rcnn), for where that module is missing or cannot be imported; the log says so. The class's own object is
+    what `net.layers` shows. What its methods raise comes through as it is, with a note that names the layer.
 
     Raises LayerError if Python layers are switched off, for a module, class or shape that is missing, and for a class
     that is no layer.
@@ -62,7 +64,9 @@ class PythonLayer(Layer):
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Make the user's object and let it set itself up."""
-        if not self.context.python_layers:
+        param = self.layer_param.python_param
+        self.built_in = built_in_module(param.module, param.layer)
+        if not self.context.python_layers and self.built_in is None:
             raise LayerError(
                 "type",
                 '"Python"',
@@ -78,7 +82,6 @@ class PythonLayer(Layer):
             )
         for blob in (*bottom, *top, *self.blobs):
             blob.pinned = True  # user code may read any of them
-        param = self.layer_param.python_param
         self.user_layer = self._made(self._class_of(self._module(param.module), param.layer))
         python_layer.prepare(self.user_layer, param.param_str, self.phase, self.blobs, self.dtype)
         self.blobs = self.user_layer.blobs
@@ -93,14 +96,22 @@ class PythonLayer(Layer):
     def _module(self, name: str) -> ModuleType:
         if not name:
             raise LayerError("python_param.module", "not given", "name the module, a file name without .py")
+        if not self.context.python_layers and self.built_in is not None:
+            return self._ours("Python layers are switched off", self.built_in)
         install_unless_real()
         places = [os.getcwd(), *([str(self.context.folder.resolve())] if self.context.folder else [])]
         sys.path.extend(place for place in dict.fromkeys(places) if place not in sys.path)
         invalidate_caches()  # the file may be newer than Python's last look at the folder
+        if self.built_in is not None:
+            try:
+                import_module(name)
+            except (ImportError, SyntaxError) as err:
+                gone = is_missing(name, err)
+                return self._ours("there is no such module" if gone else f"it cannot be imported: {err}", self.built_in)
         try:
             module: ModuleType = self._noted("import", lambda: import_module(name))
         except ModuleNotFoundError as err:
-            if err.name is None or not f"{name}.".startswith(f"{err.name}."):
+            if not is_missing(name, err):
                 raise  # something that the module imports is missing
             searched = ", ".join(dict.fromkeys(places))
             raise MissingModuleError(
@@ -110,6 +121,14 @@ class PythonLayer(Layer):
                 f"{did_you_mean(name, _modules_in(places))}",
             ) from None
         self._warn_of_another(module)
+        return module
+
+    def _ours(self, why: str, module: ModuleType) -> ModuleType:
+        """Return the built-in module; the log says why, once a net."""
+        self.context.warn_once(
+            f"built-in {self._described()}",
+            f'layer "{self.name}": {self._described()} is the one built into caffelite ({why})',
+        )
         return module
 
     def _warn_of_another(self, module: ModuleType) -> None:

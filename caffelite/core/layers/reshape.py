@@ -8,6 +8,12 @@ from caffelite.core.blob import Shape
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Blobs, Layer, TopMemory, register_layer
+from caffelite.proto import caffe_pb2
+
+
+def is_pixel_shuffler(layer: caffe_pb2.LayerParameter) -> bool:
+    """Whether the layer moves channels into the plane, as Intel's may, instead of giving values another shape."""
+    return layer.reshape_param.pixelshuffler != 1
 
 
 @register_layer("Reshape")

@@ -13,7 +13,7 @@ from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.kernels import sigmoid_cross_entropy as kernels
 from caffelite.core.layer import Blobs, register_layer
 from caffelite.core.layers.shared.loss import LossLayer
-from caffelite.core.layers.shared.normalizer import LossParameter, normalization_mode, normalizer
+from caffelite.core.layers.shared.normalizer import SOFTMAX_LOSS_ALONE, LossParameter, normalization_mode, normalizer
 
 
 @register_layer("SigmoidCrossEntropyLoss")
@@ -30,6 +30,7 @@ class SigmoidCrossEntropyLossLayer(LossLayer):
     """
 
     messages = ("loss_param",)
+    not_read = SOFTMAX_LOSS_ALONE
     formula = (
         "p = 1 / (1 + e^-x); y = sum over {bottom[0].count} values of -t * log(p) - (1 - t) * log(1 - p), "
         "divided by the normalizer"
@@ -55,7 +56,8 @@ class SigmoidCrossEntropyLossLayer(LossLayer):
         """Compute the loss."""
         total, valid = kernels.loss_forward(bottom[0].data, bottom[1].data, self.ignore_label)
         self._check_targets(bottom[1].data)
-        self.divisor = normalizer(self.normalization, bottom[0].shape[0], bottom[0].count_between(1), valid)
+        sizes = (bottom[0].shape[0], bottom[0].count_between(1), valid)
+        self.divisor = normalizer(self.normalization, *sizes, self.layer_param.loss_param.pre_fixed_normalizer)
         top[0].data[...] = total / self.divisor
 
     def _check_targets(self, targets: Array) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from caffelite.core.costs import Reach
 from caffelite.core.kernels import pooling, stochastic_pooling
 from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.pooling import Param, formula_of_windows, windows_of
+from caffelite.core.layers.pooling import NO_MEAN, Param, formula_of_windows, windows_of
 from caffelite.core.layers.shared.pooling_window import reach_of_windows
 from caffelite.proto import caffe_pb2
 
@@ -25,6 +25,7 @@ class StochasticPoolingLayer(Layer):
     """
 
     messages = ("pooling_param",)
+    not_read = NO_MEAN
     exact_num_bottom_blobs = 1
     exact_num_top_blobs = 1
 

@@ -22,6 +22,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from caffelite.core.kernels.jit.progress import Compiled, Rest, watch
+from caffelite.core.type_names import CONVOLUTIONS, DEPTHWISE
 from caffelite.proto.caffe_pb2 import TRAIN, LayerParameter, SolverParameter
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class KernelTable:
 
     def nearest(self, kind: str, fields: frozenset[str]) -> Case | None:
         """Return the case of a type that differs in the fewest fields; None for a type of the user's own."""
+        if kind in DEPTHWISE and not self.cases.get(kind):
+            kind = "Convolution"  # whose kernels they run
         return min(self.cases.get(kind, []), key=lambda case: len(case.fields ^ fields), default=None)
 
     def with_called(self, rows: Iterable[int]) -> list[int]:
@@ -155,8 +158,11 @@ def fields_of_layer(layer: LayerParameter) -> frozenset[str]:
     for field, value in layer.ListFields():
         if field.name.endswith("_param") and isinstance(value, Message):
             fields.update(_choices(value))
-    if layer.type in ("Convolution", "Deconvolution"):
-        group, outputs = layer.convolution_param.group, layer.convolution_param.num_output
+    if layer.type in CONVOLUTIONS:
+        param = layer.convolution_param
+        group, outputs = param.group, param.num_output
+        if layer.type in DEPTHWISE and not param.HasField("group"):
+            group = outputs  # as a rule, and the layer writes it down when it is set up
         fields.add("group=1" if group == 1 else "group=num_output" if group == outputs else "group=some")
     return frozenset(fields)
 

@@ -127,7 +127,14 @@ class Net:
     def weight_layers(self) -> list[NetLayer]:
         """Return the layers as weight files know them."""
         return [
-            NetLayer(layer.name, layer.blobs, self._owned(index, layer), layer.layer_param, layer.place)
+            NetLayer(
+                layer.name,
+                layer.blobs,
+                self._owned(index, layer),
+                layer.layer_param,
+                layer.place,
+                layer.advice_for_blobs,
+            )
             for index, layer in enumerate(self.core_layers)
         ]
 

@@ -27,7 +27,8 @@ class NetLayer(NamedTuple):
     """A layer of a net as weight files know it.
 
     `owned` says of each blob whether this layer owns it; the others' values are those of an earlier layer's.
-    `place` is where the layer stands in the user's file.
+    `place` is where the layer stands in the user's file; `advice` says of a number of blobs that does not fit what to
+    write in that file, "" if nothing makes them fit.
     """
 
     name: str
@@ -35,6 +36,7 @@ class NetLayer(NamedTuple):
     owned: Sequence[bool]
     param: LayerParameter
     place: Place | None = None
+    advice: Callable[[int], str] = lambda count: ""
 
 
 class SourceBlob(Protocol):
@@ -133,7 +135,7 @@ def _pairs(
     wanted, place = len(target.blobs), where(target.place)
     if max(blobs, default=-1) >= wanted or (len(blobs) != wanted and not rules.may_lack):
         text = rules.count_text.format(name=target.name, found=len(blobs), wanted=wanted, source=source)
-        raise WeightsError(place + text)
+        raise WeightsError(place + text + target.advice(len(blobs)))
     pairs = []
     for number, (blob, owned) in enumerate(zip(target.blobs, target.owned, strict=True)):
         if number not in blobs:

@@ -10,9 +10,9 @@ const FUNCTIONS = {
   bnll: [(r, x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), (r, x) => sigmoid(x)],
   clip: [(r, x) => Math.max(Math.min(x, r.max), r.min), (r, x) => Number(x >= r.min && x <= r.max)],
   elu: [
-    (r, x) => (x > 0 ? x : r.alpha * Math.expm1(x)),
-    (r, x) => (x > 0 ? 1 : r.alpha * Math.exp(x)),
-    (r, x) => (x > 0 ? 0 : r.alpha), // e^x - 1
+    (r, x) => r.scale * (x > 0 ? x : r.alpha * Math.expm1(x)),
+    (r, x) => r.scale * (x > 0 ? 1 : r.alpha * Math.exp(x)),
+    (r, x) => (x > 0 ? 0 : r.scale * r.alpha), // e^x - 1
   ],
   exp: [(r, x) => Math.exp(r.log * inner(r, x)), (r, x) => r.log * r.a * Math.exp(r.log * inner(r, x))],
   log: [(r, x) => Math.log(inner(r, x)) / r.log, (r, x) => r.a / inner(r, x) / r.log],

@@ -9,6 +9,7 @@ LONG = 100_003  # shared out, and no whole number of blocks
 FUNCTIONS = [
     (neuron_functions.AbsVal(), np.abs),
     (neuron_functions.BNLL(), lambda x: np.logaddexp(0, x)),
+    (neuron_functions.BReLU(-0.5, 1), lambda x: np.clip(x, -0.5, 1)),
     (neuron_functions.Clip(-1, 1), lambda x: np.clip(x, -1, 1)),
     (neuron_functions.ELU(0.5), lambda x: np.where(x > 0, x, 0.5 * np.expm1(x))),
     (neuron_functions.Exp(2, 0.5), lambda x: 2 * np.exp(0.5 * x)),
@@ -17,6 +18,7 @@ FUNCTIONS = [
     (neuron_functions.Square(2, 3), lambda x: (3 + 2 * x) ** 2),
     (neuron_functions.Power(3, 1, 0.5, -1), lambda x: (0.5 + x) ** 3),
     (neuron_functions.Power(-2, 1, 0.5, 1), lambda x: (0.5 + x) ** -2),
+    (neuron_functions.ReLU6(0.25), lambda x: np.minimum(np.where(x > 0, x, 0.25 * x), 6)),
     (neuron_functions.Sigmoid(), lambda x: 0.5 * np.tanh(0.5 * x) + 0.5),
     (neuron_functions.Swish(2), lambda x: x / (1 + np.exp(-2 * x))),
     (neuron_functions.TanH(), np.tanh),

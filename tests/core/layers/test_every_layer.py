@@ -16,16 +16,50 @@ import caffelite
 from caffelite.core.errors import CaffeliteError, LayerError, NetError
 from caffelite.core.layer import LAYERS, Context, Layer, layer_class_for, layer_type_list, make_layer
 from caffelite.core.net.wiring.unread import OWN_MESSAGES, messages_read
+from caffelite.core.type_names import CONVOLUTIONS, DEPTHWISE
 from caffelite.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
 from caffelite.testing import blob_of, layer_from, set_up, spread_values
 
 TESTS = Path(__file__).resolve().parent
 GOLDEN = TESTS.parents[1] / "golden" / "layers"
 
-# Types without a golden case that need more than one blob of shape IMAGE: the layer, and its bottoms' shapes.
+# Types without a golden case that need more than one blob of shape IMAGE: the layer, and its bottoms' shapes, or values
+# where not any numbers will do.
 IMAGE = (2, 4, 6, 6)
-EXAMPLES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
+CONVOLUTION = 'convolution_param { num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "gaussian" std: 1 } }'
+REGIONS = np.array([[0, 0, 0, 3, 3], [1, 1, 1, 5, 5]])
+EXAMPLES: dict[str, tuple[str, list[tuple[int, ...] | np.ndarray]]] = {
+    "Axpy": ("", [(2, 4, 1, 1), IMAGE, IMAGE]),
+    "Downsample": ("downsample_param { top_height: 3 top_width: 4 }", [IMAGE]),
+    **{name: (CONVOLUTION, [IMAGE]) for name in DEPTHWISE},
+    "Lstm": ('lstm_param { num_output: 4 batch_size: 2 weight_filler { type: "gaussian" std: 1 } }', [(6, 3, 1, 1)]),
+    "Interp": ("interp_param { zoom_factor: 2 }", [IMAGE]),
+    "Reorg": ("reorg_param { stride: 2 }", [IMAGE]),
+    "Transpose": ("transpose_param { dim: 0 dim: 2 dim: 3 dim: 1 }", [IMAGE]),
+    "UnPooling": ("unpooling_param { out_kernel_size: 2 out_stride: 2 }", [IMAGE]),
+    "Upsample": ("upsample_param { scale: 2 }", [IMAGE]),
+    "DetectionOutput": ("detection_output_param { num_classes: 3 }", [(2, 16), (2, 12), (1, 2, 16)]),
     "HDF5Output": ('hdf5_output_param { file_name: "out.h5" }', [IMAGE, IMAGE]),
+    "PSROIPooling": (
+        "psroi_pooling_param { spatial_scale: 1 output_dim: 1 group_size: 2 }",
+        [IMAGE, REGIONS],
+    ),
+    "PriorBox": ("prior_box_param { min_size: 2 }", [IMAGE, IMAGE]),
+    "Proposal": (
+        "proposal_param { ratio: 1 scale: 1 base_size: 4 feat_stride: 4 min_size: 1 }",
+        [(2, 2, 6, 6), (2, 4, 6, 6), np.array([[24, 24, 1, 1], [20, 20, 1, 1]])],
+    ),
+    "ROIAlign": ("roi_align_param { pooled_h: 2 pooled_w: 2 }", [IMAGE, REGIONS]),
+    "ROIPooling": ("roi_pooling_param { pooled_h: 2 pooled_w: 2 }", [IMAGE, REGIONS]),
+    "YoloDetectionOutput": (
+        "yolo_detection_output_param { num_classes: 3 num_box: 1 biases: 1 biases: 2 }",
+        [(2, 8, 6, 6)],
+    ),
+    "Yolov3DetectionOutput": (
+        "yolov3_detection_output_param { num_classes: 3 num_box: 1 mask_group_num: 1 mask: 0 anchors_scale: 8 "
+        "biases: 9 biases: 9 }",
+        [(2, 8, 6, 6)],
+    ),
 }
 
 # Where the samples are not along the first axis that is longer than 1: (T, N, ...) with a fixed T.
@@ -82,7 +116,7 @@ def example(type_name):
     layer = layer_from(f'type: "{type_name}" {text}', np.float32)
     if shapes is None:
         shapes = [IMAGE] * (layer.exact_num_bottom_blobs or layer.min_bottom_blobs or 1)
-    return layer, [spread_values(shape) for shape in shapes]
+    return layer, [shape if isinstance(shape, np.ndarray) else spread_values(shape) for shape in shapes]
 
 
 def twice_as_large(values, axis=None):
@@ -379,14 +413,21 @@ def test_in_place_neighbours_change_neither_values_nor_gradients(type_name, view
 # Layers whose top has the shape of the bottom: the text, and the bottoms' shapes.
 FILLER = 'weight_filler { type: "gaussian" std: 1 }'
 OF_THE_BOTTOMS_SHAPE = {
-    "Convolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
-    "Deconvolution": (f"convolution_param {{ num_output: 4 kernel_size: 3 pad: 1 {FILLER} }}", [IMAGE]),
+    "Axpy": ("", [(2, 4), (2, 4), (2, 4)]),
+    **{name: (CONVOLUTION, [IMAGE]) for name in CONVOLUTIONS},
     "Filter": ("", [(3, 4), (3,)]),
     "Im2col": ("convolution_param { kernel_size: 1 }", [IMAGE]),
     "InnerProduct": (f"inner_product_param {{ num_output: 144 {FILLER} }}", [(70, 144)]),
+    "Interp": ("interp_param { height: 6 width: 6 }", [IMAGE]),
     "LSTM": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+    "Permute": ("permute_param { order: 0 order: 1 order: 3 }", [IMAGE]),
+    "Lstm": (f"lstm_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4)]),
     "Pooling": ("pooling_param { kernel_size: 3 pad: 1 }", [IMAGE]),
     "RNN": (f"recurrent_param {{ num_output: 4 {FILLER} }}", [(3, 2, 4), (3, 2)]),
+    "Reorg": ("reorg_param { stride: 1 }", [IMAGE]),
+    "Transpose": ("transpose_param { dim: 0 dim: 1 dim: 3 dim: 2 }", [IMAGE]),
+    "UnPooling": ("unpooling_param { unpool: REP out_kernel_size: 3 out_pad: 1 }", [IMAGE]),
+    "Upsample": ("upsample_param { stride: 1 scale: 3 }", [IMAGE]),
 }
 
 

@@ -205,3 +205,36 @@ def test_a_pass_back_before_the_first_forward_writes_nothing_outside_the_image(t
     top.diff[...] = 1
     layer.backward([top], [True], [bottom])
     assert not bottom.diff.any()
+
+
+SIZES = np.arange(2 * 6 * 7, dtype=np.float64).reshape(1, 2, 6, 7)
+
+
+@pytest.mark.parametrize("pool", ["MAX", "AVE", "STOCHASTIC"])
+@pytest.mark.parametrize("fields", ["ceil_mode: false", "torch_pooling: true"])
+def test_forks_other_names_of_rounding_down(pool, fields):
+    wanted, found = (
+        run_forward(f'type: "Pooling" pooling_param {{ pool: {pool} kernel_size: 3 stride: 2 {text} }}', SIZES)
+        for text in ("round_mode: FLOOR", fields)
+    )
+    assert found.shape == wanted.shape == (1, 2, 2, 3)
+    np.testing.assert_array_equal(found.data, wanted.data)
+
+
+@pytest.mark.parametrize("fields", ["", "ceil_mode: true", "torch_pooling: false", "ceil_mode: true round_mode: CEIL"])
+def test_rounding_up_is_the_default(fields):
+    top = run_forward(f'type: "Pooling" pooling_param {{ kernel_size: 3 stride: 2 {fields} }}', SIZES)
+    assert top.shape == (1, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("ceil_mode: false round_mode: CEIL", r"ceil_mode is false; round_mode is CEIL, which says the contrary"),
+        ("ceil_mode: true round_mode: FLOOR", r"ceil_mode is true; round_mode is FLOOR, which says the contrary"),
+        ("torch_pooling: true round_mode: CEIL", r"torch_pooling is true; round_mode is CEIL"),
+    ],
+)
+def test_refuses_rounding_up_and_down(fields, message):
+    with pytest.raises(LayerError, match=message):
+        run_forward(f'type: "Pooling" pooling_param {{ kernel_size: 3 {fields} }}', SIZES)

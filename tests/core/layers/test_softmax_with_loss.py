@@ -177,3 +177,25 @@ def test_without_a_loss_there_is_no_gradient(name):
     top = set_up(layer, bottom)
     with pytest.raises(UsageError, match="there is no loss yet.*forward.*before backward"):
         layer.backward(top, [True, *[False] * (len(bottom) - 1)], bottom)
+
+
+def test_pre_fixed_divides_by_its_number(dtype):
+    fields = "normalization: PRE_FIXED pre_fixed_normalizer: 0.25 ignore_label: 2"
+    layers = [
+        layer_from(loss(f"loss_param {{ {text} }}"), dtype) for text in (fields, "normalization: NONE ignore_label: 2")
+    ]
+    found = []
+    for layer in layers:
+        bottoms = [blob_of(SCORES, dtype), blob_of(LABELS, dtype)]
+        top = run_forward(layer, *bottoms)
+        run_backward(layer, bottoms, [top])
+        found.append([top.data.copy(), bottoms[0].diff])
+    for fixed, plain in zip(*found, strict=True):
+        np.testing.assert_allclose(fixed, 4 * plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_refuses_a_fixed_normalizer_that_nothing_can_be_divided_by(number):
+    fields = f"loss_param {{ normalization: PRE_FIXED pre_fixed_normalizer: {number} }}"
+    with pytest.raises(LayerError, match=rf"loss_param\.pre_fixed_normalizer is {number}; .* use more than 0"):
+        run_forward(loss(fields), SCORES, LABELS)

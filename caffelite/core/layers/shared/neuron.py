@@ -16,7 +16,8 @@ class NeuronLayer(Layer):
 
     A subclass, or its `setup`, sets `function`. Gradients are made from the bottom alone, so that a layer that
     overwrites the top does no harm. A layer that works in place keeps a copy of the bottom for them, unless it sets
-    `keeps_bottom` to false: its gradient does not depend on the bottom. With `slope_from_top` gradients are made from
+    `keeps_bottom` to false: its gradient does not depend on the bottom. `scale` times the function's values is the top.
+    With `slope_from_top` gradients are made from
     the top instead, as Caffe makes them: that is much less work, and needs no copy.
     """
 
@@ -26,6 +27,7 @@ class NeuronLayer(Layer):
     function: Any
     keeps_bottom = True
     slope_from_top = False
+    scale = 1.0
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Shape the top."""
@@ -39,12 +41,16 @@ class NeuronLayer(Layer):
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
         neuron_functions.forward(self.function, bottom[0].data, self._kept.data(bottom), top[0].data)
+        if self.scale != 1:
+            top[0].data[...] *= self.dtype.type(self.scale)
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
         """Multiply the gradient by the function's slope."""
         if propagate_down[0]:
             known = top[0].data if self.slope_from_top else self._kept.data(bottom)
             neuron_functions.backward(self.function, known, top[0].diff, bottom[0].diff)
+            if self.scale != 1:
+                bottom[0].diff[...] *= self.dtype.type(self.scale)
 
 
 def log_of_base(field: str, base: float) -> float:

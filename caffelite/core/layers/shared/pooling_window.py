@@ -44,9 +44,10 @@ def pooling_window(param: Param, height: int, width: int) -> Window:
 def pooled_shape(param: Param, window: Window, height: int, width: int) -> Shape:
     """Return the number of windows down and across a plane; LayerError if there is none.
 
-    Rounded as round_mode says; with padding, a last window that would begin behind the image is left out.
+    Rounded as round_mode, or its equals of forks, says; with padding, a last window that would begin behind the image
+    is left out.
     """
-    rounded = floor if param.round_mode == Param.FLOOR else ceil
+    rounded = floor if rounds_down(param) else ceil
     padded = bool(window.pad_h or window.pad_w)
     sizes = []
     for size, kernel, stride, pad in (
@@ -64,6 +65,22 @@ def pooled_shape(param: Param, window: Window, height: int, width: int) -> Shape
             f"it is larger than the bottom, {height} x {width}; use a smaller kernel, more pad or a larger bottom",
         )
     return tuple(sizes)
+
+
+def rounds_down(param: Param) -> bool:
+    """Whether a window that sticks out is left out; LayerError if round_mode contradicts ceil_mode or torch_pooling."""
+    for field, down in (("ceil_mode", not param.ceil_mode), ("torch_pooling", param.torch_pooling)):
+        if not param.HasField(field):
+            continue
+        if param.HasField("round_mode") and down != (param.round_mode == Param.FLOOR):
+            raise LayerError(
+                f"pooling_param.{field}",
+                str(getattr(param, field)).lower(),
+                f"round_mode is {Param.RoundMode.Name(param.round_mode)}, which says the contrary; leave one out",
+            )
+        if down:
+            return True
+    return param.round_mode == Param.FLOOR
 
 
 def reach_of_windows(param: Param, window: Window) -> Reach:

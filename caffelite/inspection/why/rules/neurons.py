@@ -14,12 +14,13 @@ from caffelite.core.layers.abs_val import AbsValLayer
 from caffelite.core.layers.bnll import BNLLLayer
 from caffelite.core.layers.clip import ClipLayer
 from caffelite.core.layers.dropout import DropoutLayer
-from caffelite.core.layers.elu import ELULayer
+from caffelite.core.layers.elu import ELULayer, scale_of
 from caffelite.core.layers.exp import ExpLayer
 from caffelite.core.layers.log import LogLayer
 from caffelite.core.layers.power import PowerLayer
 from caffelite.core.layers.prelu import PReLULayer
 from caffelite.core.layers.relu import ReLULayer
+from caffelite.core.layers.se_lu import ALPHA, SCALE, SeLuLayer
 from caffelite.core.layers.shared.neuron import NeuronLayer, log_of_base
 from caffelite.core.layers.sigmoid import SigmoidLayer
 from caffelite.core.layers.swish import SwishLayer
@@ -38,7 +39,6 @@ from caffelite.inspection.why.terms import (
     sent_times,
     value_of,
 )
-from caffelite.proto import caffe_pb2
 
 Function = Callable[[Any, Array], Array]  # of a layer's message and x
 
@@ -72,8 +72,8 @@ FUNCTIONS: dict[type[Layer], tuple[Function, Function]] = {
         lambda p, x: ((x >= p.min) & (x <= p.max)).astype(float),
     ),
     ELULayer: (
-        lambda p, x: np.where(x > 0, x, p.alpha * np.expm1(np.minimum(x, 0))),
-        lambda p, x: np.where(x > 0, 1, p.alpha * np.exp(np.minimum(x, 0))),
+        lambda p, x: scale_of(p) * np.where(x > 0, x, p.alpha * np.expm1(np.minimum(x, 0))),
+        lambda p, x: scale_of(p) * np.where(x > 0, 1, p.alpha * np.exp(np.minimum(x, 0))),
     ),
     ExpLayer: (
         lambda p, x: np.exp(_exp_factor(p) * (p.shift + p.scale * x)),
@@ -88,6 +88,10 @@ FUNCTIONS: dict[type[Layer], tuple[Function, Function]] = {
         lambda p, x: (
             p.power * p.scale * _power(p.shift + p.scale * x, p.power - 1) if p.power * p.scale else np.zeros_like(x)
         ),
+    ),
+    SeLuLayer: (
+        lambda _, x: SCALE * np.where(x > 0, x, ALPHA * np.expm1(np.minimum(x, 0))),
+        lambda _, x: SCALE * np.where(x > 0, 1, ALPHA * np.exp(np.minimum(x, 0))),
     ),
     SigmoidLayer: (lambda _, x: _sigmoid(x), lambda _, x: _sigmoid(x) * (1 - _sigmoid(x))),
     SwishLayer: (lambda p, x: x * _sigmoid(p.beta * x), _swish_slope),
@@ -167,8 +171,8 @@ def _dropout_back(at: At, bottom: int, place: int) -> list[Terms]:
 def _kept(at: At, place: int) -> float:
     """Return what the last pass multiplied the value by."""
     layer = at.layer
-    if layer.phase != caffe_pb2.TRAIN:
-        return 1.0
+    if not layer.drops:
+        return float(layer.factor)
     mask = np.ones(place + 1, np.float32)  # which values are kept depends on their places, not on how many there are
-    dropout(mask, layer._key, layer.dropout_ratio, mask)
+    dropout(mask, layer._key, layer.dropout_ratio, mask, layer.layer_param.dropout_param.scale_train)
     return float(mask[place])

@@ -8,6 +8,7 @@ import numpy as np
 
 from caffelite.core.blob import Array
 from caffelite.core.kernels.pooling_windows import LOWEST
+from caffelite.core.layers.pixel_mean_pooling import PixelMeanPoolingLayer
 from caffelite.core.layers.pooling import AvePoolingLayer, MaxPoolingLayer
 from caffelite.core.layers.stochastic_pooling import StochasticPoolingLayer
 from caffelite.inspection.why.terms import BOTTOM, At, Terms, constant, gradient_of, made_of, read, sent, value_of
@@ -47,6 +48,18 @@ def _mean(at: At, top: int, place: int) -> list[Terms]:
 def _mean_back(at: At, bottom: int, place: int) -> list[Terms]:
     windows = _windows_over(at, place)
     return [sent(at, 0, windows, [1 / _window(at, int(window))[1] for window in windows], "1 / area")]
+
+
+@value_of(PixelMeanPoolingLayer)
+def _pixel_mean(at: At, top: int, place: int) -> list[Terms]:
+    pixels, _ = _window(at, place)
+    return [read(at, 0, pixels, 1 / pixels.size if pixels.size else 0.0, "1 / pixels")]
+
+
+@gradient_of(PixelMeanPoolingLayer)
+def _pixel_mean_back(at: At, bottom: int, place: int) -> list[Terms]:
+    windows = _windows_over(at, place)
+    return [sent(at, 0, windows, [1 / _window(at, int(window))[0].size for window in windows], "1 / pixels")]
 
 
 @value_of(StochasticPoolingLayer)

@@ -1,0 +1,146 @@
+"""UnPooling: each value spread over a block. Source: weiliu89/caffe (branch fcn), unpooling_layer.cpp."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from caffelite.core.costs import Reach
+from caffelite.core.errors import LayerError
+from caffelite.core.format import shape_or_scalar
+from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layers.shared.taps import Taps, blend, blend_backward
+from caffelite.proto import caffe_pb2
+
+Param = caffe_pb2.UnPoolingParameter
+SIDES = {
+    "out_kernel_size": ("out_kernel_h", "out_kernel_w"),
+    "out_stride": ("out_stride_h", "out_stride_w"),
+    "out_pad": ("out_pad_h", "out_pad_w"),
+}
+
+
+@register_layer("UnPooling")
+class UnPoolingLayer(Layer):
+    """Make of each pixel a block of the top: FIXED puts it at the middle, REP repeats it, DIV shares it out.
+
+    bottom[0]: (N, C, H, W).
+    bottom[1]: optional: blocks are as large as the ratio of its height and width to those of bottom[0], rounded up, in
+               place of the sizes in unpooling_param; it has no gradient.
+    top[0]:    (N, C, (H - 1) * out_stride + out_kernel - 2 * out_pad, W alike).
+
+    The middle of an even block is before its centre. Where blocks of REP or DIV overlap, the mean of them counts;
+    values of DIV are divided by the size of the block. Of FIXED ones that out_pad brings to one place the last stands.
+    Raises LayerError for sizes that are missing, doubled or 0, an out_pad as large as out_kernel, and an empty top.
+    """
+
+    messages = ("unpooling_param",)
+    fork = "ParseNet"
+    min_bottom_blobs = 1
+    max_bottom_blobs = 2
+    exact_num_top_blobs = 1
+    gradient_reads_bottoms = False
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        """Say that the bottom which gives the size has no gradient."""
+        return bottom_index == 0
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Find the blocks and what each pixel is made of."""
+        param, shape = self.layer_param.unpooling_param, bottom[0].shape
+        for index, blob in enumerate(bottom):
+            if blob.num_axes != 4 or min(blob.shape[2:]) < 1:
+                raise LayerError(f"bottom[{index}]", shape_or_scalar(blob.shape), "give images, of 4 axes")
+        if len(bottom) == 2:
+            self.blocks = [_block_for(size, like) for size, like in zip(shape[2:], bottom[1].shape[2:], strict=True)]
+        else:
+            kernel, stride, pad = (_pair(param, name) for name in SIDES)
+            self.blocks = [_Block(*block) for block in zip(kernel, stride, pad, strict=True)]
+        wanted = [block.size_of_top(size) for block, size in zip(self.blocks, shape[2:], strict=True)]
+        top[0].reshape(*shape[:2], *wanted)
+        self._down, self._across = (
+            block.taps(size, new, param.unpool) for block, size, new in zip(self.blocks, shape[2:], wanted, strict=True)
+        )
+
+    def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
+        """Return the formula, with the sizes of the blocks."""
+        down, across = self.blocks
+        name = Param.UnPoolMethod.Name(self.layer_param.unpooling_param.unpool)
+        words = {"FIXED": "in its middle", "REP": "all of it", "DIV": f"all of it, / {down.kernel * across.kernel}"}
+        return (
+            f"y = x[n, c, h, w] in the block of {down.kernel} x {across.kernel} from {down.stride} * h - {down.pad}, "
+            f"{across.stride} * w - {across.pad} on ({name}: {words[name]})"
+        )
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Return how many blocks overlap, as of a deconvolution; of bottom[1] nothing is read but the shape."""
+        if bottom_index:
+            return None
+        overlap = (self._down.source.shape[1], self._across.source.shape[1])
+        return Reach(overlap, tuple(Fraction(1, block.stride) for block in self.blocks))
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Fill the top."""
+        top[0].data[...] = blend(bottom[0].data, self._down, self._across)
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Overwrite the gradient of bottom[0] with what its block gives back."""
+        if propagate_down[0]:
+            blend_backward(top[0].diff, self._down, self._across, bottom[0].diff)
+        if len(bottom) == 2 and propagate_down[1]:
+            bottom[1].diff.fill(0)
+
+
+class _Block:
+    """The blocks along one axis: their size, the step from one to the next, and what is cut off at both ends."""
+
+    def __init__(self, kernel: int, stride: int, pad: int) -> None:
+        self.kernel, self.stride, self.pad = kernel, stride, pad
+        if min(kernel, stride) < 1:
+            raise LayerError("unpooling_param", f"out_kernel {kernel}, out_stride {stride}", "use 1 or more for both")
+        if pad >= kernel:
+            raise LayerError("unpooling_param.out_pad", pad, f"it must be smaller than the block, which is {kernel}")
+
+    def size_of_top(self, size: int) -> int:
+        wanted = (size - 1) * self.stride + self.kernel - 2 * self.pad
+        if wanted < 1:
+            raise LayerError("unpooling_param.out_pad", self.pad, "nothing is left of the top; use less")
+        return wanted
+
+    def taps(self, size: int, wanted: int, method: int) -> Taps:
+        """Return of which of `size` values the `wanted` places are made."""
+        if method == Param.FIXED:
+            owner = np.full(wanted, -1)
+            middles = (2 * (np.arange(size) * self.stride - self.pad) + self.kernel - 1) // 2
+            for value, middle in enumerate(np.clip(middles, 0, wanted - 1)):
+                owner[middle] = value
+            return Taps(np.maximum(owner, 0)[:, None], (owner >= 0).astype(float)[:, None])
+        place = np.arange(wanted) + self.pad
+        first = np.maximum(-((self.kernel - 1 - place) // self.stride), 0)
+        last = np.minimum(place // self.stride, size - 1)
+        count = last - first + 1
+        index = first[:, None] + np.arange(max(count.max(), 1))
+        weight = (index <= last[:, None]) / np.maximum(count, 1)[:, None]
+        return Taps(np.clip(index, 0, size - 1), weight / self.kernel if method == Param.DIV else weight)
+
+
+def _block_for(size: int, like: int) -> _Block:
+    """Return blocks that make `size` values about `like` long."""
+    ratio = -(-like // size)
+    stride = 1 if ratio == like else ratio
+    return _Block(ratio, stride, ((size - 1) * stride + ratio - like) // 2)
+
+
+def _pair(param: Param, field: str) -> tuple[int, int]:
+    """Return a size down and across, given as one number or as _h and _w both."""
+    sides = SIDES[field]
+    given = [side for side in sides if param.HasField(side)]
+    if len(given) == 1 or given and param.HasField(field):
+        raise LayerError(
+            f"unpooling_param.{given[0]}", getattr(param, given[0]), f"give {field}, or {sides[0]} and {sides[1]}"
+        )
+    if not given and field == "out_kernel_size" and not param.HasField(field):
+        raise LayerError("unpooling_param.out_kernel_size", "not given", f"give it, or {sides[0]} and {sides[1]}")
+    down, across = (getattr(param, name) for name in (given or (field, field)))
+    return down, across

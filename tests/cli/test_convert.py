@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import onnx
+import pytest
+
+SMALL = Path(__file__).resolve().parents[2] / "models" / "lenet_small"
+NET, WEIGHTS = str(SMALL / "deploy.prototxt"), str(SMALL / "digits.caffemodel")
+
+
+def test_a_net_becomes_a_file(caffelite, folder):
+    result = caffelite("convert", NET, WEIGHTS, "-o", "net.onnx", "--fold")
+    assert (result.status, result.out) == (0, "input data: N x 1 x 28 x 28\noutput prob: N x 10\n")
+    assert result.err == "caffelite: wrote net.onnx\n"
+    onnx.checker.check_model(str(folder / "net.onnx"), full_check=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((NET, WEIGHTS), "Need a file to write; give --o=FILE"),
+        ((NET, WEIGHTS, "-o", "net.pb"), '-o is "net.pb"; give a name that ends in .onnx'),
+        ((NET, "-o", "net.onnx"), "give their caffemodel behind it"),
+        ((NET, WEIGHTS, "-o", "no/net.onnx"), "there is no folder"),
+        (("nowhere.prototxt", WEIGHTS, "-o", "net.onnx"), "nowhere.prototxt: no such file"),
+        (("-o", "net.onnx"), "convert is missing NET"),
+    ],
+)
+def test_what_cannot_be_done_is_said(words, message, caffelite, folder):
+    result = caffelite("convert", *words)
+    assert result.status == 1
+    assert message in result.err
+    assert not (folder / "net.onnx").exists()
