@@ -14,7 +14,7 @@ from caffelite.onnx_import.errors import OnnxError
 from caffelite.onnx_import.node import Node
 
 DOMAINS = ("", "ai.onnx")
-_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
+FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
 
 
 class Graph:
@@ -40,7 +40,7 @@ class Graph:
         if entry.type.WhichOneof("value") == "tensor_type" and kind.HasField("shape"):
             if all(dim.HasField("dim_value") for dim in kind.shape.dim):
                 self.shapes[entry.name] = tuple(dim.dim_value for dim in kind.shape.dim)
-        self._float[entry.name] = kind.elem_type in _FLOATS
+        self._float[entry.name] = kind.elem_type in FLOATS
 
     def _take(self, proto: Any, number: int) -> None:
         """Add a node, or the values of one that is a constant."""

@@ -1,0 +1,78 @@
+"""The net that was made, built and run: its shapes are the model's, and so are its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from onnx.reference import ReferenceEvaluator
+
+from caffelite.core.blob import Array
+from caffelite.core.format import shape_string
+from caffelite.core.layer import Context
+from caffelite.core.net.net import Net
+from caffelite.core.net.wiring.draft import Draft
+from caffelite.core.net.wiring.state import with_caller_state
+from caffelite.onnx_import.building import Building, Made
+from caffelite.onnx_import.errors import OnnxError
+from caffelite.proto.caffe_pb2 import TEST, NetParameter
+
+TOLERANCE = 1e-4  # of the largest value of an output, or of 1
+
+
+def built(net: NetParameter, layers: Sequence[Made]) -> Net:
+    """Return the net with its weights in it; NetError or LayerError if it cannot work."""
+    draft = Draft.of(net)
+    made = Net(draft.with_param(with_caller_state(draft.param, TEST)), Context())
+    by_name = made.layers_by_name()
+    for param, blobs in layers:
+        for blob, values in zip(by_name[param.name].blobs, blobs, strict=True):
+            blob.data[...] = values
+    return made
+
+
+def check_shapes(net: Net, building: Building) -> None:
+    """Raise AssertionError unless each blob has the shape of the tensor that it was made for."""
+    for node in net.graph().nodes:
+        for blob, shape in zip(node.tops, node.top_shapes, strict=True):
+            tensor = building.sources.get(blob)
+            if tensor is not None:
+                assert tuple(shape) == building.shape(tensor), f"{blob}: {shape}, in the model {building.shape(tensor)}"
+
+
+def prove(net: Net, model: Any, blobs: dict[str, str]) -> float:
+    """Run net and model on the same random input; return how far they are apart.
+
+    model: the ModelProto as it was read, which ONNX's own reference evaluator runs. blobs: tensor -> blob, of all
+    inputs and outputs. Raises OnnxError where they differ by more than 1e-4 of an output's largest value (or of 1).
+    """
+    random = np.random.default_rng(0)
+    feed: dict[str, Array] = {}
+    values = _values(net)
+    for name in blobs.keys() & {entry.name for entry in model.graph.input}:
+        target = values[blobs[name]]
+        target[...] = feed[name] = random.standard_normal(target.shape).astype(np.float32)
+    net.forward_pass()
+    wanted = [entry.name for entry in model.graph.output]
+    furthest = 0.0
+    for name, theirs in zip(wanted, ReferenceEvaluator(model).run(wanted, feed), strict=True):
+        ours = values[blobs[name]].reshape(np.shape(theirs))
+        difference = _distance(ours, np.asarray(theirs, np.float64))
+        if not difference <= TOLERANCE:
+            raise OnnxError(
+                f'output "{name}" of shape {shape_string(ours.shape)} differs by {difference:.3g} from what ONNX\'s '
+                "reference evaluator computes of the same random input; nothing was written"
+            )
+        furthest = max(furthest, difference)
+    return furthest
+
+
+def _distance(ours: Array, theirs: Array) -> float:
+    """Return the largest difference, as a share of the largest value where that is above 1; nan where a number is nan."""
+    return float(np.abs(ours - theirs).max(initial=0) / max(1.0, np.abs(theirs).max(initial=0)))
+
+
+def _values(net: Net) -> dict[str, Array]:
+    """Return the values of all blobs, as the layer that made them last left them."""
+    return {name: blob.data for index in range(len(net.core_layers)) for name, blob in net.tops(index)}
