@@ -99,6 +99,7 @@ MAY_IMPORT = {
     "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "writing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "onnx_export": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
+    "onnx_import": BELOW_ALL | {"net", "layers", "data", "weights"},
     "databases": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
@@ -117,7 +118,7 @@ MAY_IMPORT = {
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
     | {"checking", "comparing", "databases", "drawing", "examples", "explaining", "inspection", "onnx_export"}
-    | {"pictures", "reports", "testing", "tools", "writing"},
+    | {"onnx_import", "pictures", "reports", "testing", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

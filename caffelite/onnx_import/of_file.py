@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from caffelite.core.blob import Blob
 from caffelite.core.errors import LayerError, NetError, UsageError
-from caffelite.core.format import shape_string
-from caffelite.core.prototxt.parse import parse_net
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.prototxt.write import net_text
 from caffelite.onnx_import import operators  # noqa: F401 - its files register themselves
@@ -97,15 +94,8 @@ def _converted(graph: Graph, dialect: str, path: Path) -> Building:
 def _head(building: Building, path: Path) -> str:
     graph = building.graph
     ins, outs = (
-        ", ".join(f"{building.held[tensor]} {shape_string(graph.shape(tensor))}" for tensor in tensors)
+        ", ".join(f"{building.held[tensor]} {'x'.join(map(str, graph.shape(tensor)))}" for tensor in tensors)
         for tensors in (graph.inputs, graph.outputs)
     )
     return f"{graph.name or path.stem} for use: {ins} in; {outs} out."
 
-
-def parsed(imported: Imported) -> NetParameter:
-    """Return what the prototxt says, read again."""
-    return parse_net(imported.text(), "net.prototxt")[0]
-
-
-__all__ = ["Blob", "Imported", "from_onnx", "parsed"]
