@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from caffelite.as_caffe import install_as_caffe
     from caffelite.classifier import Classifier
     from caffelite.core.blob import Blob
-    from caffelite.core.errors import CaffeliteError
-    from caffelite.core.layer import layer_type_list
+    from caffelite.core.errors import CaffeliteError, LayerError
+    from caffelite.core.layer import layer_type_list, register_layer
     from caffelite.core.mode import set_device, set_mode_cpu, set_mode_gpu
     from caffelite.core.random import set_random_seed
     from caffelite.core.ranks import set_multiprocess, set_solver_count, set_solver_rank, solver_count, solver_rank
@@ -68,6 +68,7 @@ _HOMES = {
     "Classifier": "caffelite.classifier",
     "Detector": "caffelite.detector",
     "Layer": "caffelite.python_layer",
+    "LayerError": "caffelite.core.errors",
     "NCCL": "caffelite.pycaffe_nccl",
     "NesterovSolver": "caffelite.pycaffe_solver",
     "Net": "caffelite.pycaffe",
@@ -85,6 +86,7 @@ _HOMES = {
     "log": "caffelite.pycaffe_log",
     "lr_find": "caffelite.lr_range",
     "params": "caffelite.net_spec",
+    "register_layer": "caffelite.core.layer",
     "set_device": "caffelite.core.mode",
     "set_mode_cpu": "caffelite.core.mode",
     "set_mode_gpu": "caffelite.core.mode",
@@ -111,6 +113,7 @@ __all__ = [  # with the modules, since scripts say `from caffe import *`
     "Classifier",
     "Detector",
     "Layer",
+    "LayerError",
     "NesterovSolver",
     "Net",
     "NetSpec",
@@ -133,6 +136,7 @@ __all__ = [  # with the modules, since scripts say `from caffe import *`
     "params",
     "proto",
     "pycaffe",
+    "register_layer",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from caffelite.core.errors import CaffeliteError
+from caffelite.core.prototxt.own_fields import USER_TYPES, of_value
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
 from caffelite.core.type_names import DEPTHWISE
 from caffelite.proto import caffe_pb2
@@ -20,8 +21,10 @@ READ_ANOTHERS = {
     "Im2col": "convolution_param",
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",
+    "ReLU6": "relu6_param",
 }
 MOST_HINTS = 3
+OF_FORKS = 10000  # the first number of fields that Caffe 1.0 lacks
 
 
 class NetSpecError(CaffeliteError, AttributeError, TypeError, ValueError):
@@ -29,12 +32,15 @@ class NetSpecError(CaffeliteError, AttributeError, TypeError, ValueError):
 
 
 def param_name_dict() -> dict[str, str]:
-    """Return message type without "Parameter" -> field without "_param", of all `x_param` fields of a layer."""
-    return {
-        field.message_type.name.removesuffix("Parameter"): field.name.removesuffix("_param")
-        for field in caffe_pb2.LayerParameter.DESCRIPTOR.fields
-        if field.name.endswith("_param") and field.message_type is not None
-    }
+    """Return message type without "Parameter" -> field without "_param", of all `x_param` fields of a layer.
+
+    Of several fields of one type, as relu_param and a fork's relu6_param, that of the lowest number is taken: Caffe's.
+    """
+    names: dict[str, str] = {}
+    for field in sorted(caffe_pb2.LayerParameter.DESCRIPTOR.fields, key=lambda field: field.number):
+        if field.name.endswith("_param") and field.message_type is not None:
+            names.setdefault(field.message_type.name.removesuffix("Parameter"), field.name.removesuffix("_param"))
+    return names
 
 
 _param_names = param_name_dict()
@@ -61,8 +67,19 @@ def assign_layer_field(layer: caffe_pb2.LayerParameter, name: str, val: Any) -> 
         _assign(getattr(layer, own), name, val, f"{own}.")
     elif name in layer.DESCRIPTOR.fields_by_name:
         _assign(layer, name, val, "")
+    elif layer.type in USER_TYPES and name.endswith("param"):
+        _add_own(layer, name, val)
     else:
         raise NetSpecError(f'no field "{name}"{_hint(layer, own, name)}')
+
+
+def _add_own(layer: caffe_pb2.LayerParameter, name: str, val: Any) -> None:
+    """Add a field that the schema lacks to a layer of a type that the user registered."""
+    try:
+        text = of_value(name, val)
+    except ValueError as err:
+        raise NetSpecError(str(err)) from None
+    layer.own_fields = f"{layer.own_fields}\n{text}".lstrip()
 
 
 def own_message(type_name: str) -> str:
@@ -78,13 +95,15 @@ def _hint(layer: caffe_pb2.LayerParameter, own: str, name: str) -> str:
     known = {field for message in messages for field in message.DESCRIPTOR.fields_by_name}
     if meant := did_you_mean(name, known):
         return meant
-    others = [
-        field.name
+    homes = [
+        (field, field.message_type.fields_by_name[name])
         for field in layer.DESCRIPTOR.fields
         if field.name.endswith("_param")
         and field.message_type is not None
         and name in field.message_type.fields_by_name
     ]
+    caffes = [field for field, inner in homes if max(field.number, inner.number) < OF_FORKS]
+    others = [field.name for field in caffes or (field for field, _ in homes)]
     if not 1 <= len(others) <= MOST_HINTS:
         return ""
     return f"; write {any_of(f'{other}=dict({name}=...)' for other in others)} if the layer reads it"

@@ -22,6 +22,7 @@ from caffelite.core.errors import CaffeliteError, PrototxtError, UnknownNameErro
 from caffelite.core.files import file_problem
 from caffelite.core.fixed import ByBlob, ByLayer, Params, fixed_property
 from caffelite.core.layer import Context, layer_type_list
+from caffelite.core.layer_files import Paths, load_layers
 from caffelite.core.net import net as engine
 from caffelite.core.net.net import Phase
 from caffelite.core.net.pinning import PinningBlobs
@@ -30,6 +31,7 @@ from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.prototxt.unknown_fields import allowing_unknown_fields
 from caffelite.core.prototxt.upgrade import load_net
 from caffelite.core.vectors import BlobVec, LayerVec
 from caffelite.core.weights import caffemodel
@@ -64,6 +66,9 @@ class Net(IndexedNet):
     Layers that read databases decode images in `data_workers` threads each (None: as CAFFELITE_DATA_WORKERS in the
     environment says, else one a core); what is read does not depend on it. A record that cannot be read is an error,
     or, with `on_bad_record="skip"`, left out and counted.
+    `layers` are Python files, one or several, that register layer types of the user's own; see register_layer.
+    Fields that nobody knows are an error, or, with `allow_unknown_fields`, left out with a warning, unless they look
+    like misspellings.
     `Net(file, weights_file, phase)`, the old form, works too.
 
     A layer that works in place directly on a blob of an Input layer writes over what the user filled in, as in Caffe:
@@ -85,7 +90,10 @@ class Net(IndexedNet):
         python_layers: bool = True,
         data_workers: int | None = None,
         on_bad_record: str = "stop",
+        layers: Paths | Iterable[Paths] | None = None,
+        allow_unknown_fields: bool = False,
     ) -> None:
+        load_layers(layers)
         if isinstance(phase, (str, bytes, os.PathLike)):
             if level is None or stages is not None or weights is not None:
                 raise TypeError(f"phase is caffelite.TRAIN or caffelite.TEST, not {phase!r}")
@@ -98,7 +106,8 @@ class Net(IndexedNet):
         stages = list(stages or ())
         if not all(isinstance(stage, (str, bytes)) for stage in stages):
             raise TypeError(f"stages is a list of names, not {stages!r}")
-        draft, folder = _read(network_file)
+        with allowing_unknown_fields(allow_unknown_fields):
+            draft, folder = _read(network_file)
         if weights is not None and (problem := file_problem(os.fsdecode(weights))):  # before the net is built
             raise WeightsError(problem)
         state_phase = caffe_pb2.TRAIN if phase == caffe_pb2.TRAIN else caffe_pb2.TEST

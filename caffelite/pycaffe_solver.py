@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from caffelite.core.layer_files import load_layers
+from caffelite.core.prototxt.unknown_fields import allowing_unknown_fields
 from caffelite.core.solver import solver as core
 from caffelite.core.solver.file import solver_file
 from caffelite.core.solver.rules import ada_delta, ada_grad, adam, nesterov, rms_prop, sgd
@@ -61,6 +63,8 @@ def get_solver(source: core.SolverSource, **options: Any) -> Solver:
 
     Options as of Solver. Raises UnknownNameError, naming the known types, for a type that nobody registered.
     """
-    file = solver_file(source)
+    load_layers(options.get("layers"))  # the solver's file may hold a net
+    with allowing_unknown_fields(options.get("allow_unknown_fields", False)):
+        file = solver_file(source)
     registered = core.solver_class(file)
     return _PUBLIC.get(registered, registered)(file, **options)  # type: ignore[return-value]

@@ -8,6 +8,7 @@ from caffelite.assign_proto import (
     own_message,
     param_name_dict,
 )
+from caffelite.core.layer import LAYERS, layer_type_list
 from caffelite.proto import caffe_pb2
 
 
@@ -107,6 +108,12 @@ def test_messages_are_taken_as_they_are():
     filler = caffe_pb2.FillerParameter(type="msra")
     layer = layer_with("Convolution", weight_filler=filler, param=[caffe_pb2.ParamSpec(lr_mult=3)])
     assert (layer.convolution_param.weight_filler, layer.param[0].lr_mult) == (filler, 3)
+
+
+@pytest.mark.parametrize("type_name", layer_type_list())
+def test_keywords_of_a_type_go_where_a_layer_of_it_reads(type_name):
+    read = {name for kind in LAYERS[type_name] for name in kind.layer_class.messages}
+    assert own_message(type_name) in (read - {"loss_param", "softmax_param"} or {"", *read})
 
 
 @pytest.mark.parametrize("value", [1, "AVE", np.int64(1)])

@@ -2,9 +2,9 @@
 
     python tools/kernel_table.py > new.json && mv new.json caffelite/core/net/kernel_table.json
 
-The nets of models/ and those of tests/golden/layers are run layer by layer, and a small net is trained by each update
-rule. Every kernel is compiled anew meanwhile, which takes some minutes. To be run again when kernels or layers were
-added, or are chosen otherwise: the table need not be exact, see caffelite/core/net/forecast.py.
+The nets of models/, those of tests/golden/layers and one of forks' layers are run layer by layer, and a small net is
+trained by each update rule. Every kernel is compiled anew meanwhile, which takes some minutes. To be run again when
+kernels or layers were added, or are chosen otherwise: the table need not be exact, see caffelite/core/net/forecast.py.
 """
 
 import json
@@ -60,6 +60,8 @@ layer { name: "images" type: "ImageData" top: "i" top: "j" transform_param { cro
 layer { name: "windows" type: "WindowData" top: "w" top: "v" transform_param { crop_size: 8 }
         window_data_param { source: "windows.txt" batch_size: 2 } }
 """
+# Layers of forks, of which there are no golden cases.
+FORK_LAYERS = Path(__file__).with_name("kernel_table_forks.prototxt")  # each type that Caffe 1.0 lacks
 TRAINED = """
 layer { name: "data" type: "DummyData" top: "x" dummy_data_param { shape { dim: 4 dim: 3 } } }
 layer { name: "more" type: "DummyData" top: "z" dummy_data_param { shape { dim: 4 dim: 2 } } }
@@ -165,7 +167,8 @@ def main() -> None:
 def drafts() -> Iterator[tuple[str, Draft, list[Array]]]:
     """Give the nets that are tried out, by a name, and what to fill their inputs with, where that matters."""
     write_images()
-    yield "data layers", Draft.of(text_format.Parse(DATA_LAYERS, NetParameter())), []
+    for name, text in (("data layers", DATA_LAYERS), ("layers of forks", FORK_LAYERS.read_text())):
+        yield name, Draft.of(text_format.Parse(text, NetParameter())), []
     for path in sorted((ROOT / "models").glob("*/train_val*.prototxt")):
         draft = Draft.of(*load_net(path)[:2])
         for layer in draft.layers:

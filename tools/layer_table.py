@@ -38,7 +38,8 @@ def described(layer_class: type[Layer]) -> str:
     module = sys.modules[layer_class.__module__]
     text = inspect.cleandoc(layer_class.__doc__ or module.__doc__ or "")
     file = Path(module.__file__ or "").name
-    return f"```\n{text}\n```\n\n`{layer_class.__name__}` in `caffelite/core/layers/{file}`.\n"
+    fork = f" From {layer_class.fork}, not in Caffe 1.0." if layer_class.fork else ""
+    return f"```\n{text}\n```\n\n`{layer_class.__name__}` in `caffelite/core/layers/{file}`.{fork}\n"
 
 
 def messages_of(classes: list[type[Layer]]) -> list[str]:

@@ -21,9 +21,8 @@ class PrototxtWriter:
     def layer(self, name: str, kind: str, bottoms: Names, tops: Names, *fields: str) -> str:
         """Add one layer, each of `fields` on a line of its own; return its first top."""
         bottoms, tops = ([names] if isinstance(names, str) else names for names in (bottoms, tops))
-        wires = [" ".join(f'bottom: "{name}"' for name in bottoms), " ".join(f'top: "{name}"' for name in tops)]
-        joined = "  " + " ".join(filter(None, wires))
-        lines = [f'  name: "{name}" type: "{kind}"', *([joined] if len(joined) <= LINE_LENGTH else _indent(*wires))]
+        wires = [[f'bottom: "{blob}"' for blob in bottoms], [f'top: "{blob}"' for blob in tops]]
+        lines = [f'  name: "{name}" type: "{kind}"', *_indent(*_in_lines(wires))]
         self.text += "\n".join(["layer {", *lines, *_indent(*fields), "}\n"])
         return tops[0]
 
@@ -75,6 +74,15 @@ class PrototxtWriter:
         self.accuracy("accuracy", scores)
         self.accuracy("accuracy_top5", scores, top_k=5)
         self.layer("loss", "SoftmaxWithLoss", [scores, "label"], "loss")
+
+
+def _in_lines(wires: list[list[str]]) -> list[str]:
+    """Return bottoms and tops in one line if they fit, else in one each, else one a line."""
+    longest = LINE_LENGTH - 2
+    one_each = [" ".join(blobs) for blobs in wires if blobs]
+    if len(" ".join(one_each)) <= longest:
+        return [" ".join(one_each)]
+    return one_each if max(map(len, one_each)) <= longest else [blob for blobs in wires for blob in blobs]
 
 
 def _indent(*lines: str) -> list[str]:

@@ -34,16 +34,16 @@ def check_file(
     The states of a solver's nets are in the solver.
     """
     try:
-        is_solver = _is_solver(path)
+        of_solver = is_solver(path)
     except CaffeliteError as err:
         return [Problem.read(ERROR, text, [path]) for text in str(err).splitlines()]
-    if is_solver:
+    if of_solver:
         return distinct(_with_nets_mistakes(_of_solver(path, options), path, options))
     try:
         param, lines, notes = load_net(path, layer_type_list())
     except CaffeliteError as err:
         return _with_mistakes(path, str(err).splitlines(), options, phase, level, tuple(stages))
-    problems = [Problem.read(WARNING, note.text, [path]) for note in notes if note.severity == "ERROR"]
+    problems = [Problem.read(WARNING, note.text, [path]) for note in notes if note.severity != "INFO"]
     for draft in _in_states(Draft.of(param, lines), phase, level, tuple(stages)):
         checked = check_net(draft, Path(path).parent, path, options)
         problems += checked.problems
@@ -87,13 +87,14 @@ def _with_mistakes(
     problems = [Problem.read(ERROR, text, [path]) for text in errors]
     mended = readable(path, _places(problems)) if problems[0].line else None
     if mended is not None:
+        problems += [Problem.read(WARNING, text, [path]) for text in mended.left_out]
         for draft in _in_states(mended.draft, phase, level, stages):
             problems += check_net(draft, Path(path).parent, path, options, mended.mistaken).problems
     return distinct(problem for problem in problems if problem.severity != NOTE)
 
 
-def _is_solver(path: str) -> bool:
-    """Return whether more of the outermost fields are a solver's than a net's."""
+def is_solver(path: str) -> bool:
+    """Return whether more of the outermost fields are a solver's than a net's; PrototxtError if it cannot be read."""
     depth = 0
     solver = net = 0
     for token in Source(path, read_text(path)).tokens():

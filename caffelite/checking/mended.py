@@ -36,11 +36,12 @@ class _Field(NamedTuple):
 class Mended(NamedTuple):
     """A net, and the numbers of its layers with mistakes, of which only name, type, bottoms, tops and rules are there.
 
-    Lines are those of the file.
+    Lines are those of the file. `left_out` are warnings of fields that were not read.
     """
 
     draft: Draft
     mistaken: frozenset[int]
+    left_out: tuple[str, ...] = ()
 
 
 def readable(path: str, places: Collection[tuple[int, int]]) -> Mended | None:
@@ -49,7 +50,8 @@ def readable(path: str, places: Collection[tuple[int, int]]) -> Mended | None:
     mistaken = [field for field in _fields(list(source.tokens())) if field.has(wrong)]
     text = _without(source.text, _without_mistakes(mistaken, wrong))
     try:
-        param, lines, _ = upgrade_net(*parse_net(text, path))
+        parsed, lines_of_file = parse_net(text, path)
+        param, lines, _ = upgrade_net(parsed, lines_of_file)
     except CaffeliteError:  # the mistake is one of syntax, which the file's own errors have told
         return None
     draft = Draft.of(param, lines)
@@ -57,7 +59,7 @@ def readable(path: str, places: Collection[tuple[int, int]]) -> Mended | None:
     layers = (
         i for i, place in enumerate(draft.places) if place is not None and place.lines.line(place.prefix) in begins
     )
-    return Mended(draft, frozenset(layers))
+    return Mended(draft, frozenset(layers), lines_of_file.left_out)
 
 
 def readable_solver(path: str, places: Collection[tuple[int, int]]) -> SolverFile | None:

@@ -11,7 +11,7 @@ from caffelite.checking.alone import errors_alone
 from caffelite.checking.problems import ERROR, NOTE, WARNING, Problem, Records, logged
 from caffelite.checking.tops import has_loss, unused_tops
 from caffelite.core.blob import Shape
-from caffelite.core.errors import CaffeliteError, LayerError, UnknownNameError
+from caffelite.core.errors import CaffeliteError, LayerError, NetError, UnknownNameError
 from caffelite.core.layer import Context, layer_type_list
 from caffelite.core.layers.data import check_data_param
 from caffelite.core.layers.hdf5_data import check_hdf5_data_param
@@ -19,6 +19,7 @@ from caffelite.core.net.net import Net
 from caffelite.core.net.plan import with_location
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import included
+from caffelite.core.net.wiring.fork_fields import refuse_fork_fields
 from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.unread import unread
 from caffelite.core.net.without_data import WithoutData, without_data
@@ -58,6 +59,8 @@ def check_net(
     files = list(dict.fromkeys([*(place.lines.file for place in draft.places if place is not None), file]))
     with logged() as records:
         builder = _Builder(draft, folder, options, records)
+        builder.errors, unknown = _unknown_types(draft, mistaken)
+        mistaken = {*mistaken, *unknown}
         net = builder.build(mistaken)
         fields = _of_fields(draft, mistaken)
     warnings = [*records.warnings, *fields.warnings, *builder.warnings]
@@ -65,6 +68,26 @@ def check_net(
     problems += [Problem.read(WARNING, text, files) for text in dict.fromkeys(warnings)]
     problems += [Problem.read(NOTE, text, files) for text in builder.notes]
     return CheckedNet(problems, net)
+
+
+def _unknown_types(draft: Draft, mistaken: Collection[int]) -> tuple[list[str], list[int]]:
+    """Return what is to be said of types that nobody knows, and the layers of these types.
+
+    Of those of layers with other mistakes it was said.
+    """
+    known = layer_type_list()
+    unknown = [
+        index
+        for index, layer in enumerate(draft.layers)
+        if layer.type not in known and included(layer, draft.param.state)
+    ]
+    said = {draft.layers[index].type for index in mistaken}
+    fresh = [index for index in unknown if draft.layers[index].type not in said]
+    try:
+        check_types(draft.with_layers([draft.layers[i] for i in fresh], [draft.places[i] for i in fresh]), known)
+    except UnknownNameError as err:
+        return str(err).splitlines(), unknown
+    return [], unknown
 
 
 class _Builder:
@@ -161,7 +184,7 @@ def _of_fields(draft: Draft, mistaken: Collection[int]) -> _Fields:
             continue
         alone = draft.with_layers([layer], [place])
         try:
-            check_types(alone, layer_type_list())
+            refuse_fork_fields(alone)
             found.warnings.extend(unread(alone))
             if layer.type == "Data":
                 check_data_param(layer.data_param)
@@ -169,7 +192,7 @@ def _of_fields(draft: Draft, mistaken: Collection[int]) -> _Fields:
                 check_hdf5_data_param(layer.hdf5_data_param)
         except LayerError as err:
             found.errors.append(str(with_location(err, layer, place)))
-        except UnknownNameError as err:
+        except NetError as err:
             found.errors.extend(str(err).splitlines())
     return found
 

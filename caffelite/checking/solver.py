@@ -17,6 +17,7 @@ from caffelite.core.net.net import Net
 from caffelite.core.solver import checks
 from caffelite.core.solver.file import SolverFile
 from caffelite.core.solver.findings import findings_of_file, findings_of_net
+from caffelite.core.solver.fork_fields import fields_without_effect
 from caffelite.core.solver.nets import NetMaker, NetSource
 from caffelite.core.solver.score_checks import check_score, score_params
 from caffelite.core.solver.scores import make_score
@@ -33,11 +34,11 @@ def check_solver(file: SolverFile, options: Options) -> list[Problem]:
     files = _files(file)
     problems = [Problem.read(ERROR, text, files) for text in _field_errors(file)]
     problems += [Problem.read(finding.severity, str(finding), files) for finding in findings_of_file(file)]
-    problems += [Problem.read(WARNING, text, files) for text in unread(file)]
+    problems += [Problem.read(WARNING, text, files) for text in [*unread(file), *fields_without_effect(file)]]
     with logged() as records:  # upgrades of old nets tell what they lose
         train, tests, errors = _sources(file)
     problems += [Problem.read(ERROR, text, files) for text in errors]
-    problems += [Problem.read(WARNING, text, files) for text in records.errors]
+    problems += [Problem.read(WARNING, text, files) for text in [*records.errors, *records.warnings]]
     if train is not None:
         checked = check_net(train.draft, train.folder, files[0], options)
         problems += checked.problems

@@ -9,10 +9,12 @@ from caffelite.cli import common, glog, help, program, streams, waiting
 from caffelite.cli.command import COMMANDS, Arguments, Command, flag_table, load_commands
 from caffelite.cli.command_line import parse
 from caffelite.cli.flags import FlagError
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, LAYERS
 from caffelite.cli.signals import INTERRUPTED, ended_by_interrupts, is_interrupted
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import reason_of
 from caffelite.core.prototxt.suggest import any_of
+from caffelite.core.prototxt.unknown_fields import allowing_unknown_fields
 
 LOGGER = logging.getLogger("caffelite")
 FAILED = 1
@@ -99,7 +101,10 @@ def _command_of(name: str) -> Command:
 def _carry_out(command: Command, arguments: Arguments) -> int:
     """Run the command with its errors logged, so that they stand in log files too."""
     try:
-        status = command.run(arguments) or 0
+        if LAYERS in command.flags:
+            _load_layers(arguments)
+        with allowing_unknown_fields(arguments[ALLOW_UNKNOWN_FIELDS]):
+            status = command.run(arguments) or 0
         if command.result_is_log:
             glog.require_log()
         return status
@@ -108,6 +113,14 @@ def _carry_out(command: Command, arguments: Arguments) -> int:
     except MemoryError as err:
         LOGGER.critical("out of memory: %s", str(err) or "a smaller batch_size, num_output or input may fit")
     return FAILED
+
+
+def _load_layers(arguments: Arguments) -> None:
+    """Register the layer types of the user's own, before any prototxt is read."""
+    from caffelite.core.layer_files import load_layers, load_packages
+
+    load_packages()
+    load_layers(filter(None, arguments[LAYERS].split(",")))
 
 
 def _warn_of_unused(command: Command, arguments: Arguments) -> None:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import boolean
-from caffelite.cli.options import JSON, LEVEL, NO_PYTHON_LAYERS, PHASE, SHAPE, STAGE, shapes, stages
+from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
+    JSON,
+    LAYERS,
+    LEVEL,
+    NO_PYTHON_LAYERS,
+    PHASE,
+    SHAPE,
+    STAGE,
+    shapes,
+    stages,
+)
 from caffelite.cli.streams import write_stdout
 
 if TYPE_CHECKING:
@@ -23,7 +34,7 @@ SILENCE = 2.0  # seconds, until a line on stderr says where the command is
 @command(
     "check",
     "find all mistakes in nets and solvers, without their data",
-    flags=(WARNINGS_AS_ERRORS, JSON, SHAPE, PHASE, LEVEL, STAGE, NO_PYTHON_LAYERS),
+    flags=(WARNINGS_AS_ERRORS, JSON, SHAPE, PHASE, LEVEL, STAGE, LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS),
     positionals="FILE...",
     flag_help={
         JSON: "Print a list of objects with file, line, column, severity and text.",

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import int32
-from caffelite.cli.options import LAYER, LEVEL, PHASE, SHAPE, STAGE, at_least, shapes, stages
+from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
+    LAYER,
+    LAYERS,
+    LEVEL,
+    PHASE,
+    SHAPE,
+    STAGE,
+    at_least,
+    shapes,
+    stages,
+)
 from caffelite.cli.streams import write_stdout
 
 if TYPE_CHECKING:
@@ -22,7 +33,7 @@ FAILED = 1
 @command(
     "check_gradient",
     "compare the gradients of a net's layers with finite differences",
-    flags=(LAYER, SAMPLES, SHAPE, PHASE, LEVEL, STAGE),
+    flags=(LAYER, SAMPLES, SHAPE, PHASE, LEVEL, STAGE, LAYERS, ALLOW_UNKNOWN_FIELDS),
     positionals="FILE",
     flag_help={LAYER: "Check this layer only.", PHASE: "Phase of the net; TRAIN if not given."},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
-from caffelite.cli.options import GPU, NO_PYTHON_LAYERS
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, GPU, LAYERS, NO_PYTHON_LAYERS
 from caffelite.cli.streams import write_stdout
 from caffelite.core import mode
 from caffelite.core.errors import printable
@@ -14,7 +14,7 @@ from caffelite.core.files import require_file
 @command(
     "classify",
     "print the best classes of images",
-    flags=(NO_PYTHON_LAYERS, GPU),
+    flags=(LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS, GPU),
     positionals="DEPLOY WEIGHTS MEAN LABELS IMAGE...",
 )
 def classify(arguments: Arguments) -> None:

@@ -101,8 +101,8 @@ class _Parser:
                 raise FlagError(f"flag '-{flag.name}' is missing its argument; flag description: {flag.help}") from None
 
     def _set(self, flag: Flag[Any], text: str) -> None:
-        self.values.pop(flag, None)  # so that the order is that of the last mentions
-        self.values[flag] = flag.value_of(text)
+        before = self.values.pop(flag, None)  # so that the order is that of the last mentions
+        self.values[flag] = flag.value_of(f"{before},{text}" if flag.adds_up and before else text)
         if flag is FLAGFILE:
             for name in filter(None, text.split(",")):
                 self._flagfile(name)

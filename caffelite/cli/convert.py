@@ -8,7 +8,7 @@ from pathlib import Path
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import boolean, string
-from caffelite.cli.options import LEVEL, OUTPUT, SHAPE, STAGE, required, shapes, stages
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, LAYERS, LEVEL, OUTPUT, SHAPE, STAGE, required, shapes, stages
 from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import UsageError
 
@@ -25,7 +25,7 @@ DIALECT = string(
 @command(
     "convert",
     "write a net and its weights as an ONNX file, or make them of one",
-    flags=(OUTPUT, FOLD, DIALECT, SHAPE, LEVEL, STAGE),
+    flags=(OUTPUT, FOLD, DIALECT, SHAPE, LEVEL, STAGE, LAYERS, ALLOW_UNKNOWN_FIELDS),
     positionals="NET [WEIGHTS]",
     flag_help={
         OUTPUT: "The file to write, NAME.onnx; from ONNX, NAME for NAME.prototxt and NAME.caffemodel.",
@@ -82,7 +82,7 @@ def _from_onnx(arguments: Arguments) -> None:
     source, *weights = arguments.positionals
     if weights:
         raise UsageError(f'convert has no use for "{weights[0]}": {source} holds its weights')
-    for flag in (FOLD, LEVEL, STAGE):
+    for flag in (FOLD, LEVEL, STAGE, LAYERS, ALLOW_UNKNOWN_FIELDS):
         if arguments.given(flag):
             raise UsageError(f"--{flag.name} does nothing from ONNX; leave it out")
     if Path(prefix).suffix in (".onnx", ".prototxt", ".caffemodel"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.counting import counting
 from caffelite.cli.flags import boolean, int32
-from caffelite.cli.options import JSON, MODEL, OUTPUT, SOLVER, at_least
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, JSON, LAYERS, MODEL, OUTPUT, SOLVER, at_least
 from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import UsageError
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
@@ -30,7 +30,7 @@ NOTHING_BAD, SOMETHING_BAD = 0, 1
 @command(
     "db",
     "tell, list, show or check what a database holds",
-    flags=(FROM, COUNT, OUTPUT, AUGMENTED, SOLVER, MODEL, RGB, JSON),
+    flags=(FROM, COUNT, OUTPUT, AUGMENTED, SOLVER, MODEL, RGB, JSON, LAYERS, ALLOW_UNKNOWN_FIELDS),
     positionals="ACTION PATH",
     first_words=lambda: ACTIONS,
     flag_help={

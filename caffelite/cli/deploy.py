@@ -8,7 +8,18 @@ from pathlib import Path
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import int32
-from caffelite.cli.options import LEVEL, NO_PYTHON_LAYERS, OUTPUT, SHAPE, STAGE, at_least, shapes, stages
+from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
+    LAYERS,
+    LEVEL,
+    NO_PYTHON_LAYERS,
+    OUTPUT,
+    SHAPE,
+    STAGE,
+    at_least,
+    shapes,
+    stages,
+)
 from caffelite.cli.streams import write_text
 
 LOGGER = logging.getLogger("caffelite")
@@ -18,7 +29,7 @@ BATCH_SIZE = int32("batch_size", 1, "How many images the net reads at once.")
 @command(
     "deploy",
     "make a net for use of a net for training",
-    flags=(OUTPUT, BATCH_SIZE, SHAPE, LEVEL, STAGE, NO_PYTHON_LAYERS),
+    flags=(OUTPUT, BATCH_SIZE, SHAPE, LEVEL, STAGE, LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS),
     positionals="FILE",
     flag_help={OUTPUT: "The file to write; without it the net is printed."},
 )

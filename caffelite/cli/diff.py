@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 from caffelite.cli import show_image
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import string
-from caffelite.cli.options import IMAGE, LEVEL, NO_PYTHON_LAYERS, SHAPE, STAGE, WEIGHTS, shapes, stages
+from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
+    IMAGE,
+    LAYERS,
+    LEVEL,
+    NO_PYTHON_LAYERS,
+    SHAPE,
+    STAGE,
+    WEIGHTS,
+    shapes,
+    stages,
+)
 from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import CaffeliteError, UsageError
 
@@ -27,7 +38,19 @@ SAME, DIFFERENT, TROUBLE = 0, 1, 2  # exit statuses, as diff's
 @command(
     "diff",
     "compare two nets: fields, weights, and activations",
-    flags=(WEIGHTS, IMAGE, show_image.MEAN, show_image.SCALE, TOLERANCE, SHAPE, LEVEL, STAGE, NO_PYTHON_LAYERS),
+    flags=(
+        WEIGHTS,
+        IMAGE,
+        show_image.MEAN,
+        show_image.SCALE,
+        TOLERANCE,
+        SHAPE,
+        LEVEL,
+        STAGE,
+        LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
+        NO_PYTHON_LAYERS,
+    ),
     positionals="A B [WEIGHTS_B]",
     flag_help={
         WEIGHTS: "The weights of A and of B, two caffemodels: --weights a.caffemodel b.caffemodel, or with a comma.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import boolean, string
-from caffelite.cli.options import LEVEL, PHASE, SHAPE, STAGE, shapes, stages
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, LAYERS, LEVEL, PHASE, SHAPE, STAGE, shapes, stages
 from caffelite.cli.streams import write_stdout
 
 LOGGER = logging.getLogger("caffelite")
@@ -20,7 +20,7 @@ DISPLAY_LRM = boolean("display_lrm", "Show the learning rate multipliers of weig
 @command(
     "draw_net",
     "draw a net, with the shapes of its blobs",
-    flags=(RANKDIR, PHASE, DISPLAY_LRM, SHAPE, LEVEL, STAGE),
+    flags=(RANKDIR, PHASE, DISPLAY_LRM, SHAPE, LEVEL, STAGE, LAYERS, ALLOW_UNKNOWN_FIELDS),
     positionals="FILE PICTURE",
     flag_help={PHASE: "Phase to draw; if not given both, with what is in one of them only marked."},
 )

@@ -9,7 +9,7 @@ from caffelite.cli import show_image
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.counting import counting
 from caffelite.cli.flags import string
-from caffelite.cli.options import IMAGE, NO_PYTHON_LAYERS, required
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, IMAGE, LAYERS, NO_PYTHON_LAYERS, required
 from caffelite.cli.streams import write_stdout
 
 LOGGER = logging.getLogger("caffelite")
@@ -19,7 +19,7 @@ HTML = string("html", "", "The HTML file to write.", metavar="FILE")
 @command(
     "explain",
     "write an HTML page that takes every value and gradient of a net apart",
-    flags=(IMAGE, HTML, show_image.MEAN, show_image.SCALE, NO_PYTHON_LAYERS),
+    flags=(IMAGE, HTML, show_image.MEAN, show_image.SCALE, LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS),
     positionals="NET WEIGHTS",
 )
 def explain(arguments: Arguments) -> None:

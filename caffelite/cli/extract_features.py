@@ -8,7 +8,15 @@ from pathlib import Path
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.counting import counting
-from caffelite.cli.options import DATA_WORKERS, NO_PYTHON_LAYERS, ON_BAD_RECORD, data_workers, tell_no_reader
+from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
+    DATA_WORKERS,
+    LAYERS,
+    NO_PYTHON_LAYERS,
+    ON_BAD_RECORD,
+    data_workers,
+    tell_no_reader,
+)
 from caffelite.core import mode
 from caffelite.core.errors import UsageError
 from caffelite.core.files import require_file
@@ -19,7 +27,7 @@ LOGGER = logging.getLogger("caffelite")
 @command(
     "extract_features",
     "write blobs of a trained net to databases or HDF5 files",
-    flags=(DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS),
+    flags=(DATA_WORKERS, ON_BAD_RECORD, LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS),
     positionals="WEIGHTS NET BLOB[,BLOB] DB[,DB] NUM_BATCHES DB_TYPE [CPU|GPU [DEVICE]]",
 )
 def extract_features(arguments: Arguments) -> None:

@@ -24,7 +24,10 @@ class FlagError(UsageError):
 
 @dataclass(frozen=True, eq=False)  # a flag is its definition: two of one name are two flags
 class Flag(Generic[T]):
-    """One option of the command line. `read` makes its value from text and raises ValueError if it cannot."""
+    """One option of the command line. `read` makes its value from text and raises ValueError if it cannot.
+
+    Of a flag that is given several times the last one counts, or, if it `adds_up`, all, with commas between.
+    """
 
     name: str
     kind: str
@@ -33,6 +36,7 @@ class Flag(Generic[T]):
     metavar: str
     read: Callable[[str], T]
     choices: tuple[str, ...] = ()
+    adds_up: bool = False
 
     def value_of(self, text: str) -> T:
         """Return the value that `text` stands for; FlagError if it stands for none."""
@@ -53,7 +57,15 @@ class Flag(Generic[T]):
         return [f"--{self.name}", str(value)]
 
 
-def string(name: str, default: str, help: str, *, metavar: str = "TEXT", choices: Iterable[str] = ()) -> Flag[str]:
+def string(
+    name: str,
+    default: str,
+    help: str,
+    *,
+    metavar: str = "TEXT",
+    choices: Iterable[str] = (),
+    adds_up: bool = False,
+) -> Flag[str]:
     """Define a flag whose value is text: any, or one of `choices` (or the default)."""
     allowed = tuple(choices)
 
@@ -62,7 +74,7 @@ def string(name: str, default: str, help: str, *, metavar: str = "TEXT", choices
             raise ValueError(text)
         return text
 
-    return Flag(name, "string", default, help, "|".join(allowed) or metavar, read, allowed)
+    return Flag(name, "string", default, help, "|".join(allowed) or metavar, read, allowed, adds_up)
 
 
 def int32(name: str, default: int, help: str, *, metavar: str = "N") -> Flag[int]:

@@ -8,9 +8,11 @@ from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import double
 from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
     DATA_WORKERS,
     GPU,
     ITERATIONS,
+    LAYERS,
     LEVEL,
     NO_PYTHON_LAYERS,
     ON_BAD_RECORD,
@@ -38,7 +40,7 @@ END = double("end", 10.0, "The rate to end with, unless the loss explodes before
     "find a learning rate to begin with",
     flags=(
         *(SOLVER, START, END, ITERATIONS, WEIGHTS, OUTPUT, LEVEL, STAGE),
-        *(DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS, GPU),
+        *(DATA_WORKERS, ON_BAD_RECORD, LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS, GPU),
     ),
     file=SOLVER,
     flag_help={

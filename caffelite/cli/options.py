@@ -39,6 +39,17 @@ SHAPE = string(
     metavar="BLOB=N,...",
 )
 NO_PYTHON_LAYERS = boolean("no_python_layers", "Refuse nets with layers of type Python: they run code of their own.")
+LAYERS = string(
+    "layers",
+    "",
+    "A Python file that registers layer types of your own; give the flag once for each file.",
+    metavar="FILE",
+    adds_up=True,
+)
+ALLOW_UNKNOWN_FIELDS = boolean(
+    "allow_unknown_fields",
+    "Leave out fields of prototxt files that nobody knows, with a warning; misspelt ones are still refused.",
+)
 DATA_WORKERS = int32(
     "data_workers",
     0,
@@ -59,6 +70,7 @@ SIGTERM_EFFECT = string(
 LAYER = string("layer", "", "Name of the layer.", metavar="NAME")
 IMAGE = string("image", "", "The image to run the net on.", metavar="FILE")
 REPORT = string("report", "", "A page to write, .html, that stands alone.", metavar="FILE")
+LABELS = string("labels", "", "Names of the classes, a text file of a line each.", metavar="FILE")
 OUT = string("out", "", "Where to write what is made.", metavar="PATH")
 OUTPUT = string("o", "", "The file to write.", metavar="FILE")
 

@@ -22,7 +22,7 @@ from caffelite.cli.image_options import (
     number,
     numbers,
 )
-from caffelite.cli.options import GPU, NO_PYTHON_LAYERS
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, GPU, LAYERS, NO_PYTHON_LAYERS
 from caffelite.core import mode
 from caffelite.core.errors import UsageError
 
@@ -52,6 +52,8 @@ EXT = string("ext", "jpg", "End of the names of a folder's images.", metavar="EX
         RAW_SCALE,
         CHANNEL_SWAP,
         EXT,
+        LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
         NO_PYTHON_LAYERS,
         GPU,
     ),

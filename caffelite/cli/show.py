@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from caffelite.cli import show_image
 from caffelite.cli.command import Arguments, command
-from caffelite.cli.options import IMAGE, LAYER, NO_PYTHON_LAYERS, OUTPUT
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, IMAGE, LAYER, LAYERS, NO_PYTHON_LAYERS, OUTPUT
 from caffelite.cli.streams import write_stdout
 from caffelite.core.errors import UsageError
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
@@ -28,7 +28,7 @@ FILES = {
 @command(
     "show",
     "draw filters, activations, gradients, im2col or trainings",
-    flags=(LAYER, IMAGE, OUTPUT, show_image.MEAN, show_image.SCALE, NO_PYTHON_LAYERS),
+    flags=(LAYER, IMAGE, OUTPUT, show_image.MEAN, show_image.SCALE, LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS),
     positionals="KIND [FILE...]",
     first_words=lambda: FILES,
     flag_help={

@@ -7,8 +7,10 @@ import logging
 
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
     JSON,
     LAYER,
+    LAYERS,
     LEVEL,
     MODEL,
     NO_PYTHON_LAYERS,
@@ -28,7 +30,7 @@ LOGGER = logging.getLogger("caffelite")
 @command(
     "summary",
     "show a net's layers, shapes, parameters, costs and receptive fields",
-    flags=(MODEL, LAYER, JSON, SHAPE, PHASE, LEVEL, STAGE, NO_PYTHON_LAYERS),
+    flags=(MODEL, LAYER, JSON, SHAPE, PHASE, LEVEL, STAGE, LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS),
     file=MODEL,
     flag_help={
         LAYER: "In place of the table, what this layer computes: its formula, shapes and products.",

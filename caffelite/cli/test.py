@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.counting import counting
-from caffelite.cli.flags import string
 from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
     DATA_WORKERS,
     GPU,
     ITERATIONS,
+    LABELS,
     LAYER,
+    LAYERS,
     LEVEL,
     MODEL,
     NO_PYTHON_LAYERS,
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from caffelite.reports.evaluation import Evaluation
 
 LOGGER = logging.getLogger("caffelite")
-LABELS = string("labels", "", "With --report: names of the classes, a text file of a line each.", metavar="FILE")
 
 
 @command(
@@ -47,7 +48,7 @@ LABELS = string("labels", "", "With --report: names of the classes, a text file 
     "score trained weights",
     flags=(
         *(MODEL, WEIGHTS, ITERATIONS, REPORT, LABELS, LAYER, LEVEL, STAGE),
-        *(DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS, GPU),
+        *(DATA_WORKERS, ON_BAD_RECORD, LAYERS, ALLOW_UNKNOWN_FIELDS, NO_PYTHON_LAYERS, GPU),
     ),
     result_is_log=True,
     file=MODEL,
@@ -55,6 +56,7 @@ LABELS = string("labels", "", "With --report: names of the classes, a text file 
         ITERATIONS: "How many batches to score, of the net's batch_size each. Default: 50. With --report and "
         "without this, the whole database once.",
         REPORT: "Write a page of its figures, worst mistakes and probable wrong labels, .html, and the labels as CSV.",
+        LABELS: "With --report: names of the classes, a text file of a line each.",
         LAYER: "With --report: the Accuracy or SoftmaxWithLoss layer whose scores and labels it is of; the last if not "
         "given.",
         WEIGHTS: "The weights to score, one caffemodel; each layer takes those of its name.",

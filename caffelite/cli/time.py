@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
     DATA_WORKERS,
     GPU,
     ITERATIONS,
+    LAYERS,
     LEVEL,
     MODEL,
     NO_PYTHON_LAYERS,
@@ -37,7 +39,19 @@ LOGGER = logging.getLogger("caffelite")
 @command(
     "time",
     "time a net, layer by layer",
-    flags=(MODEL, ITERATIONS, PHASE, LEVEL, STAGE, DATA_WORKERS, ON_BAD_RECORD, NO_PYTHON_LAYERS, GPU),
+    flags=(
+        MODEL,
+        ITERATIONS,
+        PHASE,
+        LEVEL,
+        STAGE,
+        DATA_WORKERS,
+        ON_BAD_RECORD,
+        LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
+        NO_PYTHON_LAYERS,
+        GPU,
+    ),
     result_is_log=True,
     file=MODEL,
     flag_help={ITERATIONS: "How many times to run forward and backward, for the average times. Default: 50."},

@@ -10,10 +10,12 @@ from caffelite.cli import glog, live
 from caffelite.cli.command import Arguments, command
 from caffelite.cli.flags import Flag, int32, string
 from caffelite.cli.options import (
+    ALLOW_UNKNOWN_FIELDS,
     AUTO,
     DATA_WORKERS,
     GPU,
     ITERATIONS,
+    LAYERS,
     LEVEL,
     NO_PYTHON_LAYERS,
     ON_BAD_RECORD,
@@ -68,6 +70,8 @@ FLAGS = (
     STAGE,
     DATA_WORKERS,
     ON_BAD_RECORD,
+    LAYERS,
+    ALLOW_UNKNOWN_FIELDS,
     NO_PYTHON_LAYERS,
     SIGINT_EFFECT,
     SIGHUP_EFFECT,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffelite.cli.command import Arguments, command
+from caffelite.cli.options import ALLOW_UNKNOWN_FIELDS, LAYERS
 from caffelite.core.errors import CaffeliteError, UsageError
 from caffelite.core.files import file_problem
 from caffelite.core.prototxt.suggest import any_of, did_you_mean
@@ -29,7 +30,10 @@ Write = Callable[[Path], None]
 @command(
     "upgrade",
     "write an old net, solver or caffemodel in today's form",
-    flags=(),
+    flags=(
+        LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
+    ),
     positionals="KIND IN OUT",
     first_words=lambda: KINDS,
 )
@@ -48,7 +52,15 @@ def upgrade(arguments: Arguments) -> int:
     return _upgraded(kind, source, target)
 
 
-@command("upgrade_net_proto_text", "the same as upgrade net, by Caffe's name", flags=(), positionals="IN OUT")
+@command(
+    "upgrade_net_proto_text",
+    "the same as upgrade net, by Caffe's name",
+    flags=(
+        LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
+    ),
+    positionals="IN OUT",
+)
 def upgrade_net_proto_text(arguments: Arguments) -> int:
     """Read the net IN and write it to OUT in today's form, as `caffelite upgrade net` does.
 
@@ -70,7 +82,15 @@ def upgrade_net_proto_binary(arguments: Arguments) -> int:
     return _upgraded("weights", *arguments.positionals)
 
 
-@command("upgrade_solver_proto_text", "the same as upgrade solver, by Caffe's name", flags=(), positionals="IN OUT")
+@command(
+    "upgrade_solver_proto_text",
+    "the same as upgrade solver, by Caffe's name",
+    flags=(
+        LAYERS,
+        ALLOW_UNKNOWN_FIELDS,
+    ),
+    positionals="IN OUT",
+)
 def upgrade_solver_proto_text(arguments: Arguments) -> int:
     """Read the solver IN and write it to OUT in today's form, as `caffelite upgrade solver` does.
 
@@ -137,11 +157,12 @@ def _text_writer(message: Message) -> Write:
     """Return what writes the message as text, fields in the order of their numbers."""
     from google.protobuf import text_format
 
+    from caffelite.core.prototxt.own_fields import unfolded
     from caffelite.core.weights.atomic import replacing
 
     def write(path: Path) -> None:
         with replacing(path) as file:
-            file.write(text_format.MessageToString(message, as_utf8=True).encode())
+            file.write(unfolded(text_format.MessageToString(message, as_utf8=True)).encode())
 
     return write
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
+from caffelite.core.prototxt.own_fields import unfolded
 from caffelite.proto.caffe_pb2 import BlobProto
 
 if TYPE_CHECKING:  # the command line's help does without numpy
@@ -41,7 +42,7 @@ class MessageText:
 
     def __str__(self) -> str:
         """Return the text in prototxt's form, without a newline at the end."""
-        return text_format.MessageToString(self._message, message_formatter=_short_blob).rstrip()
+        return unfolded(text_format.MessageToString(self._message, message_formatter=_short_blob).rstrip())
 
 
 def message_text(message: Message) -> MessageText:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from html import escape
 from math import prod
 from pathlib import Path
@@ -24,7 +26,12 @@ from caffelite.core.figures import HEAD, figures_of
 from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
 from caffelite.core.format import message_text, shape_string
+from caffelite.core.layer_fields import OwnFields, own_fields_of
+from caffelite.core.prototxt.fork_types import known_elsewhere
 from caffelite.core.prototxt.lines import Place
+from caffelite.core.prototxt.own_fields import USER_TYPES
+from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.prototxt.unknown_fields import READ
 from caffelite.core.registry import Registry
 from caffelite.core.tables import html_table
 from caffelite.core.vectors import BlobVec, StringVec
@@ -105,6 +112,11 @@ class Layer:
     # Fields of these messages that it does not read ("lrn_param.k") -> what the user should know of them. `engine`
     # counts as read, since the net says what it means.
     not_read: ClassVar[Mapping[str, str]] = {}
+    # Whose layer it is, for those that Caffe 1.0 does not have: "SSD". Where one type name stands for several layers, a
+    # net's log says which was taken, and by what it was told from the others: "two bottoms". Without `told_by` that is
+    # the fields written in its messages.
+    fork: ClassVar[str] = ""
+    told_by: ClassVar[str] = ""
     exact_num_bottom_blobs: ClassVar[int | None] = None
     min_bottom_blobs: ClassVar[int | None] = None
     max_bottom_blobs: ClassVar[int | None] = None
@@ -165,6 +177,14 @@ class Layer:
         table = html_table(rows, range(2, len(HEAD) + 2)) if self.blobs else ""
         name, kind = (escape(printable(text)) for text in (self.name, self.layer_param.type))
         return f"<b>{name}</b> ({kind})<pre>{written}</pre>{table}"
+
+    @cached_property
+    def user_param(self) -> OwnFields:
+        """What the prototxt says in the layer's messages, for types whose messages no schema has.
+
+        `self.user_param["my_param"].get("size", 3)`.
+        """
+        return own_fields_of(self.layer_param)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -326,12 +346,12 @@ def _path_of(message: Message, filler: caffe_pb2.FillerParameter) -> str:
     return ""
 
 
-def _is_ours(layer_class: type[Layer]) -> bool:
+def _is_ours(layer_class: type[Any]) -> bool:
     """Whether the class is of this package, whose layers all say what they do where it is not the usual."""
     return layer_class.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
-L = TypeVar("L", bound=type[Layer])
+L = TypeVar("L", bound=type[Any])
 Predicate = Callable[[caffe_pb2.LayerParameter], bool]
 
 
@@ -347,19 +367,57 @@ def register_layer(type_name: str, when: Predicate | None = None) -> Callable[[L
     """Decorate the class of layers whose prototxt says `type: "<type_name>"`.
 
     One name may stand for several classes (forks use one name for different layers): those with `when` are taken where
-    it holds for the LayerParameter, else the one without.
+    it holds for the LayerParameter, else the one without; those of other packages before ours. A class takes the place
+    of one of the same name in the same module, so that a module may be loaded twice. Classes of other packages may
+    derive from caffelite.Layer, as those of `type: "Python"` do. Raises UsageError if another class has the name.
     """
 
     def add(layer_class: L) -> L:
-        layer_class.type = type_name
+        if not _is_ours(layer_class):
+            _register_all()  # the name may be one of ours that nobody has asked for yet
+        known = _core_class(layer_class)
         if type_name not in LAYERS:
             LAYERS.register(type_name)([])
         kinds = LAYERS[type_name]
-        assert all(kind.when is not when for kind in kinds), f"layer type {type_name} is registered twice"
-        kinds.append(_Kind(when, layer_class))
+        is_same = [
+            _origin(kind.layer_class) == _origin(known) and (kind.when is None) == (when is None) for kind in kinds
+        ]
+        kinds[:] = [kind for kind, same in zip(kinds, is_same, strict=True) if not same]
+        for kind in kinds:
+            if kind.when is when:
+                raise UsageError(_taken(type_name, kind.layer_class, known))
+        known.type = type_name
+        READ.setdefault(type_name, []).append((vars(known).get("messages") or (), known.not_read))
+        if _is_ours(known):
+            kinds.append(_Kind(when, known))
+        else:
+            kinds.insert(0, _Kind(when, known))
+            USER_TYPES.add(type_name)
         return layer_class
 
     return add
+
+
+def _core_class(layer_class: type[Any]) -> type[Layer]:
+    """Return the class, or for one that derives from caffelite.Layer a class that lets it compute."""
+    if issubclass(layer_class, Layer):
+        return layer_class
+    from caffelite.core.layers.shared.own_class import made_of
+
+    return made_of(layer_class)
+
+
+def _origin(layer_class: type[Layer]) -> tuple[str, str]:
+    module = sys.modules.get(layer_class.__module__)
+    return getattr(module, "__file__", None) or layer_class.__module__, layer_class.__qualname__
+
+
+def _taken(type_name: str, layer_class: type[Layer], other: type[Layer]) -> str:
+    has, wants = (f"{known.__qualname__} ({_origin(known)[0]})" for known in (layer_class, other))
+    return (
+        f'layer type "{type_name}" is registered twice: it is {has}, and {wants} cannot have the name; choose another, '
+        "or say with register_layer(..., when=...) which layers it is for"
+    )
 
 
 def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
@@ -368,7 +426,8 @@ def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
     try:
         kinds = LAYERS[layer_param.type]
     except UnknownNameError as err:
-        raise LayerError("type", f'"{layer_param.type}"', str(err)) from None
+        elsewhere = known_elsewhere(layer_param.type)
+        raise LayerError("type", f'"{layer_param.type}"', f"it is {elsewhere}" if elsewhere else str(err)) from None
     for kind in kinds:
         if kind.when is not None and kind.when(layer_param):
             return kind.layer_class
@@ -376,6 +435,22 @@ def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
         if kind.when is None:
             return kind.layer_class
     raise LayerError("type", f'"{layer_param.type}"', "none of the layers of this type knows the fields given")
+
+
+def unread_own_fields(layer: Layer) -> list[tuple[str, str]]:
+    """Return path and advice for each field in `user_param` that a layer which looked there did not read."""
+    fields = layer.__dict__.get("user_param")
+    return [] if fields is None else list(fields.unread())
+
+
+def check_own_fields(layer_class: type[Layer], layer_param: caffe_pb2.LayerParameter) -> None:
+    """Raise LayerError for fields that the schema lacks in a layer of a class of this package, which reads none."""
+    if layer_param.own_fields and _is_ours(layer_class):
+        name = layer_param.own_fields.partition(" ")[0].rstrip(":")
+        known = [known.name for known in layer_param.DESCRIPTOR.fields if known.name != "own_fields"]
+        raise LayerError(
+            name, "an unknown field", f"{layer_class.__name__} has no use for it{did_you_mean(name, known)}"
+        )
 
 
 def layer_type_list() -> StringVec:
@@ -387,6 +462,9 @@ def layer_type_list() -> StringVec:
 def _register_all() -> None:
     """Register every layer type; the layers' modules load numba, so this happens when first needed."""
     import caffelite.core.layers  # noqa: F401
+    from caffelite.core.layer_files import load_packages
+
+    load_packages()
 
 
 def make_layer(layer_param: caffe_pb2.LayerParameter, context: Context | None = None) -> Layer:

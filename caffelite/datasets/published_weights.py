@@ -17,16 +17,20 @@ README = "readme.md"
 FENCE = "---"  # the line above and below the fields, which stand first in the file
 
 
+DIGITS = {"sha256": 64, "sha1": 40}  # of a checksum
+
+
 class PublishedWeights(NamedTuple):
-    """The name of the file in the model's folder, the address to get it from, and its SHA-1 (40 digits)."""
+    """The name of the file in the model's folder, the address to get it from, and its SHA-1 or SHA-256 in digits."""
 
     caffemodel: str
     caffemodel_url: str
-    sha1: str
+    sha1: str = ""
+    sha256: str = ""
 
 
 def download_weights(folder: Path) -> Path:
-    """Return the caffemodel in a model's folder, which is downloaded unless it is there and has the SHA-1 of readme.md.
+    """Return the caffemodel in a model's folder, downloaded unless it is there and has the checksum in readme.md.
 
     Another file in its place is replaced when the right one is wholly here. Raises DataError, naming file, line or
     address, if readme.md does not tell what is needed or the file cannot be had.
@@ -34,7 +38,7 @@ def download_weights(folder: Path) -> Path:
     wanted = read_readme(folder / README)
     path = folder / wanted.caffemodel
     download_from(
-        RemoteFile(wanted.caffemodel, None, sha1=wanted.sha1),
+        RemoteFile(wanted.caffemodel, None, wanted.sha256, wanted.sha1),
         [wanted.caffemodel_url],
         folder,
         f"fetch it another way and put it at {path}",
@@ -45,19 +49,24 @@ def download_weights(folder: Path) -> Path:
 def read_readme(path: Path) -> PublishedWeights:
     """Return what the lines `caffemodel: NAME` and others between two lines of --- say; DataError if one is missing."""
     fields = _fields(path)
-    if missing := [name for name in PublishedWeights._fields if not fields.get(name, (0, ""))[1]]:
+    given = {name: value for name, (_, value) in fields.items() if value}
+    missing = [name for name in ("caffemodel", "caffemodel_url") if name not in given]
+    if not any(name in given for name in DIGITS):
+        missing.append("sha1 or sha256")
+    if missing:
         raise DataError(
             f"{path} does not say {' and '.join(missing)}; the file has to begin with lines such as `sha1: 4c8d...` "
             f"between two lines of {FENCE}"
         )
-    name, url, sha1 = (fields[field][1] for field in PublishedWeights._fields)
+    name, url = given["caffemodel"], given["caffemodel_url"]
     if name in (".", "..") or re.search(r"[/\\\0]", name):
         raise _wrong(path, fields, "caffemodel", "give a name without a folder")
     if not re.match(r"https?://|ftp://", url):
         raise _wrong(path, fields, "caffemodel_url", "give an address that begins with http://, https:// or ftp://")
-    if not re.fullmatch("[0-9a-fA-F]{40}", sha1):
-        raise _wrong(path, fields, "sha1", "give the 40 digits that sha1sum prints")
-    return PublishedWeights(name, url, sha1.lower())
+    for kind, digits in DIGITS.items():
+        if kind in given and not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", given[kind]):
+            raise _wrong(path, fields, kind, f"give the {digits} digits that {kind}sum prints")
+    return PublishedWeights(name, url, given.get("sha1", "").lower(), given.get("sha256", "").lower())
 
 
 def _fields(path: Path) -> dict[str, tuple[int, str]]:

@@ -25,8 +25,9 @@ def export_net(net: Net, folded: bool = False) -> onnx.ModelProto:
     """Return the ONNX model of a net of phase TEST: what `caffelite convert` writes.
 
     `folded`: BatchNorm, Scale and Bias become part of the convolutions and inner products before them, as far as nobody
-    else reads what is between. Batch, height and width are free where the net allows it. Raises LayerError for a layer
-    that ONNX cannot say, NetError for a model above 2 GB, UsageError without the package onnx.
+    else reads what is between. Batch, height and width are free where the net allows it: to find out, the net is
+    reshaped, and though it has its shapes again afterwards, the values of its blobs are gone. Raises LayerError for a
+    layer that ONNX cannot say, NetError for a model above 2 GB, UsageError without the package onnx.
     """
     require_onnx()
     load_forms()

@@ -104,9 +104,9 @@ class Writer:
         inner.ops = self.ops
         return inner
 
-    def fix_size(self) -> None:
-        """Say that the form computes with height and width of the first bottom: its operators are for these alone."""
-        self.graph.taken[self.layer.name] = self.bottom_shapes[0][2:]
+    def fix(self, sizes: Shape) -> None:
+        """Say that the form computes with these sizes of the bottoms: its operators are for them alone."""
+        self.graph.taken[self.layer.name] = tuple(sizes)
 
     def loosen(self, top: int, *axes: int) -> None:
         """Say that these axes of a top have sizes that depend on the data."""

@@ -59,7 +59,8 @@ def _fix_sizes(graph: Any, shapes: dict[str, Sequence[int]]) -> None:
             kind.shape.dim.add().dim_value = size
     del graph.value_info[:]  # they may hold the open sizes
     for entry in graph.output:
-        entry.type.tensor_type.ClearField("shape")
+        for dim in entry.type.tensor_type.shape.dim:
+            dim.Clear()
 
 
 def _own_sizes(name: str, kind: Any) -> list[int]:

@@ -5,7 +5,7 @@ import pytest
 from google.protobuf import text_format
 
 from caffelite.core.blob import Blob
-from caffelite.core.errors import LayerError, WeightsError
+from caffelite.core.errors import LayerError, UsageError, WeightsError
 from caffelite.core.files import NoSuchFileError
 from caffelite.core.layer import (
     LAYERS,
@@ -19,6 +19,7 @@ from caffelite.core.layer import (
     register_layer,
     setup_layer,
 )
+from caffelite.core.prototxt.own_fields import USER_TYPES
 from caffelite.proto import caffe_pb2
 
 
@@ -30,10 +31,12 @@ def param_of(text=""):
 def own_types():
     """Forget the layer types that a test registers."""
     layer_type_list()
-    before = dict(LAYERS._members)
+    before, users = {name: list(kinds) for name, kinds in LAYERS._members.items()}, set(USER_TYPES)
     yield
     LAYERS._members.clear()
     LAYERS._members.update(before)
+    USER_TYPES.clear()
+    USER_TYPES.update(users)
 
 
 class Copy(Layer):
@@ -81,8 +84,29 @@ def test_layers_of_one_type_are_told_apart_by_their_fields(own_types):
 
 def test_a_type_is_registered_once(own_types):
     register_layer("Own")(type("OwnLayer", (Copy,), {}))
-    with pytest.raises(AssertionError, match="layer type Own is registered twice"):
+    with pytest.raises(UsageError, match=r'"Own" is registered twice: it is OwnLayer \(.*, and OtherLayer \('):
         register_layer("Own")(type("OtherLayer", (Copy,), {}))
+    with pytest.raises(UsageError, match='"ReLU" is registered twice: it is ReLULayer'):
+        register_layer("ReLU")(type("OtherLayer", (Copy,), {}))
+
+
+def test_a_class_takes_the_place_of_an_older_form_of_itself(own_types):
+    for _ in range(2):
+        newest = register_layer("Own")(type("OwnLayer", (Copy,), {}))
+    assert layer_class_for(param_of('type: "Own"')) is newest
+    assert len(LAYERS["Own"]) == 1
+
+
+def test_a_users_class_with_a_predicate_goes_before_ours(own_types):
+    known = layer_class_for(param_of('type: "Pooling"'))
+    users = register_layer("Pooling", when=lambda layer_param: layer_param.name == "mine")(type("Mine", (Copy,), {}))
+    assert layer_class_for(param_of('type: "Pooling" name: "mine"')) is users
+    assert layer_class_for(param_of('type: "Pooling" name: "other"')) is known
+
+
+def test_what_is_no_layer_is_not_registered(own_types):
+    with pytest.raises(UsageError, match="register_layer takes a class derived from Layer, not <class 'int'>"):
+        register_layer("Own")(int)
 
 
 def test_an_unknown_type_is_answered_with_the_nearest():

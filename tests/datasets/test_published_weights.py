@@ -61,6 +61,12 @@ def test_a_server_that_lacks_it(model, tmp_path):
         download_weights(model)
 
 
+def test_sha256(model):
+    readme = (model / "readme.md").read_text()
+    (model / "readme.md").write_text(readme.replace(f"sha1: {SHA1}", f"sha256: {hashlib.sha256(CONTENT).hexdigest()}"))
+    assert download_weights(model).read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 def test_read_readme(tmp_path, quote):
     path = tmp_path / "readme.md"
@@ -82,9 +88,10 @@ def test_read_readme(tmp_path, quote):
             ":4: caffemodel_url is file:///s/the%20file; give an address that begins with http://",
         ),
         ("sha1: a", "sha1: z", ":6: sha1 is z9.*; give the 40 digits that sha1sum prints"),
-        ("sha1:", "sha1:\nsha:", "does not say sha1; the file has to begin with lines such as `sha1: "),
+        ("sha1: ", "sha256: ", ":6: sha256 is a9.*; give the 64 digits that sha256sum prints"),
+        ("sha1:", "sha1:\nsha:", "does not say sha1 or sha256; the file has to begin with lines such as `sha1: "),
         ("caffemodel", "model", "does not say caffemodel and caffemodel_url;"),
-        ("---\n\n", "\n\n", "does not say caffemodel and caffemodel_url and sha1;"),
+        ("---\n\n", "\n\n", "does not say caffemodel and caffemodel_url and sha1 or sha256;"),
     ],
 )
 def test_refuses_a_readme(tmp_path, old, new, message):

@@ -9,6 +9,14 @@ PAGES = ["api.md", "coming-from-caffe.md"]
 WRONG = "```python\nprint(1 + 1)\n```\n\n```text\n{}\n```\n\n```shell\n$ echo {} $((1 + 1))\n3 2\n```\n"
 
 
+def test_the_page_on_layers_of_ones_own_prints_what_it_shows(page_of, differences_of):
+    page = page_of("your-own-layers.md", (DOCS / "your-own-layers.md").read_text())
+    shown = page.python()
+    assert len(shown) == 3
+    wrong = differences_of(page, shown + page.shell())
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_python_prints_what_the_page_shows(name, page_of, differences_of):
     page = page_of(name, (DOCS / name).read_text())
@@ -24,6 +32,16 @@ def test_commands_print_what_the_page_shows(page_of, differences_of):
     shown = page.shell()
     assert len(shown) >= 4
     wrong = differences_of(page, shown)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_page_of_onnx(page_of, differences_of):
+    """Its commands need what its Python wrote."""
+    page = page_of("onnx.md", (DOCS / "onnx.md").read_text())
+    python = page.python()
+    shell = page.shell()
+    assert (len(python), len(shell)) == (3, 2)
+    wrong = differences_of(page, python) + differences_of(page, shell)
     assert not wrong, "\n".join(wrong)
 
 

@@ -58,12 +58,14 @@ class Run:
             blob.data[...] = self.rng.uniform(0.5, 1.5, blob.shape) if number else self.rng.normal(size=blob.shape)
 
     def values_of(self, name, shape):
-        """What is called so is an index, a score, a mark, or rows of image, x1, y1, x2, y2."""
+        """What is called so is an index, a score, a mark, sizes of images, or rows of image, x1, y1, x2, y2."""
         if name.startswith("index"):
             return self.rng.integers(0, 4, shape).astype(np.float32)
         if name == "rois":
             corners = np.sort(self.rng.uniform(0, 34, (shape[0], 2, 2)), 1).reshape(shape[0], 4)
             return np.insert(corners, 0, self.rng.integers(0, 2, shape[0]), 1).astype(np.float32)
+        if name == "info":
+            return np.tile(np.float32([30, 41, 1.5, 1.25, 0, 0])[: shape[1]], (shape[0], 1))
         if name == "conf":
             return self.rng.uniform(size=shape).astype(np.float32)
         if name == "cont":
@@ -89,7 +91,8 @@ class Run:
     def outputs(self, model):
         """Return what the net makes for each output of a model, in order."""
         blobs = self.forward()
-        return [blobs[output.name.removesuffix("_out")] for output in model.graph.output]
+        names = [output.name for output in model.graph.output]
+        return [blobs[name if name in blobs else name.removesuffix("_out")] for name in names]
 
     def feeds(self, model):
         return {value.name: self.inputs[value.name] for value in model.graph.input}

@@ -13,6 +13,7 @@ from google.protobuf import text_format
 import caffelite
 from caffelite.onnx_export.form import REFUSED, load_forms
 from caffelite.proto.caffe_pb2 import NetParameter
+from caffelite.writing.file import deploy_file
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "layers"
@@ -41,7 +42,11 @@ def difference(made, wanted):
         return "not finite"
     if not wanted.size:
         return 0.0
-    return float(np.abs(made.reshape(wanted.shape) - wanted).max() / max(1, np.abs(wanted).max()))
+    made = made.reshape(wanted.shape)
+    if wanted.shape[:2] == (1, 1) and wanted.shape[3:] == (7,):  # boxes: those of scores that round alike change places
+        apart = np.abs(made.reshape(-1, 1, 7) - wanted.reshape(1, -1, 7)).max(2)
+        return float(max(apart.min(0).max(), apart.min(1).max()))
+    return float(np.abs(made - wanted).max() / max(1, np.abs(wanted).max()))
 
 found = {}
 for path in sorted(Path(sys.argv[1]).glob("*.onnx")):
@@ -72,9 +77,11 @@ def python(tmp_path_factory):
     return made
 
 
-def store(folder, name, run, folded=False):
-    """Write a model, its inputs and what our net makes of them."""
+def store(folder, name, run, folded=False, larger=False):
+    """Write a model, its inputs and what our net makes of them; `larger`: on each axis which is open."""
     model = run.export(folded)
+    if larger:
+        enlarge(run, model)
     path = folder / f"{re.sub('[^A-Za-z0-9]+', '_', name)}.onnx"
     assert not path.exists()
     path.write_bytes(model.SerializeToString())
@@ -82,6 +89,13 @@ def store(folder, name, run, folded=False):
     feeds = {f"in:{name}": values for name, values in run.feeds(model).items()}
     np.savez(path.with_suffix(".npz"), **feeds, **{f"out:{name}": values for name, values in wanted})
     return path.stem
+
+
+def enlarge(run, model):
+    """Give the inputs other sizes on each axis that is open."""
+    for value in model.graph.input:
+        sizes = zip(run.inputs[value.name].shape, value.type.tensor_type.shape.dim, strict=True)
+        run.resize(**{value.name: tuple(2 * size + 1 if dim.dim_param else size for size, dim in sizes)})
 
 
 def judge(python, folder, exempt=None):
@@ -100,9 +114,18 @@ def judge(python, folder, exempt=None):
 
 
 @pytest.mark.slow
-def test_cases(python, tmp_path, all_cases, run_of):
-    exempt = {store(tmp_path, case.name, run_of(case.text)): case.exempt for case in all_cases}
+@pytest.mark.parametrize("folded", [False, True], ids=["plain", "folded"])
+def test_cases(folded, python, tmp_path, all_cases, run_of):
+    exempt = {store(tmp_path, case.name, run_of(case.text), folded): case.exempt for case in all_cases}
     assert not judge(python, tmp_path, exempt)
+
+
+@pytest.mark.slow
+def test_cases_at_other_sizes(python, tmp_path, all_cases, run_of):
+    """By onnxruntime: OpenCV 5 goes wrong where means over a batch get another one, with whatever model."""
+    for case in all_cases:
+        store(tmp_path, case.name, run_of(case.text), larger=True)
+    assert not [line for line in judge(python, tmp_path) if "onnxruntime" in line]
 
 
 def golden_runs(run_net):
@@ -133,20 +156,30 @@ def test_nets_of_golden_cases(python, tmp_path, run_net):
 
 def spread_weights(net, rng):
     """Give the net weights that keep values in sight: with fillers as they are, scores of deep nets are all alike."""
+    outputs = [layer.layer_param for layer in net.core_layers if layer.layer_param.type == "Yolov3DetectionOutput"]
+    boxes = {name for layer in outputs for name in layer.bottom}
     for layer in net.core_layers:
         kind = layer.layer_param.type
         for blob in layer.blobs:
-            if kind in ("BatchNorm", "Scale", "PReLU"):
+            if kind in ("BatchNorm", "Scale", "PReLU", "BN"):
                 blob.data[...] = rng.uniform(0.5, 1, blob.shape)
+            elif layer.layer_param.top[0] in boxes:  # whose exponentials are sizes
+                blob.data[...] = rng.normal(0, 0.01, blob.shape)
             elif blob.num_axes > 1:
                 blob.data[...] = rng.normal(0, (2 / np.prod(blob.shape[1:])) ** 0.5, blob.shape)
             else:
                 blob.data[...] = rng.normal(0, 0.1, blob.shape)
 
 
+def test_no_model_is_forgotten():
+    judged = {Path(name).parent.name for name in NETS}
+    assert {path.parent.name for path in (ROOT / "models").glob("*/*.prototxt")} == judged
+
+
 NETS = [
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "models").glob("*/deploy*.prototxt")),
     *(f"models/mtcnn/det{number}.prototxt" for number in (1, 2, 3)),
+    *(f"models/{name}/train_val.prototxt" for name in ("hdf5_classification", "logistic_regression", "lstm_sequence")),
 ]
 
 
@@ -154,7 +187,11 @@ NETS = [
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("folded", [False, True], ids=["plain", "folded"])
 def test_models(name, folded, python, tmp_path, run_net):
-    net = caffelite.Net(str(ROOT / name), caffelite.TEST)
+    path = ROOT / name
+    if path.stem == "train_val":
+        path = tmp_path / "deploy.prototxt"
+        path.write_text(deploy_file(ROOT / name).text)
+    net = caffelite.Net(str(path), caffelite.TEST)
     weights = (ROOT / name).with_suffix(".caffemodel")
     if weights.exists():
         net.copy_from(weights)

@@ -1,10 +1,11 @@
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from caffelite.core.layer import layer_type_list
+from caffelite.core.layer import LAYERS, layer_type_list
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,3 +47,11 @@ def test_the_committed_page_is_the_present_one(page):
 def test_the_readme_lists_all_types():
     readme = (ROOT / "README.md").read_text().split("## Layers\n")[1].split(".\n")[0]
     assert sorted(readme.replace("\n", " ").strip().split(", ")) == sorted(layer_type_list())
+
+
+def test_a_layer_of_a_fork_says_whose_it_is():
+    table = runpy.run_path(str(ROOT / "tools/layer_table.py"))
+    plain = LAYERS["ReLU"][0].layer_class
+    made = type("Made", (plain,), {"fork": "SSD", "__doc__": "Make.", "__module__": plain.__module__})
+    assert table["described"](made).endswith("`Made` in `caffelite/core/layers/relu.py`. From SSD, not in Caffe 1.0.\n")
+    assert "not in Caffe" not in table["described"](plain)

@@ -62,10 +62,18 @@ def test_fillers_and_params_are_for_training(writer):
 
 def test_tops_follow_on_a_line_of_their_own_where_one_is_too_long(writer):
     net = writer("", training=True)
-    bottoms = [letter * 50 for letter in "ab"]
+    bottoms = [letter * 45 for letter in "ab"]
     assert net.layer("join", "Concat", bottoms, ["c", "d"], "concat_param { axis: 0 }") == "c"
     wires = f'  bottom: "{bottoms[0]}" bottom: "{bottoms[1]}"\n  top: "c" top: "d"\n'
     assert net.text == f'layer {{\n  name: "join" type: "Concat"\n{wires}  concat_param {{ axis: 0 }}\n}}\n'
+
+
+def test_blobs_that_do_not_fit_on_a_line_stand_on_one_each(writer):
+    net = writer("", training=True)
+    bottoms = [letter * 45 for letter in "abc"]
+    net.layer("join", "Concat", bottoms, "d")
+    wires = "".join(f'  bottom: "{bottom}"\n' for bottom in bottoms)
+    assert net.text == f'layer {{\n  name: "join" type: "Concat"\n{wires}  top: "d"\n}}\n'
 
 
 def test_writes_what_the_functions_return(tmp_path):

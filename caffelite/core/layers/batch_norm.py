@@ -24,10 +24,10 @@ SCALED = "batch_norm_param { scale_bias: true } (NVIDIA's) or batch_norm_param {
 def has_scale_inside(layer: caffe_pb2.LayerParameter) -> bool:
     """Whether the layer has blobs of a scale (and shift) of its own, as NVIDIA's and Intel's may."""
     param = layer.batch_norm_param
-    if layer.blobs:
-        return len(layer.blobs) > SUMS
     if param.scale_bias or param.HasField("scale_filler"):
         return True
+    if layer.blobs:
+        return len(layer.blobs) > SUMS
     given = any(map(param.HasField, ("use_weight_bias", "bias_term", "filler", "bias_filler")))
     return given and param.use_weight_bias
 

@@ -215,7 +215,7 @@ class PSPNetBNLayer(_BN):
 
     messages = ("bn_param",)
     not_read = _unread(SEGNETS, PARSENETS)
-    fork: ClassVar[str] = "DeepLab, PSPNet"
+    fork: ClassVar[str] = "DeepLab and PSPNet"
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
         """Return the formula, which depends on whose statistics are taken."""

@@ -20,7 +20,10 @@ from caffelite.core import ranks
 from caffelite.core.errors import CaffeliteError, LayerError
 from caffelite.core.layer import Blobs, Layer, State, TopMemory, register_layer
 from caffelite.core.layers.shared.built_in_python import built_in_module, is_missing
+from caffelite.core.prototxt.fork_types import PYTHON_LAYERS, known_elsewhere
 from caffelite.core.prototxt.suggest import did_you_mean
+from caffelite.core.python2 import advice
+from caffelite.core.user_code import problem_in
 from caffelite.core.vectors import BoolVec, RawBlobVec
 from caffelite.proto import caffe_pb2
 
@@ -66,6 +69,24 @@ class PythonLayer(Layer):
         """Make the user's object and let it set itself up."""
         param = self.layer_param.python_param
         self.built_in = built_in_module(param.module, param.layer)
+        self._check_allowed()
+        if self.phase == caffe_pb2.TRAIN and self.context.solver_count > 1 and not ranks.is_multiprocess():
+            raise LayerError(
+                "type",
+                f'"{self.type}"',
+                f"{self.context.solver_count} solvers train together, and Python layers need a process for each: call "
+                "caffelite.set_multiprocess(True) if it is so",
+            )
+        for blob in (*bottom, *top, *self.blobs):
+            blob.pinned = True  # user code may read any of them
+        self.user_layer = self._made(self._user_class())
+        python_layer.prepare(self.user_layer, param.param_str, self.phase, self.blobs, self.dtype)
+        self.blobs = self.user_layer.blobs
+        self.user_layer.blobs.layer_name = self.name
+        self._call("setup", RawBlobVec(bottom), RawBlobVec(top))
+
+    def _check_allowed(self) -> None:
+        """Raise LayerError if no module may be loaded that a prototxt names."""
         if not self.context.python_layers and self.built_in is None:
             raise LayerError(
                 "type",
@@ -73,20 +94,11 @@ class PythonLayer(Layer):
                 "this net was loaded without Python layers, since they run any code their module holds; leave out "
                 "python_layers=False or --no-python-layers if you trust it",
             )
-        if self.phase == caffe_pb2.TRAIN and self.context.solver_count > 1 and not ranks.is_multiprocess():
-            raise LayerError(
-                "type",
-                '"Python"',
-                f"{self.context.solver_count} solvers train together, and Python layers need a process for each: call "
-                "caffelite.set_multiprocess(True) if it is so",
-            )
-        for blob in (*bottom, *top, *self.blobs):
-            blob.pinned = True  # user code may read any of them
-        self.user_layer = self._made(self._class_of(self._module(param.module), param.layer))
-        python_layer.prepare(self.user_layer, param.param_str, self.phase, self.blobs, self.dtype)
-        self.blobs = self.user_layer.blobs
-        self.user_layer.blobs.layer_name = self.name
-        self._call("setup", RawBlobVec(bottom), RawBlobVec(top))
+
+    def _user_class(self) -> Callable[[caffe_pb2.LayerParameter], Any]:
+        """Return the class that computes; LayerError if there is none."""
+        param = self.layer_param.python_param
+        return self._class_of(self._module(param.module), param.layer)
 
     @property
     def exposed(self) -> Any:
@@ -118,10 +130,15 @@ class PythonLayer(Layer):
                 "python_param.module",
                 f'"{name}"',
                 f"no such module on sys.path, in the working directory or beside the prototxt ({searched})"
-                f"{did_you_mean(name, _modules_in(places))}",
+                f"{did_you_mean(name, _modules_in(places))}{self._elsewhere()}",
             ) from None
         self._warn_of_another(module)
         return module
+
+    def _elsewhere(self) -> str:
+        """Return what the layer is, for those of Faster R-CNN that are not here; else ""."""
+        layer = self.layer_param.python_param.layer
+        return f"; {layer} is {known_elsewhere(layer)}" if layer in PYTHON_LAYERS else ""
 
     def _ours(self, why: str, module: ModuleType) -> ModuleType:
         """Return the built-in module; the log says why, once a net."""
@@ -182,16 +199,25 @@ class PythonLayer(Layer):
         return self._noted(method, lambda: getattr(self.user_layer, method)(*arguments))
 
     def _noted(self, doing: str, run: Callable[[], Any]) -> Any:
-        """Run the user's code; what it raises gets a note that says in which layer (before Python 3.11: a log line)."""
+        """Run the user's code; what it raises gets a note that says in which layer (before Python 3.11: a log line).
+
+        Raises LayerError, with the line of the module and what to change, for code that is written for Python 2.
+        """
         try:
             return run()
         except CaffeliteError:
             raise  # the net says where
         except Exception as err:
+            if advice(err):
+                raise LayerError(*self._user_code(), problem_in(err)) from err
             where = "" if self.place is None else self.place.where()
-            note = f'{where}layer "{self.name}" (Python): raised in {doing} of {self._described()}'
+            note = f'{where}layer "{self.name}" ({self.type}): raised in {doing} of {self._described()}'
             getattr(err, "add_note", log.error)(note)
             raise
+
+    def _user_code(self) -> tuple[str, str]:
+        """Return the field that names the user's code, and its value."""
+        return "python_param.module", f'"{self.layer_param.python_param.module}"'
 
     def _described(self) -> str:
         param = self.layer_param.python_param

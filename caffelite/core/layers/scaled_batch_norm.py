@@ -11,6 +11,7 @@ from caffelite.core.kernels.normalization import Statistics
 from caffelite.core.layer import Blobs, BlobSpec, register_layer
 from caffelite.core.layers.batch_norm import (
     NOT_READ,
+    SCALED,
     SUMS,
     add_to_sums,
     do_not_learn_sums,
@@ -22,6 +23,7 @@ from caffelite.core.layers.shared.scaled_normalization import ScaledNormalizatio
 from caffelite.proto import caffe_pb2
 
 NVIDIAS_EPS = 1e-5  # the least that cuDNN takes
+SCALES_FIELDS = ("scale_bias", "scale_filler", "bias_filler", "use_weight_bias", "bias_term", "filler")
 
 
 @register_layer("BatchNorm", when=is_forks)
@@ -40,7 +42,7 @@ class ScaledBatchNormLayer(ScaledNormalization):
 
     messages = ("batch_norm_param",)
     not_read = NOT_READ
-    fork: ClassVar[str] = "NVIDIA, Intel"
+    fork: ClassVar[str] = "NVIDIA or Intel"
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
         """Return the formula, which depends on whose statistics are taken."""
@@ -64,11 +66,17 @@ class ScaledBatchNormLayer(ScaledNormalization):
         self._make_blobs(param)
         do_not_learn_sums(self)
 
+    def advice_for_blobs(self, count: int) -> str:
+        """Say how one is written that has no scale in its files, or has one."""
+        if count > SUMS:
+            return f"; a BatchNorm with a scale inside is written {SCALED}, one without a shift with bias_term: false"
+        return f"; a BatchNorm of {SUMS} blobs has none of {', '.join(SCALES_FIELDS)}" if count == SUMS else ""
+
     def _make_blobs(self, param: caffe_pb2.BatchNormParameter) -> None:
         each, zero = (self.channels,), caffe_pb2.FillerParameter()
         specs = [BlobSpec(shape, zero) for shape in (each, each, (1,))]
         scaled = has_scale_inside(self.layer_param)
-        shifted = scaled and (len(self.blobs) > SUMS + 1 if self.blobs else self.nvidias or param.bias_term)
+        shifted = scaled and (len(self.blobs) != SUMS + 1 if self.blobs else self.nvidias or param.bias_term)
         self.scale_blob, self.shift_blob = SUMS if scaled else None, SUMS + 1 if shifted else None
         if scaled:
             fillers = [getattr(param, name) for name in ("scale_filler", "filler") if param.HasField(name)]

@@ -29,7 +29,7 @@ class WeightedSoftmaxWithLossLayer(SoftmaxLoss):
     """
 
     messages = ("loss_param", "softmax_param")
-    fork: ClassVar[str] = "NVIDIA, Intel, SegNet"
+    fork: ClassVar[str] = "NVIDIA, Intel or SegNet"
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
         """Return the formula, with the smoothed targets."""

@@ -6,7 +6,7 @@ Source: src/caffe/net.cpp, Net::Init. The log lines are Caffe's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from caffelite.core import container
@@ -14,7 +14,15 @@ from caffelite.core.arena import Arena, LearnableParam
 from caffelite.core.blob import Blob
 from caffelite.core.errors import CaffeliteError, LayerError, NetError
 from caffelite.core.format import message_text, number, shape_string
-from caffelite.core.layer import Context, layer_class_for, layer_type_list, make_layer, setup_layer
+from caffelite.core.layer import (
+    Context,
+    check_own_fields,
+    layer_class_for,
+    layer_type_list,
+    make_layer,
+    setup_layer,
+    unread_own_fields,
+)
 from caffelite.core.net import forecast
 from caffelite.core.net.plan import LayerStep, Plan, final_after, with_location
 from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
@@ -22,6 +30,8 @@ from caffelite.core.net.wiring.backward import LayerFlow, backward_needs
 from caffelite.core.net.wiring.bottoms import shapeless_source
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.filter import filter_net
+from caffelite.core.net.wiring.fork_fields import fields_without_effect, refuse_fork_fields
+from caffelite.core.net.wiring.forks_taken import forks_taken
 from caffelite.core.net.wiring.in_place import LayerMemory, in_place_copies
 from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.sharing import LayerParams, Sharing, equal_names, lr_mults_of, share_params
@@ -29,6 +39,7 @@ from caffelite.core.net.wiring.splits import insert_splits
 from caffelite.core.net.wiring.state import with_phase
 from caffelite.core.net.wiring.unread import unread
 from caffelite.core.net.wiring.wire import Wiring, wire
+from caffelite.core.prototxt import lines
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
@@ -55,8 +66,11 @@ def build(draft: Draft, context: Context) -> Built:
         log.info("Initializing net from parameters: \n%s", message_text(draft.message()))
     check_types(draft, layer_type_list())
     _check_fields_known(draft)
-    _note_engines(draft)
+    refuse_fork_fields(draft)
+    _tell(fields_without_effect(draft), context)
     _tell(unread(draft), context)
+    for text in forks_taken(draft):
+        _once(log.info, text, context)
     written = {layer.name for layer in draft.layers}
     draft = insert_splits(draft, _default_loss_weights)
     inserted = frozenset(index for index, layer in enumerate(draft.layers) if layer.name not in written)
@@ -88,35 +102,21 @@ def _check_fields_known(draft: Draft) -> None:
     """Raise LayerError for a layer of a known type, none of whose classes takes its fields."""
     for layer, place in zip(draft.layers, draft.places, strict=True):
         try:
-            layer_class_for(layer)
+            check_own_fields(layer_class_for(layer), layer)
         except LayerError as err:
             raise with_location(err, layer, place) from None
 
 
-def _note_engines(draft: Draft) -> None:
-    """Say once that another engine than Caffe's own was asked for: all of them mean the table of kernels."""
-    engines: dict[str, tuple[str, str]] = {}
-    for index, layer in enumerate(draft.layers):
-        for field, message in layer.ListFields():
-            engine = getattr(message, "engine", 0)
-            if engine:
-                name = message.DESCRIPTOR.fields_by_name["engine"].enum_type.values_by_number[engine].name
-                engines.setdefault(name, (draft.where(index, f"{field.name}.engine"), layer.name))
-    for name, (where, layer_name) in engines.items():
-        if name != "CAFFE":
-            log.warning(
-                "%sengine: %s (layer %s, ...) is computed by caffelite's own kernels, on the CPU.",
-                where,
-                name,
-                layer_name,
-            )
-
-
 def _tell(warnings: Iterable[str], context: Context) -> None:
     for text in warnings:
-        if text not in context.told:
-            context.told.add(text)
-            log.warning("%s", text)
+        _once(log.warning, text, context)
+
+
+def _once(tell: Callable[..., None], text: str, context: Context) -> None:
+    """Log what was not yet told of the file, by any net that a solver makes of it."""
+    if text not in context.told:
+        context.told.add(text)
+        tell("%s", text)
 
 
 def _default_loss_weights(layer_param: caffe_pb2.LayerParameter) -> list[float]:
@@ -192,6 +192,8 @@ def _set_up(
         if isinstance(err, LayerError) and (cause := _shapeless_source(draft, index, wiring, blobs)):
             err.fix += f"; {cause}"
         raise with_location(err, own, place) from err.__cause__
+    for path, advice in unread_own_fields(layer):
+        _tell([f'{lines.where(place, path)}layer "{own.name}" ({own.type}): {path} has no effect; {advice}'], context)
     weighted = [blob for blob, weight in zip(top, step.loss_weights, strict=True) if weight]
     step.loss_diffs = [LossDiff(blob) for blob in weighted if blob in bottom]
     step.note_shapes()

@@ -13,8 +13,9 @@ class Lines:
     Entries of repeated fields are numbered from 0; a message's own entry is the line where it begins.
     """
 
-    def __init__(self, file: str, table: Mapping[str, int]) -> None:
-        self.file, self.table = file, dict(table)
+    def __init__(self, file: str, table: Mapping[str, int], left_out: tuple[str, ...] = ()) -> None:
+        """`left_out` are warnings of fields that were not read."""
+        self.file, self.table, self.left_out = file, dict(table), left_out
 
     def line(self, path: str) -> int | None:
         """Return the line of the field, of its first entry, or else of the message around it; None outside of all."""

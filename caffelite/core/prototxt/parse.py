@@ -11,17 +11,21 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from caffelite.core.errors import PrototxtError
+from caffelite.core.prototxt import own_fields, unknown_fields
 from caffelite.core.prototxt.braces import unbalanced
+from caffelite.core.prototxt.fork_types import known_elsewhere
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.other_language import other_language
 from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
-from caffelite.core.prototxt.suggest import did_you_mean, nearest
+from caffelite.core.prototxt.suggest import did_you_mean, likeness, nearest
 from caffelite.core.prototxt.tokens import Source
 from caffelite.core.prototxt.upgrade_v1 import TYPES as V1_TYPES
 from caffelite.proto.caffe_pb2 import NetParameter, SolverParameter
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
+LIKE_A_TYPE = 0.7
+MOST_LINES = 5  # of layers of one unknown type
 HEAD = 1 << 16  # bytes of a file in which binary data shows itself
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # control characters that no text has
 _OLD_TYPE = re.compile(r"(?:.*\.)?layers\[\d+\]\.type$")
@@ -105,9 +109,10 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
         example = _EXAMPLES.get(_kind(message), _EXAMPLES["net"])
         raise PrototxtError(f"{file}: this is {language}, not a prototxt, whose text is like {example}")
     _refuse_the_other_kind(found, message, file)
-    types = _unknown_types(found, known_types)
+    types = _unknown_types(found, known_types, source)
+    places = _belongings(found, descriptor)
     # the scanner's word on a type without quotes is about the quotes alone
-    mistakes = sorted([*(mistake for mistake in found.mistakes if mistake[0] not in types), *types.items()])
+    mistakes = sorted([*((at, places.get(at, text)) for at, text in found.mistakes if at not in types), *types.items()])
     if mistakes and not found.unopened and (brace := unbalanced(source)):
         others = [m for m in mistakes if m[0] < brace.noise and m[0] != found.unclosed]
         mistakes = [*others, (brace.offset, brace.text)]
@@ -115,10 +120,27 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
         mistakes = [*(mistake for mistake in mistakes if mistake[0] < new[0]), new]
     if mistakes:
         raise PrototxtError(_listed([source.where(offset) + words for offset, words in mistakes], file))
-    lines = Lines(file, found.table)
-    _merge(text, message, file)
+    left_out = [field for field in found.left_out if not any(c.start <= field.start < c.end for c in found.carried)]
+    _merge(own_fields.without(own_fields.without(text, left_out), found.carried), message, file)
+    own_fields.put(message, text, source, found.carried, found.table)
+    lines = Lines(file, found.table, unknown_fields.warnings_of(left_out, source))
     _refuse_missing(message, lines)
     return message, lines
+
+
+def _belongings(found: Scan, descriptor: Any) -> dict[int, str]:
+    """Return offset -> error text of misplaced fields of layers whose type tells in which message they belong."""
+    texts = {}
+    for offset, path, name in found.misplaced:
+        given = found.values.get(f"{path}.type")
+        field = descriptor.fields_by_name.get(path.partition("[")[0])
+        if given is None or field is None or path.count(".") or field.message_type is None:
+            continue
+        layer_type = V1_TYPES.get(given.text, given.text.strip("\"'"))
+        homes = unknown_fields.homes_of(name, field.message_type.fields, layer_type)
+        if homes:
+            texts[offset] = unknown_fields.belongs(f'unknown field "{name}" in {path.partition("[")[0]}', homes)
+    return texts
 
 
 def _merge(text: str, message: Message, file: str) -> None:
@@ -139,9 +161,13 @@ def _refuse_missing(message: Any, lines: Lines) -> None:
         raise PrototxtError(_listed(missing, lines.file))
 
 
-def _unknown_types(found: Scan, known_types: Collection[str]) -> dict[int, str]:
-    """Return offset -> error text of each layer type that is unknown, or known and written without quotes."""
+def _unknown_types(found: Scan, known_types: Collection[str], source: Source) -> dict[int, str]:
+    """Return offset -> error text of each layer type that is unknown, or known and written without quotes.
+
+    An unknown type is told of once, with the lines of the other layers of it.
+    """
     mistakes = {}
+    unknown: dict[str, list[int]] = {}
     for path, token in found.values.items():
         match = _LAYER_TYPE.match(path) if known_types else None
         if match is None or token.kind not in ("string", "name"):
@@ -153,7 +179,13 @@ def _unknown_types(found: Scan, known_types: Collection[str]) -> dict[int, str]:
             continue
         ruled = any(f"{match['layer']}.{rule}[0]" in found.table for rule in ("include", "exclude"))
         if token.text[1:-1] not in known_types and not ruled:
-            mistakes[token.offset] = unknown_type(token.text[1:-1], known_types)
+            unknown.setdefault(token.text[1:-1], []).append(token.offset)
+    listed = False
+    for layer_type, (first, *others) in unknown.items():
+        text = unknown_type(layer_type, known_types)
+        hint = "" if listed else known_types_hint(text, known_types)
+        listed = listed or bool(hint)
+        mistakes[first] = text + and_more([source.line(offset) for offset in others]) + hint
     return mistakes
 
 
@@ -178,9 +210,26 @@ def unknown_type(layer_type: str, known_types: Collection[str]) -> str:
     """Return the error text for a layer type that nobody registered, or for none."""
     if not layer_type:
         return 'type is missing; write, for instance, type: "Convolution"'
-    name = _written(layer_type, known_types)
-    hint = f'; did you mean "{name}"?' if name else f" (known types: {', '.join(sorted(known_types))})"
+    elsewhere = known_elsewhere(layer_type)
+    name = "" if elsewhere else _written(layer_type, known_types)
+    if name and layer_type not in V1_TYPES and likeness(layer_type, name) < LIKE_A_TYPE:
+        name = ""  # a layer of one repository, not a misspelt one
+    hint = f"; it is {elsewhere}" if elsewhere else f'; did you mean "{name}"?' if name else ""
     return f'unknown layer type "{layer_type}"{hint}'
+
+
+def known_types_hint(text: str, known_types: Collection[str]) -> str:
+    """Return, as ` (known types: ...)`, all types, for the first text in a file that helps no further; else ""."""
+    return "" if "; " in text else f" (known types: {', '.join(sorted(known_types))})"
+
+
+def and_more(lines: Collection[int]) -> str:
+    """Return, as ` (line 7 and 2 more, too)`, where else a type stands; "" for nowhere."""
+    if not lines:
+        return ""
+    shown = sorted(lines)[:MOST_LINES]
+    rest = f" and {len(lines) - len(shown)} more" if len(lines) > len(shown) else ""
+    return f" (also in line{'s' if len(lines) > 1 else ''} {', '.join(map(str, shown))}{rest})"
 
 
 def _refuse_the_other_kind(found: Scan, message: Message, file: str) -> None:

@@ -4,16 +4,18 @@ protobuf's own parser stops at the first mistake and forgets lines; it still mak
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from caffelite.core.prototxt import own_fields
 from caffelite.core.prototxt.braces import CLOSER
-from caffelite.core.prototxt.suggest import any_of, did_you_mean
+from caffelite.core.prototxt.forks import is_harmless
 from caffelite.core.prototxt.tokens import Source, Token
+from caffelite.core.prototxt.unknown_fields import LeftOut, are_allowed, may_be_left_out, unknown_field
 from caffelite.core.prototxt.values import mistake_in
 
 _FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
@@ -34,6 +36,9 @@ class Scan:
     unknown: names of fields of the outermost message that it does not have.
     unclosed: offset of the brace that is open at the end.
     unopened: whether a message lacks the brace that opens it, so that the count of braces says nothing more.
+    left_out: fields that are not read: without effect here, or unknown and allowed. Nothing in them is a mistake.
+    misplaced: (offset, path of the message, name) of fields that another message has.
+    carried: fields of layers of users' types that the schema cannot read; nothing in them is a mistake.
     """
 
     table: dict[str, int] = field(default_factory=dict)
@@ -42,6 +47,9 @@ class Scan:
     unknown: list[str] = field(default_factory=list)
     unclosed: int | None = None
     unopened: bool = False
+    left_out: list[LeftOut] = field(default_factory=list)
+    misplaced: list[tuple[int, str, str]] = field(default_factory=list)
+    carried: list[own_fields.Carried] = field(default_factory=list)
 
 
 class _BadSyntax(Exception):
@@ -64,9 +72,11 @@ class _Walk:
         self.last: tuple[FieldDescriptor, Token] | None = None  # the field whose value was walked over last
         self._tokens: Iterator[Token] = source.tokens()
         self.token = next(self._tokens)
+        self.end = 0  # of the word that was walked over last
 
     def advance(self) -> Token:
         token = self.token
+        self.end = token.offset + len(token.text)
         self.token = next(self._tokens, token)
         return token
 
@@ -90,6 +100,7 @@ class _Walk:
         """Walk to the end of a message; descriptor None: inside an unknown field, whose contents nobody can judge."""
         closer = CLOSER.get(opener.text, "}" if opener.kind == "name" else "")
         counts: dict[str, int] = {}
+        spans: list[own_fields.Span] = []
         while True:
             if self.token.kind == "end":
                 if closer and opener.kind != "sign":
@@ -99,11 +110,36 @@ class _Walk:
                     raise self.stop(opener, f'"{opener.text}" is never closed; add "{closer}"')
                 return
             if closer and self.accept(closer):
+                if descriptor is not None and descriptor.name == own_fields.LAYER:
+                    self.carry(path, spans)
                 return
+            name, first = self.token, len(self.found.mistakes)
             self.field(descriptor, path, counts)
             self.accept(",", ";")
             if self.token.kind == "number" and self.last is not None:
                 self.further_numbers(*self.last)
+            if descriptor is not None and len(self.found.mistakes) > first and name.kind == "name":
+                self.leave_out(descriptor, path, name, first)
+            if descriptor is not None and descriptor.name == own_fields.LAYER:
+                known = descriptor.fields_by_name.get(name.text)
+                last = len(self.found.mistakes)
+                spans.append(own_fields.Span(name.text, known, name.offset, self.end, first, last))
+
+    def leave_out(self, descriptor: Descriptor, path: str, name: Token, first: int) -> None:
+        """Note a field with mistakes, from number `first` on, that is not read at all, and forget those."""
+        known = descriptor.fields_by_name.get(name.text)
+        if known is None and not may_be_left_out(name.text, descriptor):
+            self.found.misplaced.append((name.offset, path, name.text))
+        elif is_harmless(descriptor.name, name.text) if known is not None else are_allowed():
+            del self.found.mistakes[first:]
+            place = path.rpartition(".")[2].partition("[")[0] or descriptor.name
+            self.found.left_out.append(LeftOut(name.text, place, name.offset, self.end, known is not None))
+
+    def carry(self, path: str, spans: list[own_fields.Span]) -> None:
+        """Note which fields of a layer, at its end, its type gets as text."""
+        given = self.found.values.get(f"{path}.type")
+        layer_type = given.text[1:-1] if given is not None else ""
+        self.found.carried += own_fields.carried_of(path, layer_type, spans, self.found.mistakes)
 
     def further_numbers(self, known: FieldDescriptor, first: Token) -> None:
         """Note numbers where a field should stand: `dim: 2,3` is meant as a list, `lr_mult: 0,5` as 0.5."""
@@ -129,7 +165,7 @@ class _Walk:
         self.advance()
         known = None if descriptor is None else descriptor.fields_by_name.get(name.text)
         if known is None and descriptor is not None:
-            self.mistake(name, partial(_unknown_field, name.text, descriptor, path))
+            self.mistake(name, partial(unknown_field, name.text, descriptor, path))
             if not path:
                 self.found.unknown.append(name.text)
         start = f"{path}.{name.text}" if path else name.text
@@ -141,7 +177,7 @@ class _Walk:
             if self.only_numbers(known.name, known.message_type.fields):
                 return
         if not colon and self.token.kind in ("string", "number", "name"):
-            self.mistake(name, f'{name.text} needs a ":" before its value')
+            self.mistake(name, f"{name.text} {own_fields.NO_COLON}")
         if self.accept("["):
             self.entries(known, name, start, counts)
         else:
@@ -267,17 +303,3 @@ def _unexpected(token: Token, value: bool = False) -> str:
     if token.kind == "string":
         return f"{token.text} stands where the name of a field should; names have no quotes"
     return f'"{token.text}" stands where {wanted} should'
-
-
-def _unknown_field(name: str, descriptor: Descriptor, path: str) -> str:
-    place = path.rpartition(".")[2].partition("[")[0] or descriptor.name
-    text = f'unknown field "{name}" in {place}'
-    homes = list(_homes(name, descriptor.fields))
-    return f"{text}; it belongs in {any_of(homes)}" if homes else text + did_you_mean(name, descriptor.fields_by_name)
-
-
-def _homes(name: str, fields: Iterable[FieldDescriptor]) -> Iterator[str]:
-    """Yield the messages one level down that have a field of that name, such as stride's convolution_param."""
-    for known in fields:
-        if known.message_type is not None and name in known.message_type.fields_by_name:
-            yield known.name

@@ -37,6 +37,14 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return name
 
 
+def likeness(word: str, name: str) -> float:
+    """Return how alike two names are, from 0 to 1; a word that a name begins with is as good as it."""
+    word, name = _plain(word), _plain(name)
+    if len(word) >= BEGINNING and name.startswith(word):
+        return 1.0
+    return SequenceMatcher(None, word, name).ratio()
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return the end of an error text, `; did you mean "Pooling"?`, or "" where no known name is like `word`."""
     name = nearest(word, known)

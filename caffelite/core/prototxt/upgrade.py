@@ -74,10 +74,11 @@ STEPS = (
 def upgrade_net(param: NetParameter, lines: Lines) -> tuple[NetParameter, Lines, list[Note]]:
     """Return the net in today's form, the lines of its fields, and what to log.
 
-    No notes: nothing was old. A note of severity ERROR: something found no place and is lost.
+    No notes: nothing was old. A note of severity ERROR: something found no place and is lost; WARNING: a field was left
+    out.
     A net from a binary file comes with Lines(file, {}). Raises PrototxtError where Caffe aborts.
     """
-    notes: list[Note] = []
+    notes = [Note("WARNING", text) for text in lines.left_out]
     for step in STEPS:
         if not step.due(param):
             continue
@@ -95,8 +96,9 @@ def load_net(path: str | Path, known_types: Collection[str] = ()) -> tuple[NetPa
 
 def upgrade_solver(param: SolverParameter, lines: Lines) -> tuple[SolverParameter, Lines, list[Note]]:
     """Return the solver with `type` in place of the old `solver_type`; raises PrototxtError if it has both."""
+    left_out = [Note("WARNING", text) for text in lines.left_out]
     if not param.HasField("solver_type"):
-        return param, lines, []
+        return param, lines, left_out
     if param.HasField("type"):
         raise PrototxtError(
             f"{lines.where('solver_type')}Failed to upgrade solver: old solver_type field (enum) and new type field "
@@ -107,6 +109,7 @@ def upgrade_solver(param: SolverParameter, lines: Lines) -> tuple[SolverParamete
     upgraded.type = SOLVER_TYPES[SolverParameter.SolverType.Name(param.solver_type)]
     upgraded.ClearField("solver_type")
     notes = [
+        *left_out,
         Note(
             "INFO",
             f"Attempting to upgrade input file specified using deprecated 'solver_type' field (enum)': {lines.file}",

@@ -10,6 +10,7 @@ from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from caffelite.core.prototxt.own_fields import FIELD
 from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter, V1LayerParameter
 
 LINE_LENGTH = 120
@@ -47,8 +48,10 @@ def layer_lines(layer: LayerParameter | V1LayerParameter, word: str) -> list[str
         words = [_one_line(known, entry) for known, value in fields for entry in _entries(known, value)]
         joined = " ".join(words)
         inner += [joined] if len(joined) <= LINE_LENGTH - 2 else words
+    own = str(given.pop(FIELD)[1]).split("\n") if FIELD in given else []
     for known, value in given.values():
         inner += [line for entry in _entries(known, value) for line in _field(known, entry, LINE_LENGTH - 2)]
+    inner += own  # in one form already
     return [f"{word} {{", *(f"  {line}" for line in inner if line), "}"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from caffelite.core.errors import UnknownNameError
 from caffelite.core.prototxt.suggest import any_of
 from caffelite.core.solver.file import SolverFile
+from caffelite.core.solver.fork_fields import refuse_fork_fields
 from caffelite.core.solver.lr_policies import LR_POLICIES
 from caffelite.core.solver.rate_checks import check_pieces, check_warmup
 from caffelite.core.solver.score_checks import check_scores
@@ -37,6 +38,7 @@ def check_solver(file: SolverFile) -> None:
     if param.lr_policy:
         _check_lr_policy(file)
     check_warmup(file)
+    refuse_fork_fields(file)
     check_scores(file)
 
 

@@ -7,7 +7,7 @@ import operator
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, NamedTuple, NoReturn, SupportsIndex, TypeVar
 
 import numpy as np
@@ -18,14 +18,17 @@ from caffelite.core.blob import Array, number_type
 from caffelite.core.errors import CopyError, SolverError, UnknownNameError, require_callable
 from caffelite.core.events import Action, Output
 from caffelite.core.format import message_text
+from caffelite.core.layer_files import Paths, load_layers
 from caffelite.core.net import forecast
 from caffelite.core.net.net import Net
 from caffelite.core.net.reading import readers
+from caffelite.core.prototxt.unknown_fields import allowing_unknown_fields
 from caffelite.core.registry import Registry
 from caffelite.core.solver.checks import check_solver, require_lr_policy, require_max_iter
 from caffelite.core.solver.display import Display, outputs_of
 from caffelite.core.solver.file import SolverFile, solver_file
 from caffelite.core.solver.findings import tell_findings
+from caffelite.core.solver.fork_fields import fields_without_effect
 from caffelite.core.solver.log import SolverLog
 from caffelite.core.solver.nan_watch import bad_histories, bad_loss, bad_params, diverged
 from caffelite.core.solver.nets import NetMaker
@@ -68,7 +71,8 @@ class Solver(ABC):
     layer, and never gets into a snapshot; with `on_nan` "ignore" training goes on, as Caffe does.
 
     `data_workers` threads decode images for each data layer (as Net). A record that cannot be read ends the training,
-    or, with `on_bad_record` "skip", is left out and counted.
+    or, with `on_bad_record` "skip", is left out and counted. `layers` are Python files, one or several, that register
+    layer types of the user's own. `allow_unknown_fields` is as of Net.
 
     Raises PrototxtError, SolverError, NetError or LayerError, with file and line, for what cannot work.
     """
@@ -87,9 +91,13 @@ class Solver(ABC):
         python_layers: bool = True,
         data_workers: int | None = None,
         on_bad_record: str = "stop",
+        layers: Paths | Iterable[Paths] | None = None,
+        allow_unknown_fields: bool = False,
     ) -> None:
+        load_layers(layers)
         self.dtype = number_type(dtype)
-        file = self.file = solver_file(source)
+        with allowing_unknown_fields(allow_unknown_fields):
+            file = self.file = solver_file(source)
         self.param = file.param
         forecast.note_solver(self)
         self.solver_rank = ranks.solver_rank() if solver_rank is None else solver_rank
@@ -108,6 +116,9 @@ class Solver(ABC):
         self._display = Display(self.events)
         log.info("Initializing solver from parameters: \n%s", message_text(self.param))
         self.check()
+        if self.is_root:
+            for text in fields_without_effect(file):
+                log.warning("%s", text)
         writes = bool(self.param.snapshot) or self.param.HasField("best_snapshot")
         if writes and self.is_root:
             check_folder(file)  # before nets are made, which may take long
@@ -115,7 +126,8 @@ class Solver(ABC):
         given = self.param.random_seed
         seed = given + self.solver_rank if given >= 0 else random.process_seed()
         common = (self.dtype, self.solver_rank, count, python_layers, self.net_class, data_workers, on_bad_record)
-        self._make_nets(NetMaker(file, seed, *common))
+        with allowing_unknown_fields(allow_unknown_fields):
+            self._make_nets(NetMaker(file, seed, *common))
         self.scores = make_scores(file, self.test_nets, count)
         self.reading_log = ReadingLog(readers(self.nets) if self.is_root else [])
         self.events.add(self.reading_log)

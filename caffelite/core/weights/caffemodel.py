@@ -84,8 +84,9 @@ def _net_chunks(net_name: str, layers: Sequence[NetLayer], write_diff: bool) -> 
 
 
 def _layer_header(param: LayerParameter) -> LayerParameter:
-    """Return the layer's message without parameters."""
+    """Return the layer's message without parameters, and without fields that no program's schema has."""
     header = LayerParameter()
     header.CopyFrom(param)
     del header.blobs[:]
+    header.ClearField("own_fields")
     return header

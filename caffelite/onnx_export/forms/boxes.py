@@ -61,7 +61,7 @@ def detection_output(writer: Writer) -> str:
     ]
     joined = rows[0] if num == 1 else writer.op("Concat", *rows, axis=0)
     writer.loosen(0, 2)
-    return writer.op("Unsqueeze", _or_none(writer, joined, num), writer.ints(0, 1))
+    return writer.op("Unsqueeze", or_none(writer, joined, num), writer.ints(0, 1))
 
 
 def _part(writer: Writer, value: str, image: int, num: int) -> str:
@@ -169,7 +169,7 @@ def _best(writer: Writer, rows: str, scores: str) -> str:
     return writer.op("Slice", best, writer.ints(0), count)
 
 
-def _or_none(writer: Writer, rows: str, num: int) -> str:
+def or_none(writer: Writer, rows: str, num: int) -> str:
     """Write the rows, or if there are none Caffe's -1 with the number of each image."""
     nothing = np.full((num, 7), -1)
     nothing[:, 0] = np.arange(num)

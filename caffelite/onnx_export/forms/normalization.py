@@ -58,6 +58,7 @@ def scale(writer: Writer) -> str:
     param = writer.param.scale_param
     if len(writer.bottoms) == 2:
         made = _broadcast(writer, "Mul", param.axis, writer.bottoms[1])
+        writer.fix(writer.bottom_shapes[1] if param.bias_term else ())  # the bias is as large
     else:
         made = _learned(writer, "Mul", writer.bottom, param.axis, 0)
     if not param.bias_term:

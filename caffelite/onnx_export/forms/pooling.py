@@ -132,7 +132,7 @@ def _attributes(window: Window, behind: list[int] | None = None, ceil: int = 0) 
 
 def _ends(writer: Writer, window: Window) -> list[int]:
     """Return how many pixels beyond the image the last window reaches, down and across."""
-    writer.fix_size()
+    writer.fix(writer.bottom_shapes[0][2:])
     sizes = zip(writer.bottom_shapes[0][2:], writer.top_shapes[0][2:], _axes(window), strict=True)
     return [max((count - 1) * stride + kernel - pad - size, 0) for size, count, (kernel, stride, pad) in sizes]
 

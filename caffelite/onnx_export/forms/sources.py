@@ -45,11 +45,6 @@ refuse(
     *("SigmoidCrossEntropyLoss", "SoftmaxWithLoss"),
 )
 refuse(
-    "it chooses among boxes by rules that no operator has; let the net end before it, so that the model gives its "
-    "bottoms, and choose in the program that runs the model",
-    *("Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"),
-)
-refuse(
     "no operator takes the bins of a region from channels of their own; let the net end before it",
     "PSROIPooling",
 )

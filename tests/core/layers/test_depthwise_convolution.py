@@ -3,9 +3,14 @@ import pytest
 from google.protobuf import text_format
 
 import caffelite
+from caffelite.coord_map import coord_map
 from caffelite.core.errors import LayerError
 from caffelite.core.net.forecast import fields_of_layer, table
 from caffelite.core.type_names import DEPTHWISE
+from caffelite.draw import choose_color_by_layertype, get_layer_label
+from caffelite.drawing.words import colour, figures
+from caffelite.explaining.kinds import kind_of
+from caffelite.net_spec import layers as L
 from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter
 from caffelite.testing import blob_of, check_gradient, layer_from, run_backward, run_forward, set_up
 
@@ -149,3 +154,22 @@ def test_the_forecast_of_compiling_is_that_of_the_convolution(type_name):
     fields = "num_output: 8 kernel_size: 3 pad: 1"
     wanted = case(f'type: "Convolution" convolution_param {{ {fields} group: 8 }}')
     assert case(f'type: "{type_name}" convolution_param {{ {fields} }}') == wanted
+
+
+@pytest.mark.parametrize("type_name", DEPTHWISE)
+def test_pages_pictures_and_programs_take_it_for_a_convolution(type_name):
+    net = net_of(type_name)
+    net.forward()
+    assert kind_of(net.core_layers[1])["kind"] == "convolution"
+    fields = "convolution_param { num_output: 8 kernel_size: 3 stride: 2 }"
+    written, plain = (
+        text_format.Parse(f'name: "c" type: "{name}" {fields}', LayerParameter()) for name in (type_name, "Convolution")
+    )
+    assert figures(written) == figures(plain) == "8 of 3\u00d73, stride 2" and colour(written) == colour(plain)
+    label = get_layer_label(written, "TB")
+    assert label == get_layer_label(plain, "TB").replace("(Convolution)", f"({type_name})")
+    assert choose_color_by_layertype(type_name) == choose_color_by_layertype("Convolution")
+    top = getattr(L, type_name)(L.Input(), num_output=8, kernel_size=3, stride=2, pad=1)
+    assert coord_map(top.fn)[1:] == (0.5, 0)
+    made = str(top.to_proto())
+    assert "num_output: 8" in made and "convolution_param" in made

@@ -6,89 +6,13 @@ import pytest
 import caffelite
 from caffelite.core.errors import LayerError
 from caffelite.testing import blob_of, layer_from, run_backward, run_forward, set_up
+from caffelite.testing.reference_boxes import reference_detections
 
 NMS = "nms_param { nms_threshold: 0.45 top_k: 400 }"
 
 
 def detection(fields):
     return f'type: "DetectionOutput" detection_output_param {{ {fields} }}'
-
-
-def decode(prior, variance, offset, code_type):
-    x1, y1, x2, y2 = prior
-    width, height = x2 - x1, y2 - y1
-    if code_type == "CENTER_SIZE":
-        x = variance[0] * offset[0] * width + (x1 + x2) / 2
-        y = variance[1] * offset[1] * height + (y1 + y2) / 2
-        w, h = np.exp(variance[2] * offset[2]) * width, np.exp(variance[3] * offset[3]) * height
-        return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
-    sides = [width, height] * 2 if code_type == "CORNER_SIZE" else [1] * 4
-    return [p + v * d * s for p, v, d, s in zip(prior, variance, offset, sides, strict=True)]
-
-
-def iou(a, b):
-    width, height = (max(0.0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
-    areas = [max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) for box in (a, b)]
-    return width * height / (sum(areas) - width * height) if width * height else 0.0
-
-
-def suppressed(boxes, threshold, eta):
-    kept = []
-    for k, box in enumerate(boxes):
-        if all(iou(box, boxes[other]) <= threshold for other in kept):
-            kept.append(k)
-            if eta < 1 and threshold > 0.5:
-                threshold *= eta
-    return kept
-
-
-def plain(
-    loc,
-    conf,
-    priors,
-    arm=None,
-    *,
-    classes,
-    share=True,
-    background=0,
-    threshold=0.3,
-    top_k=None,
-    eta=1.0,
-    code_type="CORNER",
-    keep=-1,
-    encoded=False,
-    least=-np.inf,
-    objectness=0.01,
-):
-    """Rows of all images, box after box."""
-    count = priors.shape[2] // 4
-    boxes, variances = priors[0].reshape(2, count, 4)
-    if encoded:
-        variances = np.ones_like(variances)
-    rows = []
-    for image in range(len(loc)):
-        scores = conf[image].reshape(count, classes).copy()
-        own = boxes
-        if arm is not None:
-            scores[arm[0][image].reshape(count, 2)[:, 1] < objectness] = np.arange(classes) == background
-        if arm is not None and len(arm) > 1:
-            moved = arm[1][image].reshape(count, 4)
-            own = [decode(boxes[p], variances[p], moved[p], code_type) for p in range(count)]
-        found = []
-        for label in range(classes):
-            if label == background:
-                continue
-            said = loc[image].reshape(count, -1, 4)[:, 0 if share else label]
-            order = sorted((p for p in range(count) if scores[p, label] > least), key=lambda p: -scores[p, label])
-            order = order[:top_k]
-            decoded = [decode(own[p], variances[p], said[p], code_type) for p in order]
-            for k in suppressed(decoded, threshold, eta):
-                found.append([image, label, scores[order[k], label], *decoded[k]])
-        if keep > -1:
-            best = sorted(found, key=lambda row: -row[2])[:keep]
-            found = [row for row in found if row in best]
-        rows += found
-    return np.array(rows)
 
 
 def boxes_for(count, images=2, classes=3, locations=1, seed=1):
@@ -120,7 +44,7 @@ def test_equals_the_plain_loops(fields, options, code_type, dtype):
     top = run_forward(
         detection(f"num_classes: 3 code_type: {code_type} {fields}"), *(blob_of(a, dtype) for a in (loc, conf, priors))
     )
-    wanted = plain(loc, conf, priors, classes=3, code_type=code_type, **options)
+    wanted = reference_detections(loc, conf, priors, classes=3, code_type=code_type, **options)
     assert top.shape == (1, 1, len(wanted), 7)
     np.testing.assert_allclose(top.data[0, 0], wanted, rtol=1e-4, atol=1e-5)
 
@@ -133,8 +57,8 @@ def test_refinedet_moves_the_priors_and_leaves_out_those_without_an_object(offse
     fields = "num_classes: 3 code_type: CENTER_SIZE objectness_score: 0.5 confidence_threshold: 0.1"
     top = run_forward(detection(fields), *(blob_of(a, dtype) for a in (loc, conf, priors, *arm)))
     options = {"classes": 3, "code_type": "CENTER_SIZE", "least": 0.1}
-    wanted = plain(loc, conf, priors, arm, objectness=0.5, **options)
-    assert 0 < len(wanted) < len(plain(loc, conf, priors, **options))
+    wanted = reference_detections(loc, conf, priors, arm, objectness=0.5, **options)
+    assert 0 < len(wanted) < len(reference_detections(loc, conf, priors, **options))
     np.testing.assert_allclose(top.data[0, 0], wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -183,7 +107,7 @@ def test_the_top_follows_the_number_of_boxes_and_of_priors():
             blob.data[...] = array
         layer.reshape(bottom, top)
         layer.forward(bottom, top)
-        np.testing.assert_allclose(top[0].data[0, 0], plain(*values, classes=3))
+        np.testing.assert_allclose(top[0].data[0, 0], reference_detections(*values, classes=3))
 
 
 def test_is_fast_enough_for_ssd300():

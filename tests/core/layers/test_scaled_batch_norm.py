@@ -48,6 +48,8 @@ def scaled(layer, x, mean, variance, eps):
         ("", 5, True),
         ("", 4, True),
         ("scale_bias: true", 0, True),
+        ("scale_bias: true", 3, True),
+        ("use_weight_bias: true", 3, False),
         ("scale_filler { value: 1 }", 0, True),
         ("use_weight_bias: true", 0, True),
         ("bias_term: false", 0, True),
@@ -186,3 +188,25 @@ def test_a_file_with_a_scale_inside_is_answered_with_what_to_write(tmp_path, cap
     wanted = blobs[3] * (nets[0].blobs["x"].data - blobs[0]) / np.sqrt(blobs[1] + 1e-5) + blobs[4]
     np.testing.assert_allclose(nets[2].blobs["y"].data, wanted, atol=1e-5)
     assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("has", "wants", "advice"),
+    [
+        ("", "scale_bias: true", r"has 3, the net 5; .*; a BatchNorm of 3 blobs has none of scale_bias, scale_filler"),
+        ("bias_term: false", "scale_bias: true", r"has 4, the net 5; .* one without a shift with bias_term: false"),
+        ("scale_bias: true", "relu: true", r"has 5, the net 3; .* is written batch_norm_param \{ scale_bias: true \}"),
+    ],
+)
+def test_files_of_other_kinds_are_answered_with_what_to_write(has, wants, advice, tmp_path):
+    path = tmp_path / "other.caffemodel"
+    caffelite.Net(text_format.Parse(NET.format(has), NetParameter()), TEST).save(path)
+    with pytest.raises(WeightsError, match=advice):
+        caffelite.Net(text_format.Parse(NET.format(wants), NetParameter()), TEST).copy_from(path)
+
+
+def test_stored_blobs_that_a_written_scale_lacks_are_refused():
+    layer = layer_from(batch_norm("scale_bias: true"))
+    layer.blobs.extend(blob_of(np.zeros(size)) for size in (3, 3, 1))
+    with pytest.raises(LayerError, match=r"blobs is of shape 3 \(3\), 3 \(3\), 1 \(1\); this layer has 5 of shape"):
+        set_up(layer, [blob_of(normal(2, 3))])

@@ -5,6 +5,7 @@ import pytest
 
 from caffelite.core.errors import LayerError
 from caffelite.testing import blob_of, layer_from, run_backward, run_forward, set_up
+from caffelite.testing.reference_boxes import iou
 
 BIASES = (0.75, 0.875, 2.5, 2.75)
 FIELDS = f"num_classes: 3 num_box: 2 confidence_threshold: 0.3 biases: [{', '.join(map(str, BIASES))}]"
@@ -16,12 +17,6 @@ def yolo(fields=FIELDS):
 
 def sigmoid(x):
     return 1 / (1 + exp(-x))
-
-
-def iou(a, b):
-    width, height = (max(0.0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return width * height / (sum(areas) - width * height)
 
 
 def plain(bottoms, least=0.3, threshold=0.45, classes=3):

@@ -5,6 +5,7 @@ import pytest
 
 from caffelite.core.errors import LayerError
 from caffelite.testing import blob_of, layer_from, run_backward, run_forward, set_up
+from caffelite.testing.reference_boxes import iou
 
 BIASES = (10, 14, 23, 27, 37, 58, 81, 82)
 FIELDS = (
@@ -19,12 +20,6 @@ def yolo(fields=FIELDS):
 
 def sigmoid(x):
     return 1 / (1 + exp(-x))
-
-
-def iou(a, b):
-    width, height = (max(0.0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return width * height / (sum(areas) - width * height)
 
 
 def plain(bottoms, least=0.3, threshold=0.45, mask=((2, 3), (0, 1)), scales=(32, 16), classes=3):

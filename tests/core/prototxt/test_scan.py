@@ -73,7 +73,8 @@ def test_all_mistakes_are_found_at_once():
 
 def test_contents_of_an_unknown_message_are_not_judged():
     assert mistakes("layer { fork_param { sizes: [1, 2] inner < x: y > } name: 5 }") == [
-        'f:1:9: unknown field "fork_param" in layer',
+        'f:1:9: unknown field "fork_param" in layer; --allow-unknown-fields (in programs allow_unknown_fields=True) '
+        "leaves it out",
         'f:1:59: name is 5; write it in quotes: "5"',
     ]
 

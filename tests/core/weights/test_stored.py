@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import caffelite
 from caffelite.core.errors import WeightsError
 from caffelite.core.weights.caffemodel import read_layers
 from caffelite.core.weights.stored import stored_layers
@@ -165,3 +166,65 @@ def test_of_two_layers_of_2013_in_one_the_last_counts(layers):
 def test_of_a_shape_only_the_axes_are_read(layers):
     ((_, (stored,)),) = layers(net_of(b"\x3a\x04\x08\x06\x10\x09" + BlobProto(data=VALUES).SerializeToString()))
     assert stored.shape == (6,)
+
+
+# Fields of a LayerParameter that forks number as Caffe numbers others, or with other kinds of values.
+CLASHES = [
+    pytest.param(joined(nested(137, [b"\x08\x02\x10\xff\xff\xff\xff\x0f"])), id="upsample for embed"),
+    pytest.param(b"\xca\x09\x05hello", id="engine, a text, for a message"),  # 153
+    pytest.param(b"\x88\x09\x02", id="forward_type, a number, for parameter_param"),  # 145
+    pytest.param(joined(nested(147, [b"\xff\xfe\xfd"])), id="what is no message"),
+    pytest.param(b"\xa5\x09\x00\x00\x80\x3f", id="32 bits"),  # 148
+    pytest.param(b"\xc9\x0c" + bytes(8), id="64 bits"),  # 201
+    pytest.param(joined(nested(8266711, [b"\x08\x07"])), id="a large number"),
+    pytest.param(joined(nested(10001, [b"\x0a\x01x"])), id="a number of ours"),
+]
+
+
+@pytest.mark.parametrize("foreign", CLASHES)
+def test_fields_of_forks_are_stepped_over_unread(layers, foreign):
+    param = LayerParameter(name="conv1", type="AnyForksLayer").SerializeToString()
+    blob_bytes = joined(nested(7, [blob().SerializeToString()]))
+    ((name, (stored,)),) = layers(joined(nested(100, [foreign, param, foreign, blob_bytes, foreign])))
+    assert name == "conv1"
+    np.testing.assert_array_equal(stored.data, VALUES)
+
+
+def test_fields_of_forks_in_the_form_of_2014(layers):
+    param = V1LayerParameter(name="bn", blobs=[blob()]).SerializeToString()
+    ((name, (stored,)),) = layers(joined(nested(2, [*nested(45, [b"\xff\xff"]), param, b"\x28\xe7\x07"])))  # type 999
+    assert name == "bn"
+    np.testing.assert_array_equal(stored.data, VALUES)
+
+
+def test_raw_values_come_after_those_of_caffes_own_fields(layers):
+    raw = b"\x50\x01" + joined(nested(12, [(VALUES + 9).tobytes()]))
+    ((_, (single,)),) = layers(net_of(raw + blob().SerializeToString()))
+    np.testing.assert_array_equal(single.data, VALUES)
+    both = blob(data=VALUES + 5, double_data=VALUES).SerializeToString()
+    ((_, (double,)),) = layers(net_of(both + raw))
+    np.testing.assert_array_equal(double.data, VALUES)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(4, "<u4"), (5, "u1")])
+def test_raw_whole_numbers_and_bits(layers, kind, dtype):
+    values = np.array([0, 1, 1, 0, 1, 1], dtype)
+    shape = BlobProto(shape=BlobShape(dim=[6])).SerializeToString()
+    ((_, (stored,)),) = layers(net_of(shape + bytes([10 << 3, kind]) + joined(nested(12, [values.tobytes()]))))
+    np.testing.assert_array_equal(stored.data, values)
+
+
+def test_a_net_takes_half_precision_weights_of_a_fork_by_name(tmp_path):
+    text = """
+    layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } }
+    layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y"
+      inner_product_param { num_output: 2 bias_term: false } }
+    """
+    (tmp_path / "net.prototxt").write_text(text)
+    half = b"\x50\x02" + joined(nested(12, [VALUES.astype("<f2").tobytes()]))
+    blob_bytes = BlobProto(shape=BlobShape(dim=[2, 3])).SerializeToString() + half
+    param = LayerParameter(name="ip", type="InnerProduct").SerializeToString()
+    layer = [param, *nested(149, [b"MKL"]), *nested(7, [blob_bytes])]
+    (tmp_path / "net.caffemodel").write_bytes(joined(nested(100, layer)))
+    net = caffelite.Net(str(tmp_path / "net.prototxt"), caffelite.TEST, weights=str(tmp_path / "net.caffemodel"))
+    np.testing.assert_array_equal(net.params["ip"][0].data, VALUES.reshape(2, 3))

@@ -1,0 +1,105 @@
+"""Layer types of forks that are not here: what they are, so that nobody is sent to another layer of a like name.
+
+A type that is registered is never looked up here. Sources: the forks' layer factories.
+"""
+
+from __future__ import annotations
+
+_SSD, _NV, _INTEL, _YOLO, _FLOW = "SSD", "NVIDIA", "Intel", "YOLO (eric612)", "FlowNet"
+_RFCN, _DEEPLAB, _HN, _CTC, _RCNN = "R-FCN", "DeepLab", "happynear", "warp-ctc", "Faster R-CNN"
+_TRAINING = "only training needs it: leave it out of a net for use"
+
+# type -> whose it is, and what it does
+TYPES: dict[str, tuple[str, str]] = {
+    "MultiBoxLoss": (_SSD, f"the loss of boxes and classes; {_TRAINING}"),
+    "AnnotatedData": (_SSD, f"images and boxes from an LMDB; {_TRAINING}"),
+    "DetectionEvaluate": (_SSD, f"precision and recall of boxes; {_TRAINING}"),
+    "VideoData": (_SSD, "frames of a camera or video; write an Input layer and fill it"),
+    "SmoothL1Loss": ("Fast R-CNN's and SSD", f"the loss of boxes; {_TRAINING}"),
+    "SmoothL1LossOHEM": (_RFCN, f"the loss of boxes; {_TRAINING}"),
+    "SoftmaxWithLossOHEM": (_RFCN, f"SoftmaxWithLoss with the loss of each item; {_TRAINING}"),
+    "SoftmaxLossOHEM": (_RFCN, f"SoftmaxWithLoss with the loss of each item; {_TRAINING}"),
+    "BoxAnnotatorOHEM": (_RFCN, f"it picks the boxes that are learned from; {_TRAINING}"),
+    "FocalLoss": (_RFCN, f"a cross entropy that counts easy items less; {_TRAINING}"),
+    "SigmoidFocalLoss": (_RFCN, f"a cross entropy that counts easy items less; {_TRAINING}"),
+    "PSROIAlign": (_RFCN, "position-sensitive means of samples in boxes"),
+    "DeformableConvolution": (_RFCN, "a convolution whose windows are displaced by a bottom"),
+    "DeformablePSROIPooling": (_RFCN, "PSROIPooling whose bins are displaced by a bottom"),
+    "RegionLoss": (_YOLO, f"YOLO v2's loss; {_TRAINING}"),
+    "Yolov3": (_YOLO, f"YOLO v3's loss; {_TRAINING}"),
+    "YoloSeg": (_YOLO, f"a loss of segmentation; {_TRAINING}"),
+    "SegmentationEvaluate": (_YOLO, f"figures of a segmentation; {_TRAINING}"),
+    "AssistedExcitation": (_YOLO, f"it helps YOLO learn; {_TRAINING}"),
+    "BoxData": (_YOLO, f"images and boxes from an LMDB; {_TRAINING}"),
+    "LaneData": (_YOLO, f"images and lanes; {_TRAINING}"),
+    "EvalDetection": (_INTEL, f"figures of YOLO's boxes; {_TRAINING}"),
+    "MnActivation": (_INTEL, "it hands values between machines; leave it out"),
+    "MnParamGrad": (_INTEL, "it hands gradients between machines; leave it out"),
+    "DetectNetTransformation": (_NV, f"images and coverage of boxes for DetectNet; {_TRAINING}"),
+    "TRT": (_NV, "a net of TensorRT inside of the net; take the net as it was before TensorRT"),
+    "L1Loss": (f"{_FLOW}'s and NVIDIA", f"sum of absolute differences; {_TRAINING}"),
+    "Correlation": (_FLOW, "products of patches of two images at all displacements"),
+    "Correlation1D": (_FLOW, "products of patches of two images along a row"),
+    "FlowWarp": (_FLOW, "an image displaced pixel by pixel"),
+    "ChannelNorm": (_FLOW, "lengths over channels; write Power, Reduction and Power layers"),
+    "Resample": (_FLOW, "images in another size; Interp is alike where corners lie on corners"),
+    "Accum": (_FLOW, f"sums over batches; {_TRAINING}"),
+    "Mean": (_FLOW, f"a running mean image; {_TRAINING}"),
+    "LpqLoss": (_FLOW, f"sums of powers of differences; {_TRAINING}"),
+    "DataAugmentation": (_FLOW, f"random changes of images; {_TRAINING}"),
+    "FlowAugmentation": (_FLOW, f"random changes of flows; {_TRAINING}"),
+    "GenerateAugmentationParameters": (_FLOW, f"random changes of images; {_TRAINING}"),
+    "CustomData": (_FLOW, f"its own databases; {_TRAINING}"),
+    "FloWriter": (_FLOW, "it writes flows to files; leave it out, and write the blob's data"),
+    "ImgReader": (_FLOW, "it reads an image; write an Input layer and fill it"),
+    "SegAccuracy": (_DEEPLAB, f"figures of a segmentation; {_TRAINING}"),
+    "ImageSegData": (_DEEPLAB, f"images and label images from lists; {_TRAINING}"),
+    "DenseImageData": ("SegNet", f"images and label images from lists; {_TRAINING}"),
+    "WeightedSoftmaxWithLoss": ("SegNet", f"SoftmaxWithLoss with weights of classes; {_TRAINING}"),
+    "DenseCRF": (_DEEPLAB, "a conditional random field over the pixels"),
+    "DomainTransform": (_DEEPLAB, "a filter that keeps edges"),
+    "BiasChannel": (_DEEPLAB, f"channels raised where labels are; {_TRAINING}"),
+    "AdaptiveBiasChannel": (_DEEPLAB, f"channels raised where labels are; {_TRAINING}"),
+    "UniqueLabel": (_DEEPLAB, f"labels that an image has; {_TRAINING}"),
+    "MatRead": (_DEEPLAB, "it reads Matlab files; write an Input layer and fill it"),
+    "MatWrite": (_DEEPLAB, "it writes Matlab files; leave it out, and write the blob's data"),
+    "CtcLoss": (_CTC, f"the loss of label sequences; {_TRAINING}"),
+    "WarpCTC": (_CTC, f"the loss of label sequences; {_TRAINING}"),
+    "CTCLoss": (_CTC, f"the loss of label sequences; {_TRAINING}"),
+    "LabelsequenceAccuracy": (_CTC, f"share of label sequences that are right; {_TRAINING}"),
+    "CenterLoss": (_HN, f"distance to the centre of each class; {_TRAINING}"),
+    "TripletLoss": (_HN, f"the loss of triplets; {_TRAINING}"),
+    "LargeMarginInnerProduct": (_HN, f"a product with a margin; {_TRAINING}"),
+    "MarginInnerProduct": (_HN, f"a product with a margin; {_TRAINING}"),
+    "LabelSpecificAdd": (_HN, f"a margin at the label; {_TRAINING}"),
+    "LabelSpecificMargin": (_HN, f"a margin at the label; {_TRAINING}"),
+    "LabelSpecificRescale": (_HN, f"a margin at the label; {_TRAINING}"),
+    "ChannelScale": (_HN, "channels times numbers; Scale does that"),
+    "InnerDistance": (_HN, "distances to learned points"),
+    "Insanity": (_HN, f"a ReLU with a random slope; {_TRAINING}"),
+    "NormalizationL2": ("liu-xb", "rows of length 1; Normalize does that"),
+    "SoftmaxCrossEntropyLoss": ("mixup", f"a loss of soft targets; {_TRAINING}"),
+    "SeLuDropout": ("soeaver", "dropout for SeLu; at use it changes nothing: leave it out"),
+    "ImResize": ("OpenPose", "images in another size"),
+    "Nms": ("OpenPose", "peaks of maps"),
+    "CPMData": ("OpenPose", f"images and poses; {_TRAINING}"),
+    "SpatialTransformer": ("a", "an image turned and zoomed by a bottom"),
+    "Local": (_HN, "a convolution with weights for each place"),
+    "ROIWarping": ("MNC", "bilinear samples of boxes"),
+}
+
+# modules and layers of Python that files of Faster R-CNN name
+PYTHON_LAYERS: dict[str, tuple[str, str]] = {
+    "AnchorTargetLayer": (_RCNN, f"labels and targets of anchors; {_TRAINING}"),
+    "ProposalTargetLayer": (_RCNN, f"labels and targets of boxes; {_TRAINING}"),
+    "RoIDataLayer": (_RCNN, f"images and boxes; {_TRAINING}"),
+}
+
+
+def known_elsewhere(layer_type: str) -> str:
+    """Return what a type is that only forks have, as `a layer of SSD's Caffe, ...`; "" if it is unknown."""
+    whose, does = TYPES.get(layer_type) or PYTHON_LAYERS.get(layer_type) or ("", "")
+    if not whose:
+        return ""
+    of = "a layer of a fork" if whose == "a" else f"a layer of {whose}'s Caffe"
+    return f"{of}, which is not here: {does}"
