@@ -52,7 +52,9 @@ def _fix_sizes(graph: Any, shapes: dict[str, Sequence[int]]) -> None:
         kind = entry.type.tensor_type
         if kind.elem_type not in FLOATS:
             word = onnx.TensorProto.DataType.Name(kind.elem_type)
-            raise OnnxError(f'input "{entry.name}" is of {word}; Caffe\'s blobs are float: cut the model behind what reads it')
+            raise OnnxError(
+                f'input "{entry.name}" is of {word}; Caffe\'s blobs are float: cut the model behind what reads it'
+            )
         sizes = list(shapes.get(entry.name) or _own_sizes(entry.name, kind))
         kind.shape.Clear()
         for size in sizes:

@@ -45,8 +45,8 @@ def from_onnx(
 ) -> Imported:
     """Return the net of an ONNX file; `shapes` are sizes of inputs that the file leaves open.
 
-    In the dialect "bvlc" it has nothing that BVLC Caffe 1.0 does not know, and it is run on random input beside ONNX's
-    reference evaluator, whose answers it must give within 1e-4.
+    In the dialect "bvlc" it has nothing that BVLC Caffe 1.0 does not know, and it is run on random input beside
+    onnxruntime, where that is installed, or ONNX's reference evaluator, whose answers it must give within 1e-4.
 
     Raises OnnxError for what is no ONNX file or cannot be said in layers, UsageError for another dialect.
     """
@@ -66,8 +66,8 @@ def from_onnx(
     comments = [_head(building, path), f"Made of {path.name} by caffelite convert, dialect {dialect}."]
     if dialect == BVLC:
         ends = [*building.graph.inputs, *building.graph.outputs]
-        distance = prove(running, model, {tensor: building.held[tensor] for tensor in ends})
-        comments.append(f"On random input it differs by {distance:.1g} from ONNX's reference evaluator.")
+        distance, judge = prove(running, model, {tensor: building.held[tensor] for tensor in ends})
+        comments.append(f"On random input it differs by {distance:.1g} from what {judge} computes.")
     return Imported(net, building.layers, building.notes, comments)
 
 
@@ -80,7 +80,9 @@ def _converted(graph: Graph, dialect: str, path: Path) -> Building:
             building.input(tensor)
         for node in graph.nodes:
             if node.operator not in OPERATORS:
-                raise node.refuse("there is no layer for this operator", "take it out of the model, or cut the model there")
+                raise node.refuse(
+                    "there is no layer for this operator", "take it out of the model, or cut the model there"
+                )
             if node.operator not in _MOVES and not graph.is_float(node.outputs[0]):
                 raise node.refuse("it computes whole numbers", "take it out of the model: Caffe's blobs are float")
             OPERATORS[node.operator](node, building)
@@ -98,4 +100,3 @@ def _head(building: Building, path: Path) -> str:
         for tensors in (graph.inputs, graph.outputs)
     )
     return f"{graph.name or path.stem} for use: {ins} in; {outs} out."
-

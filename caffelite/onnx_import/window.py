@@ -46,13 +46,13 @@ def window_of(node: Node, kernel: Sequence[int], sizes: Sequence[int]) -> Window
         begin = end = (0,) * axes
     elif auto in ("SAME_UPPER", "SAME_LOWER"):
         reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-        missing = [
-            max((-(-size // s) - 1) * s + r - size, 0) for size, s, r in zip(sizes, stride, reach, strict=True)
-        ]
+        missing = [max((-(-size // s) - 1) * s + r - size, 0) for size, s, r in zip(sizes, stride, reach, strict=True)]
         less, more = tuple(pad // 2 for pad in missing), tuple(pad - pad // 2 for pad in missing)
         begin, end = (less, more) if auto == "SAME_UPPER" else (more, less)
     if min((*begin, *end), default=0) < 0:
-        raise node.refuse(f"attribute pads is {list(pads)}", "cut the image off with a Slice: Caffe's pads are 0 or more")
+        raise node.refuse(
+            f"attribute pads is {list(pads)}", "cut the image off with a Slice: Caffe's pads are 0 or more"
+        )
     return Window(kernel, stride, begin, end, dilation)
 
 

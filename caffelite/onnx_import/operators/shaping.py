@@ -48,7 +48,8 @@ def transpose(node: Node, net: Building) -> None:
         net.add(node, "Reshape", [bottom], node.outputs[0], reshape_param=param)
     elif net.dialect == BVLC:
         raise node.refuse(
-            f"attribute perm is {order}", "BVLC Caffe cannot change the order of axes; use --dialect caffelite (Permute)"
+            f"attribute perm is {order}",
+            "BVLC Caffe cannot change the order of axes; use --dialect caffelite (Permute)",
         )
     else:
         net.add(node, "Permute", [bottom], node.outputs[0], permute_param={"order": order})
