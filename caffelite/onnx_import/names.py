@@ -1,4 +1,4 @@
-"""Names of an ONNX file as names of layers and blobs: kept, but for what files of weights and other tools stumble at."""
+"""Names of an ONNX file as names of layers and blobs: kept, but for signs that other tools stumble at."""
 
 from __future__ import annotations
 

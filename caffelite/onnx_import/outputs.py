@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableSequence
+
 from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
-from caffelite.proto.caffe_pb2 import LayerParameter
 
 
 def name_outputs(net: Building) -> None:
@@ -35,7 +36,7 @@ def _rename(net: Building, old: str, new: str) -> None:
             _replace(names, old, new)
 
 
-def _replace(names: LayerParameter, old: str, new: str) -> None:
+def _replace(names: MutableSequence[str], old: str, new: str) -> None:
     for index, name in enumerate(names):
         if name == old:
             names[index] = new

@@ -75,7 +75,7 @@ def _answers(model: Any, wanted: list[str], feed: dict[str, Array]) -> tuple[lis
         from onnx.reference import ReferenceEvaluator
 
         try:
-            return ReferenceEvaluator(model).run(wanted, feed), "ONNX's reference evaluator"
+            return list(ReferenceEvaluator(model).run(wanted, feed)), "ONNX's reference evaluator"
         except Exception as err:  # whatever its Python code stumbles at
             raise OnnxError(
                 f"ONNX's reference evaluator cannot run the model ({type(err).__name__}: {err}), so that nothing proves "

@@ -25,19 +25,19 @@ def power(node: Node, net: Building, **fields: float) -> None:
 
 @operator("Relu")
 def relu(node: Node, net: Building) -> None:
-    """max(x, 0)."""
+    """Say Relu: max(x, 0)."""
     _one(node, net, "ReLU")
 
 
 @operator("LeakyRelu")
 def leaky_relu(node: Node, net: Building) -> None:
-    """alpha * x below 0."""
+    """Say LeakyRelu: alpha * x below 0."""
     _one(node, net, "ReLU", relu_param={"negative_slope": node.get("alpha", 0.01)})
 
 
 @operator("PRelu")
 def p_relu(node: Node, net: Building) -> None:
-    """A slope for each channel, or one for all."""
+    """Say PRelu: a slope for each channel, or one for all."""
     slope, shape = net.needed(node, 1, "the slope"), net.shape(node.input(0))
     aligned = (1,) * (len(shape) - slope.ndim) + slope.shape
     if slope.size == 1:
@@ -50,67 +50,67 @@ def p_relu(node: Node, net: Building) -> None:
 
 @operator("Sigmoid")
 def sigmoid(node: Node, net: Building) -> None:
-    """1 / (1 + exp(-x))."""
+    """Say Sigmoid: 1 / (1 + exp(-x))."""
     _one(node, net, "Sigmoid")
 
 
 @operator("Tanh")
 def tanh(node: Node, net: Building) -> None:
-    """The hyperbolic tangent."""
+    """Say Tanh: the hyperbolic tangent."""
     _one(node, net, "TanH")
 
 
 @operator("Elu")
 def elu(node: Node, net: Building) -> None:
-    """alpha * (exp(x) - 1) below 0."""
+    """Say Elu: alpha * (exp(x) - 1) below 0."""
     _one(node, net, "ELU", elu_param={"alpha": node.get("alpha", 1.0)})
 
 
 @operator("Softplus")
 def softplus(node: Node, net: Building) -> None:
-    """log(1 + exp(x))."""
+    """Say Softplus: log(1 + exp(x))."""
     _one(node, net, "BNLL")
 
 
 @operator("Abs")
 def absolute(node: Node, net: Building) -> None:
-    """|x|."""
+    """Say Abs: |x|."""
     _one(node, net, "AbsVal")
 
 
 @operator("Exp")
 def exp(node: Node, net: Building) -> None:
-    """e ^ x."""
+    """Say Exp: e ^ x."""
     _one(node, net, "Exp")
 
 
 @operator("Log")
 def log(node: Node, net: Building) -> None:
-    """The natural logarithm."""
+    """Say Log: the natural logarithm."""
     _one(node, net, "Log")
 
 
 @operator("Neg")
 def neg(node: Node, net: Building) -> None:
-    """-x."""
+    """Say Neg: -x."""
     power(node, net, scale=-1.0)
 
 
 @operator("Sqrt")
 def sqrt(node: Node, net: Building) -> None:
-    """The square root."""
+    """Say Sqrt: the square root."""
     power(node, net, power=0.5)
 
 
 @operator("Reciprocal")
 def reciprocal(node: Node, net: Building) -> None:
-    """1 / x."""
+    """Say Reciprocal: 1 / x."""
     power(node, net, power=-1.0)
 
 
 @operator("Pow")
 def pow_(node: Node, net: Building) -> None:
-    """X ^ a number."""
+    """Say Pow: x ^ a number."""
     exponent = net.needed(node, 1, "the exponent")
     if exponent.size != 1:
         raise node.refuse(f"input 1, the exponent, has the shape {exponent.shape}", "Caffe's Power knows one exponent")
@@ -119,7 +119,7 @@ def pow_(node: Node, net: Building) -> None:
 
 @operator("Clip")
 def clip(node: Node, net: Building) -> None:
-    """Values between two bounds, of which each may be left out; attributes before opset 11, inputs since."""
+    """Say Clip: values between two bounds, of which each may be left out; attributes before opset 11, inputs since."""
     bounds = []
     for index, name, default in ((1, "min", -HIGHEST), (2, "max", HIGHEST)):
         value = net.needed(node, index, name).reshape(()) if node.input(index) else node.get(name, default)
@@ -133,14 +133,14 @@ def clip(node: Node, net: Building) -> None:
 
 @operator("HardSigmoid")
 def hard_sigmoid(node: Node, net: Building) -> None:
-    """alpha * x + beta, held between 0 and 1."""
+    """Say HardSigmoid: alpha * x + beta, held between 0 and 1."""
     line = _line(node, net, node.get("alpha", 0.2), node.get("beta", 0.5))
     net.add(node, "Clip", [line], node.outputs[0], clip_param={"min": 0.0, "max": 1.0})
 
 
 @operator("HardSwish")
 def hard_swish(node: Node, net: Building) -> None:
-    """X times its hard sigmoid."""
+    """Say HardSwish: x times its hard sigmoid."""
     line = _line(node, net, 1 / 6, 0.5)
     gate = net.step(node, "gate", "Clip", [line], clip_param={"min": 0.0, "max": 1.0})
     bottoms = [net.blob(node, node.input(0)), gate]
@@ -154,19 +154,19 @@ def _line(node: Node, net: Building, slope: float, shift: float) -> str:
 
 @operator("Swish")
 def swish(node: Node, net: Building) -> None:
-    """X * sigmoid(alpha * x)."""
+    """Say Swish: x * sigmoid(alpha * x)."""
     _one(node, net, "Swish", swish_param={"beta": node.get("alpha", 1.0)})
 
 
 @operator("Softmax")
 def softmax(node: Node, net: Building) -> None:
-    """exp(x) / its sum over an axis."""
+    """Say Softmax: exp(x) / its sum over an axis."""
     _one(node, net, "Softmax", softmax_param={"axis": _axis(node, net)})
 
 
 @operator("LogSoftmax")
 def log_softmax(node: Node, net: Building) -> None:
-    """The logarithm of Softmax."""
+    """Say LogSoftmax: the logarithm of Softmax."""
     bottom = net.blob(node, node.input(0))
     prob = net.step(node, "prob", "Softmax", [bottom], softmax_param={"axis": _axis(node, net)})
     net.add(node, "Log", [prob], node.outputs[0])

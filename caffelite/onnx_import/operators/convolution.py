@@ -20,7 +20,7 @@ _WIDENED = (
 
 @operator("Conv")
 def conv(node: Node, net: Building) -> None:
-    """weights: (num_output, C / group, *kernel); bias: (num_output,)."""
+    """Say Conv: weights (num_output, C / group, *kernel), bias (num_output,)."""
     weights = net.needed(node, 1, "the weights")
     window = window_of(node, weights.shape[2:], net.shape(node.input(0))[2:])
     window, weights = _equal_pads(node, net, window, weights)
@@ -29,7 +29,10 @@ def conv(node: Node, net: Building) -> None:
 
 @operator("ConvTranspose")
 def conv_transpose(node: Node, net: Building) -> None:
-    """weights: (C, num_output / group, *kernel). output_padding and unequal pads become zeros at the kernel's ends."""
+    """Say ConvTranspose: weights (C, num_output / group, *kernel).
+
+    output_padding and unequal pads become zeros at the kernel's ends.
+    """
     weights = net.needed(node, 1, "the weights")
     axes = weights.ndim - 2
     node.require("auto_pad", "NOTSET", fix="write pads instead")

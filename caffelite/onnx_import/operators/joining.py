@@ -15,7 +15,7 @@ Piece = tuple[int, int]  # first and last + 1 along the axis
 
 @operator("Concat")
 def concat(node: Node, net: Building) -> None:
-    """All inputs, one behind the other."""
+    """Say Concat: All inputs, one behind the other."""
     axis = axis_of(node, len(net.shape(node.outputs[0])))
     bottoms = [net.blob(node, tensor) for tensor in node.inputs]
     net.add(node, "Concat", bottoms, node.outputs[0], concat_param={"axis": axis})
@@ -23,7 +23,7 @@ def concat(node: Node, net: Building) -> None:
 
 @operator("Split")
 def split(node: Node, net: Building) -> None:
-    """Pieces as the shapes of the outputs say."""
+    """Say Split: pieces as the shapes of the outputs say."""
     node.get("split"), node.get("num_outputs")
     axis = axis_of(node, len(net.shape(node.input(0))))
     ends = np.cumsum([net.shape(tensor)[axis] for tensor in node.outputs]).tolist()
@@ -33,7 +33,7 @@ def split(node: Node, net: Building) -> None:
 
 @operator("Slice")
 def slice_(node: Node, net: Building) -> None:
-    """A piece along one axis. Nodes that cut one tensor into pieces side by side share a layer."""
+    """Say Slice: a piece along one axis. Nodes that cut one tensor into pieces side by side share a layer."""
     if node.outputs[0] in net.held:  # with a node before
         _axis_and_piece(node, net)
         return
@@ -52,7 +52,7 @@ def slice_(node: Node, net: Building) -> None:
 
 @operator("Gather")
 def gather(node: Node, net: Building) -> None:
-    """One place along an axis, which then is gone."""
+    """Say Gather: one place along an axis, which then is gone."""
     shape = net.shape(node.input(0))
     axis = axis_of(node, len(shape))
     index = net.needed(node, 1, "the index")
@@ -109,7 +109,10 @@ def _cut(node: Node, net: Building, axis: int, pieces: dict[str, Piece]) -> None
 def _slice(node: Node, net: Building, axis: int, pieces: dict[str, Piece], bottom: str = "") -> None:
     """Add a Slice layer with the tops of `pieces` and others for what lies between, which a Silence layer reads."""
     size = net.shape(node.input(0))[axis]
-    tops, points, rests, end = [], [], [], 0
+    tops: list[str] = []
+    points: list[int] = []
+    rests: list[str] = []
+    end = 0
     for blob, (first, last) in sorted(pieces.items(), key=lambda entry: entry[1]):
         if first > end:
             rests.append(net.rest(node, f"rest_{len(rests)}"))

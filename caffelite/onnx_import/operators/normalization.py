@@ -11,7 +11,7 @@ from caffelite.onnx_import.register import operator
 
 @operator("BatchNormalization")
 def batch_normalization(node: Node, net: Building) -> None:
-    """BatchNorm, which divides by what was measured, then Scale, which has the learned scale and shift."""
+    """Say BatchNormalization: BatchNorm divides by what was measured, Scale has the learned scale and shift."""
     node.require("training_mode", 0, fix="export the model for use: model.eval()")
     node.require("spatial", 1, fix="export the model for opset 9 or later")
     node.get("momentum")  # for training alone
@@ -26,7 +26,7 @@ def batch_normalization(node: Node, net: Building) -> None:
 
 @operator("LRN")
 def lrn(node: Node, net: Building) -> None:
-    """Both divide alpha by the size; Caffe's windows are of odd sizes."""
+    """Say LRN: both divide alpha by the size; Caffe's windows are of odd sizes."""
     size = int(node.get("size"))
     if size % 2 == 0:
         raise node.refuse(f"attribute size is {size}", "Caffe's LRN wants an odd number of channels")

@@ -12,7 +12,7 @@ from caffelite.onnx_import.window import Window, widened, window_fields
 
 @operator("Pad")
 def pad(node: Node, net: Building) -> None:
-    """Zeros around the pixels. Pads in front of a convolution alone have been merged into it before."""
+    """Say Pad: zeros around the pixels. Pads in front of a convolution alone have been merged into it before."""
     node.require("mode", "constant", fix="Caffe pads with zeros; pad with zeros, or before the net")
     shape = net.shape(node.input(0))
     listed = net.needed(node, 1, "the pads").reshape(-1).tolist() if node.input(1) else list(node.get("pads") or [])

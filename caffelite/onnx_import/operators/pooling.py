@@ -18,7 +18,7 @@ from caffelite.proto.caffe_pb2 import PoolingParameter
 
 @operator("MaxPool")
 def max_pool(node: Node, net: Building) -> None:
-    """The largest value of each window: what lies beside the image never counts, here as there."""
+    """Say MaxPool: the largest value of each window: what lies beside the image never counts, here as there."""
     node.require("storage_order", 0, fix="leave it out: it is about places, which are not made here")
     bottom, _, fields = _windows(node, net, "MAX")
     _add(node, net, bottom, fields)
@@ -26,7 +26,7 @@ def max_pool(node: Node, net: Building) -> None:
 
 @operator("AveragePool")
 def average_pool(node: Node, net: Building) -> None:
-    """The mean of each window; where padding counts otherwise than in Caffe, a Scale layer mends it place by place."""
+    """Say AveragePool: the mean of each window; a Scale layer mends it where padding counts otherwise in Caffe."""
     bottom, window, fields = _windows(node, net, "AVE")
     sizes = net.shape(node.input(0))[2:]
     pooled = net.shape(node.outputs[0])[2:]
@@ -60,7 +60,8 @@ def _counted(window: Window, sizes: Shape, pooled: Shape, end: Shape | None) -> 
             axes.append(np.minimum(last, size) - np.maximum(first, 0))
         else:
             axes.append(np.minimum(last, size + end[axis]) - first)
-    return np.multiply.outer(*axes).astype(np.float64)
+    counted: Array = np.multiply.outer(*axes).astype(np.float64)
+    return counted
 
 
 def _windows(node: Node, net: Building, pool: str) -> tuple[str, Window, dict[str, Any]]:
@@ -127,7 +128,7 @@ def _finish(node: Node, net: Building, bottom: str, type_name: str, **of: Any) -
 
 @operator("GlobalAveragePool", "GlobalMaxPool")
 def global_pool(node: Node, net: Building) -> None:
-    """One number for each channel."""
+    """Say GlobalAveragePool and GlobalMaxPool: one number for each channel."""
     pool = "AVE" if node.operator == "GlobalAveragePool" else "MAX"
     shape = net.shape(node.input(0))
     if len(shape) != 4:

@@ -14,7 +14,7 @@ from caffelite.onnx_import.register import operator
 
 @operator("Gemm")
 def gemm(node: Node, net: Building) -> None:
-    """alpha * A * B + beta * C, with A (M, K) computed and B and C constant."""
+    """Say Gemm: alpha * A * B + beta * C, with A (M, K) computed and B and C constant."""
     node.require("transA", 0, fix="Caffe multiplies rows of values with weights; transpose before")
     weights = net.needed(node, 1, "the weights") * node.get("alpha", 1.0)
     if not node.get("transB", 0):
@@ -30,7 +30,7 @@ def gemm(node: Node, net: Building) -> None:
 
 @operator("MatMul")
 def mat_mul(node: Node, net: Building) -> None:
-    """A (..., K) * B (K, N): the last axis is multiplied."""
+    """Say MatMul: A (..., K) * B (K, N): the last axis is multiplied."""
     weights = net.needed(node, 1, "the weights")
     rank = len(net.shape(node.input(0)))
     if weights.ndim != 2 or rank < 2:

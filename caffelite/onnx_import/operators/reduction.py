@@ -18,7 +18,7 @@ _POOLS = {"ReduceMean": "AVE", "ReduceMax": "MAX"}
 
 @operator("ReduceMean", "ReduceSum", "ReduceL1", "ReduceSumSquare", "ReduceMax")
 def reduce(node: Node, net: Building) -> None:
-    """Along the pixels of an image, the last axes, or the channels."""
+    """Say what reduces: along the pixels of an image, the last axes, or the channels."""
     shape = net.shape(node.input(0))
     node.get("keepdims"), node.get("noop_with_empty_axes")  # the output's shape says the first
     axes = axes_of(node, net, 1, len(shape))
@@ -45,7 +45,7 @@ def reduce(node: Node, net: Building) -> None:
 
 @operator("ArgMax")
 def arg_max(node: Node, net: Building) -> None:
-    """Where along an axis the largest value is, the first of equal ones; as a float."""
+    """Say ArgMax: where along an axis the largest value is, the first of equal ones; as a float."""
     node.require("select_last_index", 0, fix="Caffe takes the first of equal values")
     node.get("keepdims")
     shape = net.shape(node.input(0))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from caffelite.core.blob import Array
@@ -9,7 +12,7 @@ from caffelite.onnx_import.building import BVLC, Building
 from caffelite.onnx_import.node import Node
 from caffelite.onnx_import.register import operator
 
-_ROUND = {
+_ROUND: dict[str, Callable[[Array], Array]] = {
     "round_prefer_floor": lambda places: np.ceil(places - 0.5),
     "round_prefer_ceil": lambda places: np.floor(places + 0.5),
     "floor": np.floor,
@@ -19,7 +22,7 @@ _ROUND = {
 
 @operator("Resize", "Upsample")
 def resize(node: Node, net: Building) -> None:
-    """The shape of the output says how large; NodeError for all but pixels and for other ways of filling in."""
+    """Say Resize and Upsample: the shape of the output says how large; NodeError for all but pixels and for other ways of filling in."""
     node.require("antialias", 0, fix="Caffe's layers have none; use 0")
     for attribute in ("cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy", "scales"):
         node.get(attribute)
@@ -55,9 +58,9 @@ def _nearest(node: Node, net: Building) -> None:
         net.add(node, "Upsample", [bottom], node.outputs[0], upsample_param={"scale": scales[0]})
         return
     weights = np.ones((channels, 1, *scales))
-    sizes = {"kernel_h": scales[0], "kernel_w": scales[1], "stride_h": scales[0], "stride_w": scales[1]}
+    sizes: dict[str, Any] = {"kernel_h": scales[0], "kernel_w": scales[1], "stride_h": scales[0], "stride_w": scales[1]}
     if scales[0] == scales[1]:
-        sizes = {"kernel_size": [scales[0]], "stride": [scales[0]]}
+        sizes: dict[str, Any] = {"kernel_size": [scales[0]], "stride": [scales[0]]}
     fields = {"num_output": channels, **sizes, "group": channels, "bias_term": False}
     net.add(node, "Deconvolution", [bottom], node.outputs[0], blobs=[weights], convolution_param=fields)
 
@@ -76,4 +79,5 @@ def _sources(node: Node, net: Building, size: int, made: int) -> Array:
         places = places * size / made
     else:
         raise node.refuse(f"attribute coordinate_transformation_mode is {how}", "use asymmetric")
-    return np.clip(_ROUND[rounding](places), 0, size - 1)
+    sources: Array = np.clip(_ROUND[rounding](places), 0, size - 1)
+    return sources

@@ -20,7 +20,7 @@ def reshape_dims(shape: Shape, wanted: Shape) -> list[int]:
 
 @operator("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def reshape(node: Node, net: Building) -> None:
-    """The shape of the output says all: it is known once the model has been simplified."""
+    """Say Reshape, Flatten, Squeeze and Unsqueeze: the shape of the output says all: it is known once the model has been simplified."""
     for attribute in ("axis", "axes", "allowzero", "shape"):
         node.get(attribute)
     shape, wanted = net.shape(node.input(0)), net.shape(node.outputs[0])
@@ -36,7 +36,7 @@ def reshape(node: Node, net: Building) -> None:
 
 @operator("Transpose")
 def transpose(node: Node, net: Building) -> None:
-    """Permute, which only forks have; a Reshape where no value moves."""
+    """Say Transpose: permute, which only forks have; a Reshape where no value moves."""
     shape = net.shape(node.input(0))
     order = list(node.get("perm") or reversed(range(len(shape))))
     moved = [axis for axis in order if shape[axis] != 1]
@@ -57,7 +57,7 @@ def transpose(node: Node, net: Building) -> None:
 
 @operator("ChannelShuffle")  # no operator of ONNX: what graph rewriting makes of three nodes
 def channel_shuffle(node: Node, net: Building) -> None:
-    """ShuffleChannel; for BVLC Caffe a 1 x 1 convolution with ones where channels go."""
+    """Say ChannelShuffle: shuffleChannel; for BVLC Caffe a 1 x 1 convolution with ones where channels go."""
     group = node.get("group")
     bottom = net.blob(node, node.input(0))
     if net.dialect != BVLC:
@@ -72,7 +72,7 @@ def channel_shuffle(node: Node, net: Building) -> None:
 
 @operator("DepthToSpace")
 def depth_to_space(node: Node, net: Building) -> None:
-    """A Deconvolution with ones: each input channel goes to its place in the block."""
+    """Say DepthToSpace: a Deconvolution with ones: each input channel goes to its place in the block."""
     size, channels = int(node.get("blocksize")), net.shape(node.input(0))[1]
     outputs = channels // size**2
     places = (outputs, size, size) if node.get("mode", "DCR") == "CRD" else (size, size, outputs)
@@ -84,7 +84,7 @@ def depth_to_space(node: Node, net: Building) -> None:
 
 @operator("SpaceToDepth")
 def space_to_depth(node: Node, net: Building) -> None:
-    """A Convolution with ones: each place in the block goes to its output channel."""
+    """Say SpaceToDepth: a Convolution with ones: each place in the block goes to its output channel."""
     size, channels = int(node.get("blocksize")), net.shape(node.input(0))[1]
     outputs = channels * size**2
     numbers = np.arange(outputs).reshape(size, size, channels).transpose(2, 0, 1)
@@ -93,7 +93,8 @@ def space_to_depth(node: Node, net: Building) -> None:
 
 def _ones(numbers: Array, count: int) -> Array:
     """Return weights (count, C, size, size) that are 1 where `numbers` (C, size, size) says the first index."""
-    return (np.arange(count)[:, None, None, None] == numbers).astype(np.float32)
+    ones: Array = (np.arange(count)[:, None, None, None] == numbers).astype(np.float32)
+    return ones
 
 
 def _moving(node: Node, net: Building, type_name: str, weights: Array, outputs: int, size: int) -> None:
