@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ def load_model(path: Path, shapes: Shapes | None = None) -> Any:
         _fix_sizes(model.graph, dict(shapes or {}))
     except OnnxError as err:
         raise OnnxError(f"{path}: {err}") from None
+    if any(not entry.type.tensor_type.HasField("shape") for entry in model.graph.output):  # onnxsim wants them
+        model = _checked(lambda: shape_inference.infer_shapes(model, data_prop=True), path)
     return model
 
 
@@ -86,9 +88,17 @@ def simplified(model: Any, path: Path) -> Any:
     """
     import onnxsim
 
-    try:
+    def work() -> Any:
         small, _ = onnxsim.simplify(model)
         return shape_inference.infer_shapes(small, check_type=True, strict_mode=True, data_prop=True)
+
+    return _checked(work, path)
+
+
+def _checked(work: Callable[[], Any], path: Path) -> Any:
+    """Return what `work` makes of the model; OnnxError where that breaks ONNX's rules."""
+    try:
+        return work()
     except (onnx.checker.ValidationError, shape_inference.InferenceError, RuntimeError, ValueError) as err:
         raise OnnxError(f"{path}: the model breaks ONNX's rules: {_first_line(err)}") from None
 

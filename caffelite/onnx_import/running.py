@@ -60,8 +60,8 @@ def prove(net: Net, model: Any, blobs: dict[str, str]) -> tuple[float, str]:
         difference = _distance(held[blobs[name]], np.asarray(theirs, np.float64))
         if not difference <= TOLERANCE:
             raise OnnxError(
-                f'output "{name}" of shape {shape_string(np.shape(theirs))} differs by {difference:.3g} from what {judge} '
-                "computes of the same random input; nothing was written"
+                f'output "{name}" of shape {shape_string(np.shape(theirs))} differs by {difference:.3g} '
+                f"from what {judge} computes of the same random input; nothing was written"
             )
         furthest = max(furthest, difference)
     return furthest, judge
@@ -78,7 +78,7 @@ def _answers(model: Any, wanted: list[str], feed: dict[str, Array]) -> tuple[lis
             return list(ReferenceEvaluator(model).run(wanted, feed)), "ONNX's reference evaluator"
         except Exception as err:  # whatever its Python code stumbles at
             raise OnnxError(
-                f"ONNX's reference evaluator cannot run the model ({type(err).__name__}: {err}), so that nothing proves "
+                f"ONNX's reference evaluator cannot run the model ({type(err).__name__}: {err}), so nothing proves "
                 "the answers: pip install onnxruntime, which runs it"
             ) from err
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -86,6 +86,6 @@ def _answers(model: Any, wanted: list[str], feed: dict[str, Array]) -> tuple[lis
 
 
 def _distance(blob: Blob, theirs: Array) -> float:
-    """Return the largest difference, as a share of the largest value where that is above 1; nan where there is a nan."""
+    """Return the largest difference, as a share of the largest value where that is above 1; nan of a nan."""
     ours = blob.data.reshape(theirs.shape)
     return float(np.abs(ours - theirs).max(initial=0) / max(1.0, np.abs(theirs).max(initial=0)))

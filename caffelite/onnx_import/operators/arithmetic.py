@@ -16,7 +16,7 @@ _MINUS, _INVERSE = {"scale": -1.0}, {"power": -1.0}
 
 @operator("Add", "Sub", "Mul", "Div")
 def binary(node: Node, net: Building) -> None:
-    """Say Add, Sub, Mul and Div: A op B, where the smaller is repeated along axes of size 1, as numpy does."""
+    """Say Add, Sub, Mul and Div: where the smaller is repeated along axes of size 1, as numpy does."""
     left, right = node.inputs
     shape = net.shape(node.outputs[0])
     for constant, other, first in ((right, left, False), (left, right, True)):
@@ -104,7 +104,7 @@ def _two_blobs(node: Node, net: Building, shape: Shape) -> None:
 def _spread(node: Node, net: Building, large: str, small: str, sizes: Shape, total: bool) -> None:
     """Add the layers for a blob and one that is repeated: Bias or Scale where its axes lie together, else Tile."""
     shape = net.shape(node.outputs[0])
-    size: Shape = (1,) * (len(shape) - len(sizes)) + tuple(sizes)
+    size: tuple[int, ...] = (1,) * (len(shape) - len(sizes)) + tuple(sizes)
     axes = [axis for axis, count in enumerate(size) if count != 1] or [0]
     end = axes[-1] + 1
     name, key = ("Bias", "bias_param") if total else ("Scale", "scale_param")
@@ -126,7 +126,7 @@ def _spread(node: Node, net: Building, large: str, small: str, sizes: Shape, tot
 
 @operator("Sum", "Mean", "Max")
 def several(node: Node, net: Building) -> None:
-    """Say Sum, Mean and Max: Any number of blobs of one shape, or the larger of a blob and a number."""
+    """Say Sum, Mean and Max: any number of blobs of one shape, or the larger of a blob and a number."""
     if len(node.inputs) == 1:
         net.same(node.outputs[0], node.inputs[0], node)
         return

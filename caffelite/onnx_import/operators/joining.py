@@ -15,7 +15,7 @@ Piece = tuple[int, int]  # first and last + 1 along the axis
 
 @operator("Concat")
 def concat(node: Node, net: Building) -> None:
-    """Say Concat: All inputs, one behind the other."""
+    """Say Concat: all inputs, one behind the other."""
     axis = axis_of(node, len(net.shape(node.outputs[0])))
     bottoms = [net.blob(node, tensor) for tensor in node.inputs]
     net.add(node, "Concat", bottoms, node.outputs[0], concat_param={"axis": axis})

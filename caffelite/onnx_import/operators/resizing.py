@@ -22,7 +22,7 @@ _ROUND: dict[str, Callable[[Array], Array]] = {
 
 @operator("Resize", "Upsample")
 def resize(node: Node, net: Building) -> None:
-    """Say Resize and Upsample: the shape of the output says how large; NodeError for all but pixels and for other ways of filling in."""
+    """Say Resize and Upsample: the output's shape says how large. NodeError for other ways of filling in."""
     node.require("antialias", 0, fix="Caffe's layers have none; use 0")
     for attribute in ("cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy", "scales"):
         node.get(attribute)
@@ -58,10 +58,11 @@ def _nearest(node: Node, net: Building) -> None:
         net.add(node, "Upsample", [bottom], node.outputs[0], upsample_param={"scale": scales[0]})
         return
     weights = np.ones((channels, 1, *scales))
-    sizes: dict[str, Any] = {"kernel_h": scales[0], "kernel_w": scales[1], "stride_h": scales[0], "stride_w": scales[1]}
-    if scales[0] == scales[1]:
-        sizes: dict[str, Any] = {"kernel_size": [scales[0]], "stride": [scales[0]]}
-    fields = {"num_output": channels, **sizes, "group": channels, "bias_term": False}
+    window: dict[str, Any] = {"kernel_size": [scales[0]], "stride": [scales[0]]}
+    if scales[0] != scales[1]:
+        names = ("kernel_h", "kernel_w", "stride_h", "stride_w")
+        window = dict(zip(names, scales * 2, strict=True))
+    fields = {"num_output": channels, **window, "group": channels, "bias_term": False}
     net.add(node, "Deconvolution", [bottom], node.outputs[0], blobs=[weights], convolution_param=fields)
 
 

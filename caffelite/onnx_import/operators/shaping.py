@@ -20,7 +20,7 @@ def reshape_dims(shape: Shape, wanted: Shape) -> list[int]:
 
 @operator("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def reshape(node: Node, net: Building) -> None:
-    """Say Reshape, Flatten, Squeeze and Unsqueeze: the shape of the output says all: it is known once the model has been simplified."""
+    """Say what changes axes alone: the output's shape says all, and is known in a simplified model."""
     for attribute in ("axis", "axes", "allowzero", "shape"):
         node.get(attribute)
     shape, wanted = net.shape(node.input(0)), net.shape(node.outputs[0])
