@@ -10,7 +10,7 @@ from caffelite.onnx_import.of_file import from_onnx
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = sorted(path.name for path in (GOLDEN / "onnx").glob("*_new.onnx"))
-SCHEMA = list(csv.DictReader((GOLDEN / "schema.tsv").open(), delimiter="\t"))
+SCHEMA = list(csv.DictReader((GOLDEN / "schema.tsv").read_text().splitlines(), delimiter="\t"))
 FIELDS = {(row["message_or_enum"], row["name"], row["number"]) for row in SCHEMA if row["kind"] == "field"}
 
 

@@ -70,7 +70,7 @@ def _with_number(node: Node, net: Building, x: str, number: float, first: bool) 
 def _placed(values: Array, shape: Shape) -> tuple[int, Array]:
     """Return the first axis along which a constant differs, and its values from there to the last such axis."""
     values = values.reshape((1,) * (len(shape) - values.ndim) + values.shape)
-    axes = [axis for axis, size in enumerate(values.shape) if size != 1]
+    axes = [axis for axis in range(len(shape)) if values.shape[axis] != 1]
     begin, end = axes[0], axes[-1] + 1
     block = values.reshape(values.shape[begin:end])
     return begin, np.broadcast_to(block, shape[begin:end])
