@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from caffelite.core.mode import set_device, set_mode_cpu, set_mode_gpu
     from caffelite.core.random import set_random_seed
     from caffelite.core.ranks import set_multiprocess, set_solver_count, set_solver_rank, solver_count, solver_rank
+    from caffelite.cv2dnn.install import install_in_cv2
     from caffelite.detector import Detector
     from caffelite.lr_range import lr_find
     from caffelite.net_spec import NetSpec, layers, params, to_proto
@@ -80,6 +81,7 @@ _HOMES = {
     "get_solver": "caffelite.pycaffe_solver",
     "has_nccl": "caffelite.pycaffe_nccl",
     "init_log": "caffelite.pycaffe_log",
+    "install_in_cv2": "caffelite.cv2dnn.install",
     "install_as_caffe": "caffelite.as_caffe",
     "layer_type_list": "caffelite.core.layer",
     "layers": "caffelite.net_spec",
@@ -127,6 +129,7 @@ __all__ = [  # with the modules, since scripts say `from caffe import *`
     "has_nccl",
     "init_log",
     "install_as_caffe",
+    "install_in_cv2",
     "io",
     "layer_type_list",
     "layers",

@@ -37,7 +37,8 @@ def param_name_dict() -> dict[str, str]:
     Of several fields of one type, as relu_param and a fork's relu6_param, that of the lowest number is taken: Caffe's.
     """
     names: dict[str, str] = {}
-    for field in sorted(caffe_pb2.LayerParameter.DESCRIPTOR.fields, key=lambda field: field.number):
+    by_number = caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_number
+    for field in (by_number[number] for number in sorted(by_number)):
         if field.name.endswith("_param") and field.message_type is not None:
             names.setdefault(field.message_type.name.removesuffix("Parameter"), field.name.removesuffix("_param"))
     return names

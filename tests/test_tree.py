@@ -68,6 +68,7 @@ OF_MORE_THAN_ONE_FILE = {
     "pycaffe_checklist/test_python_layer.py": "python_layer.py and core/layers/python.py, likewise",
     "pycaffe_checklist/test_scripts.py": "a net as published scripts use it",
     "pycaffe_checklist/test_solver.py": "pycaffe_solver.py and the solver below it, likewise",
+    "cv2dnn/test_as_opencv.py": "cv2dnn/, beside OpenCV 4.14",
     "onnx_export/test_judges.py": "onnx_export/, by other programs",
     "onnx_import/test_torchvision.py": "onnx_import/, with nets of torchvision",
     "reports/test_browser.py": "of_test.py and of_training.py in a browser",
@@ -119,6 +120,7 @@ MAY_IMPORT = {
     | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
     | {"drawing", "inspection", "pictures"},
     "boxes": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
+    "cv2dnn": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights", "writing"},
     "comparing": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "examples": BELOW_ALL | {"caffelite", "datasets", "pictures"},
     "testing": BELOW_ALL | {"caffelite", "solver", "net", "layers", "data", "weights"},
@@ -141,6 +143,8 @@ AGAINST_THE_WAY = {
     ("caffelite.core.layer", "caffelite.core.layers.shared.own_class"),
     ("caffelite.core.layers.shared.own_class", "caffelite.python_layer"),
     ("caffelite.core.layer_files", "caffelite.as_caffe"),
+    # a name of the surface, loaded when it is asked for
+    ("caffelite", "caffelite.cv2dnn.install"),
     ("caffelite.__main__", "caffelite.cli"),
 }
 

@@ -45,6 +45,14 @@ def test_the_page_of_onnx(page_of, differences_of):
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_page_of_cv2(page_of, differences_of):
+    page = page_of("your-cv2-script.md", (DOCS / "your-cv2-script.md").read_text())
+    shown = page.python()
+    assert len(shown) == 2
+    wrong = differences_of(page, shown)
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize(("number", "count"), [(2, 1), (3, 1)])
 def test_what_is_shown_and_not_printed_is_found(number, count, page_of, differences_of):
     page = page_of("p.md", WRONG.format(number, number))
