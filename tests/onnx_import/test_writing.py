@@ -9,16 +9,17 @@ from caffelite.onnx_import.of_file import from_onnx
 from caffelite.onnx_import.writing import write_both
 
 EXPORTED = Path(__file__).parents[1] / "golden" / "onnx"
+with np.load(EXPORTED / "answers.npz") as _stored:
+    ANSWERS = dict(_stored)
 
 
 def test_both_files_hold_the_net(tmp_path):
-    answers = np.load(EXPORTED / "answers.npz")
     imported = from_onnx(EXPORTED / "narrow_resnet_new.onnx")
     prototxt, caffemodel = write_both(imported, tmp_path / "net")
     net = caffelite.Net(str(prototxt), str(caffemodel), caffelite.TEST)
-    net.blobs[net.inputs[0]].data[...] = answers["narrow_resnet_in"]
+    net.blobs[net.inputs[0]].data[...] = ANSWERS["narrow_resnet_in"]
     (ours,) = net.forward().values()
-    np.testing.assert_allclose(ours, answers["narrow_resnet_out"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(ours, ANSWERS["narrow_resnet_out"], rtol=0, atol=1e-4)
 
 
 def test_nothing_is_written_where_one_file_cannot_be(tmp_path):
