@@ -70,6 +70,7 @@ OF_MORE_THAN_ONE_FILE = {
     "pycaffe_checklist/test_solver.py": "pycaffe_solver.py and the solver below it, likewise",
     "cv2dnn/test_as_opencv.py": "cv2dnn/, beside OpenCV 4.14",
     "onnx_export/test_judges.py": "onnx_export/, by other programs",
+    "onnx_import/test_torchvision.py": "onnx_import/, with nets of torchvision",
     "reports/test_browser.py": "of_test.py and of_training.py in a browser",
     "test_init.py": "caffelite/__init__.py",
     "test_oldest.py": "pyproject.toml",
@@ -106,6 +107,7 @@ MAY_IMPORT = {
     "drawing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "writing": BELOW_ALL | {"net", "layers", "data", "weights"},
     "onnx_export": BELOW_ALL | {"net", "layers", "data", "weights", "kernels"},
+    "onnx_import": BELOW_ALL | {"net", "layers", "data", "weights"},
     "databases": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "checking": BELOW_ALL | {"solver", "net", "layers", "data", "weights"},
     "inspection": BELOW_ALL | {"solver", "net", "layers", "data", "weights", "kernels"},
@@ -126,7 +128,7 @@ MAY_IMPORT = {
     "cli": BELOW_ALL
     | {"caffelite", "solver", "net", "layers", "data", "weights", "kernels", "datasets"}
     | {"boxes", "checking", "comparing", "databases", "drawing", "examples", "explaining", "inspection", "onnx_export"}
-    | {"pictures", "reports", "testing", "tools", "writing"},
+    | {"onnx_import", "pictures", "reports", "testing", "tools", "writing"},
 }
 
 # Imports that point the other way: from a file, to a file. Those below are meant; nothing is to be added.

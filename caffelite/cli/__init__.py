@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         with ended_by_interrupts(glog.say):
             status = _status_of(lambda: _run(sys.argv[1:], program.of_this_process()))
-        gc.freeze()  # Python would look through all objects of numba once more before the program ends: 0.2 s and more
+        if "onnxsim" not in sys.modules:  # which on stderr calls what then is left "leaked"
+            gc.freeze()  # Python would look through numba's objects once more before the program ends: 0.2 s and more
         return status
     hook = sys.unraisablehook
     try:

@@ -30,3 +30,30 @@ def test_what_cannot_be_done_is_said(words, message, caffelite, folder):
     assert result.status == 1
     assert message in result.err
     assert not (folder / "net.onnx").exists()
+
+
+@pytest.mark.parametrize("dialect", ["caffelite", "bvlc"])
+def test_a_file_becomes_a_net(dialect, caffelite, folder):
+    pytest.importorskip("onnxsim")
+    assert caffelite("convert", NET, WEIGHTS, "-o", "net.onnx").status == 0
+    result = caffelite("convert", "net.onnx", "-o", "back", "--dialect", dialect)
+    assert (result.status, result.out, result.err) == (0, "back.prototxt\nback.caffemodel\n", "")
+    assert caffelite("check", "back.prototxt").status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("net.onnx",), "Need a name for two files to write"),
+        (("net.onnx", WEIGHTS, "-o", "back"), "net.onnx holds its weights"),
+        (("net.onnx", "-o", "back", "--fold"), "--fold does nothing from ONNX"),
+        (("net.onnx", "-o", "back.prototxt"), 'give the name without its ending, "back"'),
+        (("net.onnx", "-o", "back"), "net.onnx: cannot be read as an ONNX file"),
+    ],
+)
+def test_what_cannot_be_made_of_a_file_is_said(words, message, caffelite, folder):
+    pytest.importorskip("onnxsim")
+    (folder / "net.onnx").write_text("no model")
+    result = caffelite("convert", *words)
+    assert result.status == 1
+    assert message in result.error

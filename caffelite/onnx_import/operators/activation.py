@@ -1,0 +1,183 @@
+"""Functions of single values: ReLU and its kin, Clip, Power, Exp, Log, ..."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from caffelite.onnx_import.building import Building
+from caffelite.onnx_import.node import Node
+from caffelite.onnx_import.register import operator
+
+HIGHEST = float(np.finfo(np.float32).max)
+
+
+def _one(node: Node, net: Building, type_name: str, **fields: Any) -> None:
+    """Add the layer that makes the node's output of its first input."""
+    net.add(node, type_name, [net.blob(node, node.input(0))], node.outputs[0], **fields)
+
+
+def power(node: Node, net: Building, **fields: float) -> None:
+    """Add a Power layer: (shift + scale * x) ^ power."""
+    _one(node, net, "Power", power_param=fields)
+
+
+@operator("Relu")
+def relu(node: Node, net: Building) -> None:
+    """Say Relu: max(x, 0)."""
+    _one(node, net, "ReLU")
+
+
+@operator("LeakyRelu")
+def leaky_relu(node: Node, net: Building) -> None:
+    """Say LeakyRelu: alpha * x below 0."""
+    _one(node, net, "ReLU", relu_param={"negative_slope": node.get("alpha", 0.01)})
+
+
+@operator("PRelu")
+def p_relu(node: Node, net: Building) -> None:
+    """Say PRelu: a slope for each channel, or one for all."""
+    slope, shape = net.needed(node, 1, "the slope"), net.shape(node.input(0))
+    aligned = (1,) * (len(shape) - slope.ndim) + slope.shape
+    if slope.size == 1:
+        _one(node, net, "PReLU", blobs=[slope.reshape(())], prelu_param={"channel_shared": True})
+        return
+    if len(aligned) != len(shape) or aligned[1] != slope.size:
+        raise node.refuse(f"input 1, the slope, has the shape {slope.shape}", "give one slope, or one for each channel")
+    _one(node, net, "PReLU", blobs=[slope.reshape(-1)])
+
+
+@operator("Sigmoid")
+def sigmoid(node: Node, net: Building) -> None:
+    """Say Sigmoid: 1 / (1 + exp(-x))."""
+    _one(node, net, "Sigmoid")
+
+
+@operator("Tanh")
+def tanh(node: Node, net: Building) -> None:
+    """Say Tanh: the hyperbolic tangent."""
+    _one(node, net, "TanH")
+
+
+@operator("Elu")
+def elu(node: Node, net: Building) -> None:
+    """Say Elu: alpha * (exp(x) - 1) below 0."""
+    _one(node, net, "ELU", elu_param={"alpha": node.get("alpha", 1.0)})
+
+
+@operator("Softplus")
+def softplus(node: Node, net: Building) -> None:
+    """Say Softplus: log(1 + exp(x))."""
+    _one(node, net, "BNLL")
+
+
+@operator("Abs")
+def absolute(node: Node, net: Building) -> None:
+    """Say Abs: |x|."""
+    _one(node, net, "AbsVal")
+
+
+@operator("Exp")
+def exp(node: Node, net: Building) -> None:
+    """Say Exp: e ^ x."""
+    _one(node, net, "Exp")
+
+
+@operator("Log")
+def log(node: Node, net: Building) -> None:
+    """Say Log: the natural logarithm."""
+    _one(node, net, "Log")
+
+
+@operator("Neg")
+def neg(node: Node, net: Building) -> None:
+    """Say Neg: -x."""
+    power(node, net, scale=-1.0)
+
+
+@operator("Sqrt")
+def sqrt(node: Node, net: Building) -> None:
+    """Say Sqrt: the square root."""
+    power(node, net, power=0.5)
+
+
+@operator("Reciprocal")
+def reciprocal(node: Node, net: Building) -> None:
+    """Say Reciprocal: 1 / x."""
+    power(node, net, power=-1.0)
+
+
+@operator("Pow")
+def pow_(node: Node, net: Building) -> None:
+    """Say Pow: x ^ a number."""
+    exponent = net.needed(node, 1, "the exponent")
+    if exponent.size != 1:
+        raise node.refuse(f"input 1, the exponent, has the shape {exponent.shape}", "Caffe's Power knows one exponent")
+    power(node, net, power=float(exponent.reshape(())))
+
+
+@operator("Clip")
+def clip(node: Node, net: Building) -> None:
+    """Say Clip: values between two bounds, of which each may be left out; attributes before opset 11, inputs since."""
+    bounds = []
+    for index, name, default in ((1, "min", -HIGHEST), (2, "max", HIGHEST)):
+        value = net.needed(node, index, name).reshape(()) if node.input(index) else node.get(name, default)
+        bounds.append(float(np.clip(value, -HIGHEST, HIGHEST)))
+    low, high = bounds
+    if low == 0 and high == HIGHEST:
+        relu(node, net)
+    else:
+        _one(node, net, "Clip", clip_param={"min": low, "max": high})
+
+
+@operator("HardSigmoid")
+def hard_sigmoid(node: Node, net: Building) -> None:
+    """Say HardSigmoid: alpha * x + beta, held between 0 and 1."""
+    line = _line(node, net, node.get("alpha", 0.2), node.get("beta", 0.5))
+    net.add(node, "Clip", [line], node.outputs[0], clip_param={"min": 0.0, "max": 1.0})
+
+
+@operator("HardSwish")
+def hard_swish(node: Node, net: Building) -> None:
+    """Say HardSwish: x times its hard sigmoid."""
+    line = _line(node, net, 1 / 6, 0.5)
+    gate = net.step(node, "gate", "Clip", [line], clip_param={"min": 0.0, "max": 1.0})
+    bottoms = [net.blob(node, node.input(0)), gate]
+    net.add(node, "Eltwise", bottoms, node.outputs[0], eltwise_param={"operation": "PROD"})
+
+
+def _line(node: Node, net: Building, slope: float, shift: float) -> str:
+    bottom = net.blob(node, node.input(0))
+    return net.step(node, "line", "Power", [bottom], power_param={"scale": slope, "shift": shift})
+
+
+@operator("Swish")
+def swish(node: Node, net: Building) -> None:
+    """Say Swish: x * sigmoid(alpha * x)."""
+    _one(node, net, "Swish", swish_param={"beta": node.get("alpha", 1.0)})
+
+
+@operator("Softmax")
+def softmax(node: Node, net: Building) -> None:
+    """Say Softmax: exp(x) / its sum over an axis."""
+    _one(node, net, "Softmax", softmax_param={"axis": _axis(node, net)})
+
+
+@operator("LogSoftmax")
+def log_softmax(node: Node, net: Building) -> None:
+    """Say LogSoftmax: the logarithm of Softmax."""
+    bottom = net.blob(node, node.input(0))
+    prob = net.step(node, "prob", "Softmax", [bottom], softmax_param={"axis": _axis(node, net)})
+    net.add(node, "Log", [prob], node.outputs[0])
+
+
+def _axis(node: Node, net: Building) -> int:
+    """Return the axis of a softmax; before opset 13 the axes behind it counted, too, and may only be of size 1."""
+    shape = net.shape(node.input(0))
+    if net.graph.opset >= 13:
+        return int(node.get("axis", -1)) % len(shape)
+    axis = int(node.get("axis", 1)) % len(shape)
+    if set(shape[axis + 1 :]) - {1}:
+        raise node.refuse(f"attribute axis is {axis}, in front of others", "export the model for opset 13 or later")
+    return axis

@@ -1,0 +1,77 @@
+"""Conv and ConvTranspose: Convolution and Deconvolution, whose blobs of weights have the same axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from caffelite.core.blob import Array
+from caffelite.onnx_import.building import Building
+from caffelite.onnx_import.node import Node
+from caffelite.onnx_import.register import operator
+from caffelite.onnx_import.window import Window, widened, window_fields, window_of
+
+_WIDENED = (
+    "{name} pads the ends of the image unequally, which no field of Caffe says: its kernel got zeros at one side, so "
+    "that it sees the same pixels with equal pads"
+)
+
+
+@operator("Conv")
+def conv(node: Node, net: Building) -> None:
+    """Say Conv: weights (num_output, C / group, *kernel), bias (num_output,)."""
+    weights = net.needed(node, 1, "the weights")
+    window = window_of(node, weights.shape[2:], net.shape(node.input(0))[2:])
+    window, weights = _equal_pads(node, net, window, weights)
+    _add(node, net, "Convolution", weights.shape[0], window, weights)
+
+
+@operator("ConvTranspose")
+def conv_transpose(node: Node, net: Building) -> None:
+    """Say ConvTranspose: weights (C, num_output / group, *kernel).
+
+    output_padding and unequal pads become zeros at the kernel's ends.
+    """
+    weights = net.needed(node, 1, "the weights")
+    axes = weights.ndim - 2
+    node.require("auto_pad", "NOTSET", fix="write pads instead")
+    if node.get("output_shape") is not None:
+        raise node.refuse("attribute output_shape is given", "write pads and output_padding instead")
+    window = window_of(node, weights.shape[2:], net.shape(node.input(0))[2:])
+    added = node.get("output_padding") or [0] * axes
+    room, pads = [(0, 0)] * 2, []
+    for begin, end, extra, dilation in zip(window.begin, window.end, added, window.dilation, strict=True):
+        longer = begin - end + extra  # how much the result reaches further at its end than at its beginning
+        if longer % dilation:
+            raise node.refuse(
+                f"pads, output_padding and dilations are {begin}, {end}, {extra} and {dilation}",
+                "with dilation the two ends have to differ by a multiple of it",
+            )
+        room.append((max(-longer // dilation, 0), max(longer // dilation, 0)))
+        pads.append(begin + max(-longer, 0))
+    if np.any(room):
+        net.note(_WIDENED.format(name=node.name))
+    weights = np.pad(weights, room)
+    window = Window(weights.shape[2:], window.stride, tuple(pads), tuple(pads), window.dilation)
+    _add(node, net, "Deconvolution", weights.shape[1] * int(node.get("group", 1)), window, weights)
+
+
+def _equal_pads(node: Node, net: Building, window: Window, weights: Array) -> tuple[Window, Array]:
+    if window.symmetric():
+        return window, weights
+    net.note(_WIDENED.format(name=node.name))
+    return widened(window, weights)
+
+
+def _add(node: Node, net: Building, type_name: str, outputs: int, window: Window, weights: Array) -> None:
+    blobs = [weights]
+    fields: dict[str, Any] = {"num_output": outputs, **window_fields(window)}
+    if node.input(2):
+        blobs.append(net.needed(node, 2, "the bias").reshape(-1))
+    else:
+        fields["bias_term"] = False
+    if node.get("group", 1) != 1:
+        fields["group"] = node.get("group")
+    bottom = net.blob(node, node.input(0))
+    net.add(node, type_name, [bottom], node.outputs[0], blobs=blobs, convolution_param=fields)

@@ -1,0 +1,13 @@
+from caffelite.onnx_import.of_file import from_onnx
+
+
+def test_an_output_that_nothing_computes_keeps_its_name(model_file):
+    nodes = [("Relu", ["x"], ["a"], {}), ("Dropout", ["a"], ["y"], {})]
+    net = from_onnx(model_file(nodes, (1, 3))).net
+    assert [list(layer.top) for layer in net.layer] == [["x"], ["y"]]
+
+
+def test_names_are_kept_and_made_legal(model_file):
+    nodes = [("Relu", ["x"], ["/a b/out"], {}), ("Tanh", ["/a b/out"], ["y"], {})]
+    net = from_onnx(model_file(nodes, (1, 3))).net
+    assert [list(layer.top) for layer in net.layer] == [["x"], ["a_b/out"], ["y"]]
