@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 
 from caffelite.core.blob import Array, Shape
 from caffelite.core.errors import WeightsError
+from caffelite.core.file_kinds import HEAD, looks_like
 from caffelite.core.files import read_file
 from caffelite.core.format import shape_string
 from caffelite.proto import caffe_pb2
@@ -43,6 +44,8 @@ def read_blob_file(path: str | os.PathLike[str]) -> Array:
     Raises WeightsError if it holds something else, OSError if it is no file or cannot be read.
     """
     content = read_file(path)
+    if kind := looks_like(content[:HEAD]):
+        raise WeightsError(kind.instead_of("a BlobProto"))
     try:
         return read_blob(caffe_pb2.BlobProto.FromString(content))
     except DecodeError as err:

@@ -11,11 +11,11 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from caffelite.core.errors import PrototxtError
+from caffelite.core.file_kinds import looks_like, text_kind
 from caffelite.core.prototxt import own_fields, unknown_fields
 from caffelite.core.prototxt.braces import unbalanced
 from caffelite.core.prototxt.fork_types import known_elsewhere
 from caffelite.core.prototxt.lines import Lines
-from caffelite.core.prototxt.other_language import other_language
 from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
 from caffelite.core.prototxt.suggest import did_you_mean, likeness, nearest
 from caffelite.core.prototxt.tokens import Source
@@ -82,6 +82,8 @@ def _decoded(file: BinaryIO, name: str) -> str:
         return (head + file.read()).decode("utf-16", errors="replace")
     data = head if _BINARY.search(head) else head + file.read()  # weights may be far larger than memory
     if _BINARY.search(data):
+        if kind := looks_like(head):
+            raise PrototxtError(f"{name}: {kind.instead_of('a prototxt')}")
         raise PrototxtError(
             f"{name}: this looks like a caffemodel or another binary file, not a prototxt; "
             "give the text file that describes the net or solver here, and weights where weights are asked for"
@@ -105,9 +107,9 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
     found = scan(source, descriptor)
     if not found.table and not found.mistakes:
         raise PrototxtError(f"{file}: the file is empty; it should describe a {_kind(message)}")
-    if found.mistakes and (language := other_language(text)):
+    if found.mistakes and (kind := text_kind(text)):
         example = _EXAMPLES.get(_kind(message), _EXAMPLES["net"])
-        raise PrototxtError(f"{file}: this is {language}, not a prototxt, whose text is like {example}")
+        raise PrototxtError(f"{file}: {kind.instead_of(f'a prototxt, whose text is like {example}')}")
     _refuse_the_other_kind(found, message, file)
     types = _unknown_types(found, known_types, source)
     places = _belongings(found, descriptor)

@@ -16,9 +16,9 @@ import numpy as np
 
 from caffelite.core.blob import MAX_AXES, Array, Shape
 from caffelite.core.errors import CaffeliteError, WeightsError
+from caffelite.core.file_kinds import HDF5_SIGNATURE, HEAD, FileKind, looks_like
 from caffelite.core.files import file_problem, open_file
 from caffelite.core.weights.atomic import replacing
-from caffelite.core.weights.file_kinds import HDF5_SIGNATURE, looks_like
 from caffelite.core.weights.hdf5_safety import require_safe, trust
 from caffelite.core.weights.stored import StoredBlob
 
@@ -126,7 +126,7 @@ def opened(path: str | os.PathLike[str], what: str) -> Iterator[Hdf5File]:
     if problem := file_problem(path):
         raise WeightsError(problem)
     if not is_hdf5(path):
-        raise WeightsError(f"{path}: this is {_kind(path)}, not an HDF5 {what}")
+        raise WeightsError(f"{path}: {_kind(path).instead_of(f'an HDF5 {what}')}")
     require_safe(path)
     file = None
     try:
@@ -141,12 +141,12 @@ def opened(path: str | os.PathLike[str], what: str) -> Iterator[Hdf5File]:
             file.root.close()
 
 
-def _kind(path: str | os.PathLike[str]) -> str:
+def _kind(path: str | os.PathLike[str]) -> FileKind:
     try:
         with open(path, "rb") as file:
-            return looks_like(file.read(512)) or "another kind of file"
+            return looks_like(file.read(HEAD)) or FileKind("another kind of file")
     except OSError as err:
-        return f"not readable ({err.strerror})"
+        return FileKind(f"not readable ({err.strerror})")
 
 
 def _address(group: Any) -> int:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from caffelite.core.errors import WeightsError
+from caffelite.core.file_kinds import HEAD, looks_like
 from caffelite.core.files import file_problem
-from caffelite.core.weights.file_kinds import looks_like
 
 Array = npt.NDArray[Any]
 
@@ -49,9 +49,8 @@ class WireFile:
             raise WeightsError(problem)
         try:
             with open(path, "rb") as file:
-                found = looks_like(file.read(512))
-                if found:
-                    raise WeightsError(f"{path}: this is {found}, not a {what}")
+                if kind := looks_like(file.read(HEAD)):
+                    raise WeightsError(f"{path}: {kind.instead_of(f'a {what}')}")
                 self.buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as err:
             raise WeightsError(f"{path}: cannot be read ({err.strerror or err})") from None

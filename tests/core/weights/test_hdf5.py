@@ -29,7 +29,7 @@ def test_nothing_is_read_from_a_pipe(tmp_path):
     ("contents", "text"),
     [
         (None, "^File not found: .*a$"),
-        (b"PK\x03\x04", "a: this is a zip archive .*, not an HDF5 caffemodel"),
+        (b"PK\x03\x04", "a: this is a zip archive, not an HDF5 caffemodel: unpack it"),
         (b"\x0a\x03abc", "a: this is another kind of file, not an HDF5 caffemodel"),
         (b"\x89HDF\r\n\x1a\n", "a: this HDF5 file is damaged or was not copied completely"),
     ],
