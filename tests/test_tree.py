@@ -69,6 +69,7 @@ OF_MORE_THAN_ONE_FILE = {
     "pycaffe_checklist/test_scripts.py": "a net as published scripts use it",
     "pycaffe_checklist/test_solver.py": "pycaffe_solver.py and the solver below it, likewise",
     "cv2dnn/test_as_opencv.py": "cv2dnn/, beside OpenCV 4.14",
+    "onnx_import/test_round_trip.py": "onnx_export/ and onnx_import/ together",
     "onnx_export/test_judges.py": "onnx_export/, by other programs",
     "onnx_import/test_torchvision.py": "onnx_import/, with nets of torchvision",
     "reports/test_browser.py": "of_test.py and of_training.py in a browser",

@@ -12,9 +12,10 @@ from caffelite.core.prototxt.write import net_text
 from caffelite.onnx_import import operators  # noqa: F401 - its files register themselves
 from caffelite.onnx_import.building import BVLC, CAFFELITE, DIALECTS, Building, Made
 from caffelite.onnx_import.dialect import check_bvlc
-from caffelite.onnx_import.errors import OnnxError
+from caffelite.onnx_import.errors import NodeError, OnnxError
 from caffelite.onnx_import.graph import Graph
 from caffelite.onnx_import.loading import load_model, simplified
+from caffelite.onnx_import.node import Node
 from caffelite.onnx_import.outputs import name_outputs
 from caffelite.onnx_import.register import OPERATORS
 from caffelite.onnx_import.running import built, check_shapes, prove
@@ -72,25 +73,38 @@ def from_onnx(
 
 
 def _converted(graph: Graph, dialect: str, path: Path) -> Building:
-    """Return the layers of all nodes."""
+    """Return the layers of all nodes; OnnxError with a line for each node that cannot be said."""
     join_shuffles(graph)
     building = Building(graph, dialect)
+    errors: list[OnnxError] = []
+    unmade: set[str] = set()  # what nodes would have made that are refused, or read such
     try:
         for tensor in graph.inputs:
             building.input(tensor)
         for node in graph.nodes:
-            if node.operator not in OPERATORS:
-                raise node.refuse(
-                    "there is no layer for this operator", "take it out of the model, or cut the model there"
-                )
-            if node.operator not in _MOVES and not graph.is_float(node.outputs[0]):
-                raise node.refuse("it computes whole numbers", "take it out of the model: Caffe's blobs are float")
-            OPERATORS[node.operator](node, building)
-            node.refuse_unread()
-        name_outputs(building)
+            if unmade.isdisjoint(node.inputs):
+                try:
+                    _convert(node, building)
+                    continue
+                except NodeError as err:
+                    errors.append(err)
+            unmade.update(node.outputs)
+        if not errors:
+            name_outputs(building)
     except OnnxError as err:
-        raise OnnxError(f"{path}: {err}") from None
+        errors.append(err)
+    if errors:
+        raise OnnxError("\n".join(f"{path}: {err}" for err in errors))
     return building
+
+
+def _convert(node: Node, building: Building) -> None:
+    if node.operator not in OPERATORS:
+        raise node.refuse("there is no layer for this operator", "take it out of the model, or cut the model there")
+    if node.operator not in _MOVES and not building.graph.is_float(node.outputs[0]):
+        raise node.refuse("it computes whole numbers", "take it out of the model: Caffe's blobs are float")
+    OPERATORS[node.operator](node, building)
+    node.refuse_unread()
 
 
 def _head(building: Building, path: Path) -> str:

@@ -32,12 +32,17 @@ def built(net: NetParameter, layers: Sequence[Made]) -> Net:
 
 
 def check_shapes(net: Net, building: Building) -> None:
-    """Raise AssertionError unless each blob has the shape of the tensor that it was made for."""
+    """Raise OnnxError unless each blob has the shape of the tensor that it was made for."""
     for node in net.graph().nodes:
         for blob, shape in zip(node.tops, node.top_shapes, strict=True):
             tensor = building.sources.get(blob)
             if tensor is not None:
-                assert tuple(shape) == building.shape(tensor), f"{blob}: {shape}, in the model {building.shape(tensor)}"
+                theirs = building.shape(tensor)
+                if tuple(shape) != theirs:
+                    raise OnnxError(
+                        f'"{tensor}" would have the shape {shape_string(shape)} in place of {shape_string(theirs)}; '
+                        "this is a fault of the conversion: nothing was written"
+                    )
 
 
 def prove(net: Net, model: Any, blobs: dict[str, str]) -> tuple[float, str]:

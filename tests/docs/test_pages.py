@@ -40,7 +40,7 @@ def test_the_page_of_onnx(page_of, differences_of):
     page = page_of("onnx.md", (DOCS / "onnx.md").read_text())
     python = page.python()
     shell = page.shell()
-    assert (len(python), len(shell)) == (3, 2)
+    assert (len(python), len(shell)) == (3, 3)
     wrong = differences_of(page, python) + differences_of(page, shell)
     assert not wrong, "\n".join(wrong)
 
