@@ -32,7 +32,7 @@ class ProposalLayer(WithoutGradientLayer):
     messages = ("proposal_param",)
     formula = (
         "y = the {proposal_param.post_nms_topn} best boxes an image of {layer.count} anchors a pixel, without those "
-        "that overlap a better one by more than {proposal_param.nms_thresh:g}"
+        "that overlap a better one by more than {layer.threshold:g}"
     )
     exact_num_bottom_blobs = 3
     min_top_blobs = 1
@@ -53,9 +53,16 @@ class ProposalLayer(WithoutGradientLayer):
         for name in ("feat_stride", "base_size", "pre_nms_topn", "post_nms_topn"):
             if not getattr(param, name):
                 raise LayerError(f"proposal_param.{name}", 0, "use 1 or more")
+        if param.output_actual_rois_num:
+            raise LayerError(
+                "proposal_param.output_actual_rois_num",
+                "true",
+                "leave it out, and count the rows of each image in the first top",
+            )
+        self.threshold = param.iou_threshold if param.HasField("iou_threshold") else param.nms_thresh
         anchors = make_anchors(param.base_size, param.ratio, param.scale, lambda value: floor(value + 0.5))
         self.count = len(anchors)
-        self.proposer = Proposer(anchors, param.feat_stride, param.pre_nms_topn, param.post_nms_topn, param.nms_thresh)
+        self.proposer = Proposer(anchors, param.feat_stride, param.pre_nms_topn, param.post_nms_topn, self.threshold)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Check the bottoms and make room for the most boxes that there can be."""

@@ -79,6 +79,17 @@ def test_the_tops_follow_the_number_of_boxes():
         np.testing.assert_allclose(top[1].data, wanted[:, 5])
 
 
+def test_huaweis_name_of_the_threshold():
+    values = network_output()
+    for threshold in (0.2, 0.9):
+        one, other = (
+            run_forward(proposal(FIELDS.replace("nms_thresh: 0.5", f"{name}: {threshold}")), *values).data.copy()
+            for name in ("iou_threshold", "nms_thresh")
+        )
+        np.testing.assert_array_equal(one, other)
+        assert len(one) != len(run_forward(proposal(FIELDS), *values).data)
+
+
 def test_no_box_is_large_enough():
     top = run_forward(proposal(FIELDS.replace("min_size: 4", "min_size: 100")), *network_output())
     assert top.shape == (0, 5)
@@ -96,6 +107,7 @@ def test_has_no_gradient():
         ("scale: 8", r"proposal_param\.ratio is not given; give one or more, as 0\.5, 1 and 2"),
         ("ratio: 1", r"proposal_param\.scale is not given"),
         ("ratio: 1 scale: -8", r"proposal_param\.scale is -8; it must be above 0"),
+        (f"{SIZES} output_actual_rois_num: true", r"proposal_param\.output_actual_rois_num is true; leave it out"),
         (f"{SIZES} feat_stride: 0", r"proposal_param\.feat_stride is 0; use 1 or more"),
         (f"{SIZES} post_nms_topn: 0", r"proposal_param\.post_nms_topn is 0; use 1 or more"),
         ("ratio: 1 scale: 8", r"bottom\[0\] is 2 8 5 6 \(480\); 1 anchors need \(N, 2, height, width\)"),
