@@ -42,7 +42,9 @@ _SIGNATURES = (
     (0, b"Rar!\x1a\x07", FileKind("a RAR archive", f"{_UNPACK}unrar x")),
     (257, b"ustar", FileKind("a tar archive", f"{_UNPACK}tar xf")),
     (0, b"\x80\x02", FileKind("a Python pickle, perhaps PyTorch's", _OTHER_FRAMEWORK)),
+    (0, b"\x80\x03", FileKind("a Python pickle", _OTHER_FRAMEWORK)),
     (0, b"\x80\x04", FileKind("a Python pickle", _OTHER_FRAMEWORK)),
+    (0, b"\x80\x05", FileKind("a Python pickle", _OTHER_FRAMEWORK)),
     (0, b"\x93NUMPY", FileKind("a numpy array")),
     (0, b"\x89PNG", FileKind("a PNG image")),
     (0, b"\xff\xd8\xff", FileKind("a JPEG image")),
@@ -63,6 +65,8 @@ _DARKNET = re.compile(rb"\0{4}[\1\2]\0{3}[\0-\5]\0{3}", re.DOTALL)
 # alike, with its iteration and the name of its caffemodel, which is longer.
 _MAKERS = (b"pytorch", b"tf2onnx", b"caffelite", b"keras2onnx", b"paddle2onnx", b"skl2onnx")
 _ONNX = re.compile(rb"\x08[\x01-\x14]\x12(?:" + b"|".join(re.escape(bytes([len(m)]) + m) for m in _MAKERS) + rb")")
+# Other makers are known by the version that follows their names, as "2.4": no history of a solverstate begins so.
+_ONNX_OF_OTHERS = re.compile(rb"\x08[\x01-\x14]\x12.[ -~]{1,100}\x1a.[0-9]+\.[0-9]", re.DOTALL)
 _TENSORFLOW = re.compile(rb"\x0a[\x10-\xff][\x00-\x7f]?\x0a.[\w/]+\x12.(?:Placeholder|Const|VarHandleOp)", re.DOTALL)
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _LANGUAGES = {
@@ -89,7 +93,7 @@ def looks_like(head: bytes) -> FileKind | None:
         return next((kind for part, kind in _IN_ZIPS if part in head), _ZIP)
     if _DARKNET.match(head):
         return FileKind("a file of Darknet's weights", "converters such as darknet2caffe make a caffemodel of it")
-    if _ONNX.match(head):
+    if _ONNX.match(head) or _ONNX_OF_OTHERS.match(head):
         return ONNX
     if _TENSORFLOW.match(head):
         return FileKind("a TensorFlow graph", _OTHER_FRAMEWORK)

@@ -16,6 +16,7 @@ from caffelite.core.errors import CaffeliteError
 from caffelite.core.file_kinds import HEAD, looks_like, text_kind
 from caffelite.core.prototxt.parse import read_net, read_solver
 from caffelite.core.weights.caffemodel import read_layers
+from caffelite.core.weights.formats import BINARY
 from caffelite.core.weights.hdf5 import opened
 from caffelite.proto.caffe_pb2 import BlobProto, LayerParameter, NetParameter, SolverState
 
@@ -62,6 +63,7 @@ KINDS = {
     "npz": (archive("weights.npy"), "a numpy .npz file", ""),
     "npy": (npy(), "a numpy array", ""),
     "ONNX": (b"\x08\x07\x12\x07pytorch\x1a\x051.9.0", "an ONNX model", "caffelite convert"),
+    "ONNX of another maker": (b"\x08\x08\x12\x05MyExp\x1a\x032.4:\x80\x01", "an ONNX model", "caffelite convert"),
     "TensorFlow": (b"\x0a\x3c\x0a\x05input\x12\x0bPlaceholder", "a TensorFlow graph", "as ONNX"),
     "Darknet weights": (
         b"\0\0\0\0\2\0\0\0\5\0\0\0" + bytes(range(100)),
@@ -79,6 +81,7 @@ DOORS = {
     "net": (read_net, "a prototxt"),
     "solver": (read_solver, "a prototxt"),
     "caffemodel": (read_layers, "a caffemodel"),
+    "solverstate": (lambda path: BINARY.read_state(path), "a solverstate"),
     "weights of a Net": (lambda path: caffelite.Net(NET, caffelite.TEST).copy_from(path), "a caffemodel"),
     "mean": (read_mean, "a BlobProto"),
 }
