@@ -46,7 +46,7 @@ def _stored(path: str) -> Array:
         return read_mean(Path(path))
     except WeightsError as err:
         text = err.message()
-        raise WeightsError(text if path in text else f"{path}: this is no mean file ({text})") from None
+        raise WeightsError(text if text.startswith(path) else f"{path}: this is no mean file ({text})") from None
 
 
 def _npy(path: str) -> Array:

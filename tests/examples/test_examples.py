@@ -62,6 +62,6 @@ def test_the_page_of_pictures_makes_the_pictures_that_lie_beside_it(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     exec(code, {})
     drawn = {path.name for path in tmp_path.glob("*.png")}
-    assert drawn | {"training.png", "explain.png"} == {path.name for path in page.glob("*.png")}
+    assert drawn | {"training.png", "explain.png", "faces.png"} == {path.name for path in page.glob("*.png")}
     for name in drawn:  # other versions of matplotlib and fonts may differ in single pixels
         assert (tmp_path / name).stat().st_size == pytest.approx((page / name).stat().st_size, rel=0.2)
