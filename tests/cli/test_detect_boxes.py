@@ -24,7 +24,7 @@ def test_the_face_of_the_astronaut(program, folder):
     assert "Found 1 boxes" in result.err and result.texts[-1] == "Saved to faces.png"
     before, after = cv2.imread(str(ASTRONAUT)), cv2.imread("faces.png")
     rows, columns = np.nonzero((before != after).any(axis=2))
-    assert 170 < columns.min() and columns.max() < 280 and 40 < rows.min() and rows.max() < 180
+    assert 170 < columns.min() and columns.max() < 320 and 40 < rows.min() and rows.max() < 180
 
 
 def test_names_of_labels_and_confidence(program, folder):
