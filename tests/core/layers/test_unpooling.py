@@ -93,6 +93,7 @@ def test_fixed_is_the_method_unless_told():
 def test_the_second_bottom_gives_the_blocks(method, values, like, kernel, stride, pad):
     top = run_forward(fields_of(method=method), values, np.ones((1, 1, *like)))
     expected = plain(values, method, kernel, stride, pad)
+    assert top.shape == expected.shape
     np.testing.assert_allclose(top.data, expected, rtol=1e-12, atol=1e-12)
 
 
