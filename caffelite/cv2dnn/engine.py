@@ -21,7 +21,7 @@ from caffelite.core.weights.caffemodel import read_layers
 from caffelite.core.weights.formats import HDF5, copy_trained_layers, format_of
 from caffelite.cv2dnn import detections
 from caffelite.cv2dnn.nodes import Nodes, Pin
-from caffelite.cv2dnn.user_layers import Job, registered_types
+from caffelite.cv2dnn.user_layers import Job, class_of, registered_types
 from caffelite.proto.caffe_pb2 import TEST, LayerParameter, NetParameter
 
 
@@ -47,7 +47,9 @@ class Engine:
         if weights is not None and format_of(weights) is not HDF5:
             layers = read_layers(weights)
             self._stored = {layer.name: [b.data.reshape(b.shape) for b in layer.blobs] for layer in layers}
-        self._user = [i for i, node in enumerate(nodes.nodes, 1) if node.type in registered_types()]
+        # the classes of now: a script may take them back before it sets an input
+        types = registered_types()
+        self._user = {i: class_of(node.type) for i, node in enumerate(nodes.nodes, 1) if node.type in types}
         self._net: pycaffe.Net | None = None
         self._indices: list[int] = []
         if all(shape is not None for shape in nodes.inputs.values()):
@@ -99,7 +101,8 @@ class Engine:
         node = self.nodes.nodes[number - 1]
         if number not in self._user:
             return node.layer
-        return Job(node.layer, self._stored.get(node.layer.name, []), node.unknown).as_python_layer(node.layer)
+        job = Job(self._user[number], node.layer, self.stored(number), node.unknown)
+        return job.as_python_layer(node.layer)
 
     def _fill(self, net: pycaffe.Net) -> None:
         """Copy the parameters, and note the layers that get none."""

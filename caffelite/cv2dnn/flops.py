@@ -19,15 +19,17 @@ _EACH = {
 _POWER, _SCALE = 10, 2  # of Power, with another power than 1 and without
 
 
-def flops(layer: LayerParameter, shapes: Shapes, weights: Shape) -> int:
+def flops(kind: str, layer: LayerParameter, shapes: Shapes, weights: Shape) -> int:
     """Return the operations of a layer of these shapes; `weights` is the shape of its first parameter, () if none.
+
+    `kind` is the layer's type as OpenCV says it.
 
     Layers that only move numbers, and those whose operations OpenCV does not count, have 0.
     """
     count = sum(prod(shape) for shape in shapes.outputs)
-    if layer.type in _EACH:
-        return _EACH[layer.type] * count
-    rule = _RULES.get(layer.type)
+    if kind in _EACH:
+        return _EACH[kind] * count
+    rule = _RULES.get(kind)
     return 0 if rule is None else rule(layer, shapes, weights, count)
 
 

@@ -54,10 +54,12 @@ def _marked(function: Any) -> Any:
 def _read_net(theirs: Any) -> Any:
     def readNet(*args: Any, **kwargs: Any) -> Any:  # noqa: N802
         """Read a net of Caffe with caffelite, any other with OpenCV."""
-        names = [*args, *(kwargs[key] for key in ("model", "config", "framework") if key in kwargs)]
-        is_caffe = read.is_caffe(*([*names, None, None][:2]), *names[2:3])
-        by_tag = isinstance(names[0] if names else None, str) and str(names[0]).lower() == "caffe"
-        return read.readNet(*args, **kwargs) if is_caffe or by_tag else theirs(*args, **kwargs)
+        given = {**dict(zip(("model", "config", "framework"), args, strict=False)), **kwargs}
+        tags = [given.get("framework"), given.get("model")]  # buffers come behind the tag
+        by_tag = any(isinstance(tag, str) and tag.lower() == "caffe" for tag in tags)
+        if by_tag or read.is_caffe(given.get("model"), given.get("config"), given.get("framework", "")):
+            return read.readNet(*args, **kwargs)
+        return theirs(*args, **kwargs)
 
     return readNet
 

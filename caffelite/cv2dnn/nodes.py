@@ -111,7 +111,7 @@ class _Importer:
         self.made.inputs[name] = shape
         self.taken.add(name)
 
-    def _add_node(self, index: int, layer: LayerParameter, name: str = "") -> None:
+    def _add_node(self, index: int, layer: LayerParameter, name: str = "", kind: str = "") -> None:
         """Add a layer; one that is changed has its own message as `layer`."""
         number = len(self.made.nodes) + 1
         bottoms = tuple(self._pin(index, bottom) for bottom in layer.bottom)
@@ -128,7 +128,7 @@ class _Importer:
         self.made.nodes.append(
             Node(
                 name,
-                self.draft.layers[index].type,
+                kind or self.draft.layers[index].type,
                 message,
                 bottoms,
                 self.draft.places[index],
@@ -159,14 +159,14 @@ class _Importer:
         return self.makers[bottom]
 
     def _add_normalization(self, index: int, layer: LayerParameter) -> None:
-        """Do as OpenCV with `use_global_stats: false`: each image by its own mean and variance, then by 0 and 1."""
-        eps = layer.batch_norm_param.eps
+        """Do as OpenCV with `use_global_stats: false`: by mean and variance of the data, then by a variance of 1.
+
+        OpenCV takes one image alone, and calls the first step MVN; for several, statistics are Caffe's, of all of them.
+        """
         name = self._name(layer)
-        mvn = LayerParameter(name=f"{name}/mvn", type="MVN", bottom=layer.bottom, top=layer.top)
-        mvn.mvn_param.eps = eps
-        self._add_node(index, mvn, f"{name}/mvn")
+        self._add_node(index, layer, f"{name}/mvn", "MVN")
         power = LayerParameter(name=f"{name}/bn", type="Power", bottom=layer.top, top=layer.top)
-        power.power_param.scale = (1 + eps) ** -0.5
+        power.power_param.scale = (1 + layer.batch_norm_param.eps) ** -0.5
         self._add_node(index, power, name)
 
 

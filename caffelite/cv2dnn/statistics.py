@@ -67,7 +67,8 @@ class Statistics:
 
     def _flops(self, number: int, shapes: Shapes) -> int:
         blobs = self._engine.blobs(number, {})
-        return flops(self._engine.nodes.nodes[number - 1].layer, shapes, tuple(blobs[0].shape) if blobs else ())
+        node = self._engine.nodes.nodes[number - 1]
+        return flops(node.type, node.layer, shapes, tuple(blobs[0].shape) if blobs else ())
 
     def getMemoryConsumption(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
         """Return the bytes of the parameters and of all outputs, for `[layerId, ]netInputShapes`."""

@@ -41,6 +41,11 @@ def dnn_unregisterLayer(type: str) -> None:  # noqa: N802
         _classes.pop(type, None)
 
 
+def class_of(type: str) -> UserClass:
+    """Return the class that computes layers of a registered type."""
+    return _classes[type][-1]
+
+
 def registered_types() -> Collection[str]:
     """Return the types that have a class of the user's."""
     return _classes.keys()
@@ -83,10 +88,11 @@ class Job:
     _numbers: ClassVar[Iterator[int]] = count()
     by_number: ClassVar[dict[str, Job]] = {}
 
-    def __init__(self, layer: LayerParameter, blobs: Sequence[Array], unknown: Mapping[str, Any]) -> None:
+    def __init__(
+        self, made_by: UserClass, layer: LayerParameter, blobs: Sequence[Array], unknown: Mapping[str, Any]
+    ) -> None:
         """`layer` is the one of the prototxt, `blobs` are its parameters."""
-        self.type, self.blobs = layer.type, tuple(blobs)
-        self.user = _classes[layer.type][-1](params_of(layer, unknown), list(blobs))
+        self.user = made_by(params_of(layer, unknown), list(blobs))
 
     def as_python_layer(self, layer: LayerParameter) -> LayerParameter:
         """Return a layer of type Python that runs the object."""
