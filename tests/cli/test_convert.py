@@ -34,7 +34,6 @@ def test_what_cannot_be_done_is_said(words, message, caffelite, folder):
 
 @pytest.mark.parametrize("dialect", ["caffelite", "bvlc"])
 def test_a_file_becomes_a_net(dialect, caffelite, folder):
-    pytest.importorskip("onnxsim")
     assert caffelite("convert", NET, WEIGHTS, "-o", "net.onnx").status == 0
     result = caffelite("convert", "net.onnx", "-o", "back", "--dialect", dialect)
     assert (result.status, result.out, result.err) == (0, "back.prototxt\nback.caffemodel\n", "")
@@ -52,7 +51,6 @@ def test_a_file_becomes_a_net(dialect, caffelite, folder):
     ],
 )
 def test_what_cannot_be_made_of_a_file_is_said(words, message, caffelite, folder):
-    pytest.importorskip("onnxsim")
     (folder / "net.onnx").write_text("no model")
     result = caffelite("convert", *words)
     assert result.status == 1

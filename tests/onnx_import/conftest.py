@@ -8,8 +8,6 @@ from onnx import TensorProto, helper
 from caffelite.onnx_import.of_file import from_onnx
 from caffelite.onnx_import.running import built
 
-pytest.importorskip("onnxsim", reason="pip install 'caffelite[onnx]'")
-
 
 @pytest.fixture
 def model_file(tmp_path):

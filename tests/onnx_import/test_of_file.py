@@ -27,8 +27,6 @@ def test_the_net_answers_as_pytorch(file, dialect, run):
         with pytest.raises(OnnxError, match="--dialect caffelite|use nearest"):
             from_onnx(EXPORTED / f"{file}.onnx", dialect)
         return
-    if dialect == "bvlc" and name == "conv_transpose":
-        pytest.importorskip("onnxruntime", reason="ONNX's reference evaluator stumbles at a ConvTranspose of groups")
     ours = run(EXPORTED / f"{file}.onnx", ANSWERS[f"{name}_in"], dialect)
     np.testing.assert_allclose(ours, ANSWERS[f"{name}_out"], rtol=0, atol=1e-4)
 

@@ -105,7 +105,12 @@ def test_refuses(old, new, message):
         run_forward(yolo(FIELDS.replace(old, new)), *maps_of((4, 4)))
 
 
-def test_values_that_are_not_finite_warn_of_nothing(dtype):
+def test_values_that_are_not_finite_warn_of_nothing_and_leave_the_other_boxes_as_they_are(dtype):
     (maps,) = maps_of((4, 4))
-    maps[0, 2, 0, 0], maps[0, 4, 1, 1], maps[0, 5, 2, 2], maps[0, 6, 3, 3] = 1e5, -1e5, np.inf, np.nan
-    run_forward(yolo(), blob_of(maps, dtype))
+    spoilt = maps.copy()
+    spoilt[0, 4, 1, 1], spoilt[0, 5, 2, 2], spoilt[0, 6, 3, 3] = -1e5, np.inf, np.nan
+    clear = maps.copy()
+    clear[0, 4, 1, 1] = clear[0, 4, 2, 2] = clear[0, 4, 3, 3] = -1e5  # no box of the first anchor there
+    found, wanted = (run_forward(yolo(), blob_of(values, dtype)).data[0, 0] for values in (spoilt, clear))
+    finite = found[np.isfinite(found).all(axis=1)]
+    assert all((np.abs(finite - row).max(axis=1) < 1e-6).any() for row in wanted)

@@ -116,7 +116,10 @@ def test_refuses(old, new, message):
         run_forward(yolo(FIELDS.replace(old, new)), *maps_of((2, 2), (4, 4)))
 
 
-def test_values_that_are_not_finite_warn_of_nothing(dtype):
+def test_values_that_are_not_finite_warn_of_nothing_and_leave_the_other_boxes_as_they_are(dtype):
     maps = maps_of((2, 2), (4, 4))
-    maps[0][0, 2, 0, 0], maps[0][0, 4, 1, 1], maps[1][0, 3, 0, 0] = 1e5, -1e5, np.nan
-    run_forward(yolo(), *(blob_of(values, dtype) for values in maps))
+    maps[0][0, 4, 0, 0] = maps[1][0, 4, 0, 0] = -1e5  # no box of the first anchor there
+    spoilt = [values.copy() for values in maps]
+    spoilt[0][0, 2, 0, 0], spoilt[1][0, 3, 0, 0] = 1e5, np.nan
+    found, wanted = (run_forward(yolo(), *(blob_of(one, dtype) for one in all_)).data for all_ in (spoilt, maps))
+    np.testing.assert_array_equal(found, wanted)

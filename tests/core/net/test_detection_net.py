@@ -1,12 +1,9 @@
 """A small single-shot detector as those of SSD are written, from the image to the boxes."""
 
 import numpy as np
-import pytest
 
 import caffelite
 from caffelite.testing.reference_boxes import reference_detections
-
-pytest.importorskip("caffelite.core.layers.permute")
 
 CLASSES = 4
 HEADS = (("loc", 4 * 4), ("conf", 4 * CLASSES))
