@@ -101,7 +101,7 @@ class Engine:
         node = self.nodes.nodes[number - 1]
         if number not in self._user:
             return node.layer
-        job = Job(self._user[number], node.layer, self.stored(number), node.unknown)
+        job = Job(self._user[number], node.layer, self.stored(number))
         return job.as_python_layer(node.layer)
 
     def _fill(self, net: pycaffe.Net) -> None:

@@ -7,9 +7,9 @@ Caffe asks for a blob; so a blob that layers change in place becomes one blob fo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from caffelite.core.blob import Shape
 from caffelite.core.errors import NetError
@@ -30,17 +30,13 @@ class Pin(NamedTuple):
 
 @dataclass(frozen=True)
 class Node:
-    """A layer: `name` and `type` as OpenCV says them, and the message from which it is built, with tops of its own.
-
-    `unknown`: fields that caffe.proto does not have, for a class of the user's.
-    """
+    """A layer: `name` and `type` as OpenCV says them, and the message from which it is built, with tops of its own."""
 
     name: str
     type: str
     layer: LayerParameter
     bottoms: tuple[Pin, ...]
     place: Place | None = None
-    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -69,20 +65,20 @@ class Nodes:
         return list(self.inputs)[pin.output] if not pin.node else self.nodes[pin.node - 1].layer.top[pin.output]
 
 
-def nodes_of(draft: Draft, unknown: Mapping[int, Mapping[str, Any]], inputs: Sequence[str] = ()) -> Nodes:
-    """Return the layers of a draft that was filtered; `unknown` has fields by the layer's number in it.
+def nodes_of(draft: Draft, inputs: Sequence[str] = ()) -> Nodes:
+    """Return the layers of a draft that was filtered.
 
     `inputs`: the net's own input fields that have no shape. Raises NetError for a bottom that no layer makes.
     """
-    importer = _Importer(draft, unknown, inputs)
+    importer = _Importer(draft, inputs)
     for index in range(len(draft.layers)):
         importer.add(index)
     return importer.made
 
 
 class _Importer:
-    def __init__(self, draft: Draft, unknown: Mapping[int, Mapping[str, Any]], inputs: Sequence[str]) -> None:
-        self.draft, self.unknown = draft, unknown
+    def __init__(self, draft: Draft, inputs: Sequence[str]) -> None:
+        self.draft = draft
         self.made = Nodes(draft.param.name)
         self.names: Counter[str] = Counter()
         self.makers: dict[str, Pin] = {}
@@ -132,7 +128,6 @@ class _Importer:
                 message,
                 bottoms,
                 self.draft.places[index],
-                self.unknown.get(index, {}),
             )
         )
 

@@ -20,6 +20,7 @@ from caffelite.core.net.wiring.filter import filter_net
 from caffelite.core.net.wiring.layer_types import check_types
 from caffelite.core.net.wiring.state import with_caller_state
 from caffelite.core.net.without_data import READERS
+from caffelite.core.prototxt import own_fields
 from caffelite.core.prototxt.notes import log_notes
 from caffelite.core.prototxt.parse import parse_net, read_text
 from caffelite.core.prototxt.upgrade import upgrade_net
@@ -27,7 +28,6 @@ from caffelite.cv2dnn.engine import Engine
 from caffelite.cv2dnn.errors import raises_cv2_errors
 from caffelite.cv2dnn.net import Net
 from caffelite.cv2dnn.nodes import nodes_of
-from caffelite.cv2dnn.unknown_fields import take_unknown_fields
 from caffelite.cv2dnn.user_layers import registered_types
 from caffelite.proto.caffe_pb2 import TEST
 from caffelite.writing.deploy import deploy
@@ -140,16 +140,14 @@ def _text(source: Source) -> tuple[str, str, Path | None]:
 
 def _net(text: str, name: str, folder: Path | None, weights: str | None) -> Net:
     types = registered_types()
-    taken = take_unknown_fields(text, types)
     known = [*layer_type_list(), *types]
-    parsed, lines = parse_net(taken.text, name, known)
+    with own_fields.kept_for(types):
+        parsed, lines = parse_net(text, name, known)
     shapeless = [] if parsed.input_shape or parsed.input_dim else list(parsed.input)
     param, lines, notes = upgrade_net(parsed, lines)
     log_notes(notes)
     draft = Draft.of(with_caller_state(param, TEST), lines)
     draft = draft.with_param(with_caller_state(draft.param, TEST))
-    unknown = dict(zip([i for i, layer in enumerate(draft.layers) if layer.type in types], taken.fields, strict=False))
-    places = {id(layer): unknown[i] for i, layer in enumerate(draft.layers) if i in unknown}
     draft = filter_net(draft)
     check_types(draft, known)
     if any(layer.type in READERS for layer in draft.layers):
@@ -157,5 +155,4 @@ def _net(text: str, name: str, folder: Path | None, weights: str | None) -> Net:
         for note in made.notes:
             log.info("%s: %s", name, note)
         draft = Draft.of(with_caller_state(made.net, TEST))
-    found = {i: places[id(layer)] for i, layer in enumerate(draft.layers) if id(layer) in places}
-    return Net._of(Engine(nodes_of(draft, found, shapeless), weights, folder))
+    return Net._of(Engine(nodes_of(draft, shapeless), weights, folder))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from caffelite.core.blob import Array, Blob
 from caffelite.core.errors import LayerError, UsageError
+from caffelite.core.prototxt.own_fields import TextField, read_fields, string_value
 from caffelite.cv2dnn.errors import raises_cv2_errors
 from caffelite.proto.caffe_pb2 import LayerParameter
 from caffelite.python_layer import Layer
@@ -51,17 +52,28 @@ def registered_types() -> Collection[str]:
     return _classes.keys()
 
 
-def params_of(layer: LayerParameter, unknown: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def params_of(layer: LayerParameter) -> dict[str, Any]:
     """Return the fields of a layer's `..._param` messages as OpenCV hands them on, of nested messages too.
 
-    Numbers and strings as they are, enums by their names, truth values as 0 and 1, what is repeated as a tuple.
-    `unknown`: fields that caffe.proto does not have.
+    Numbers and strings as they are, enums by their names, truth values as 0 and 1, what is repeated as a tuple; fields
+    that caffe.proto does not have as text.
     """
     found: dict[str, Any] = {}
     for field, value in layer.ListFields():
         if field.name.endswith("_param") and isinstance(value, Message):
             found.update(_fields(value))
-    return {**found, **(unknown or {})}
+    return {**found, **_texts(read_fields(layer.own_fields))}
+
+
+def _texts(fields: Iterable[TextField]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    texts: dict[str, list[str]] = {}
+    for field in fields:
+        if field.kind == "message":
+            found.update(_texts(field.fields))
+        else:
+            texts.setdefault(field.name, []).append(string_value(field.text) if field.kind == "string" else field.text)
+    return {**found, **{name: values[0] if len(values) == 1 else tuple(values) for name, values in texts.items()}}
 
 
 def _fields(message: Message) -> Iterator[tuple[str, Any]]:
@@ -88,11 +100,9 @@ class Job:
     _numbers: ClassVar[Iterator[int]] = count()
     by_number: ClassVar[dict[str, Job]] = {}
 
-    def __init__(
-        self, made_by: UserClass, layer: LayerParameter, blobs: Sequence[Array], unknown: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, made_by: UserClass, layer: LayerParameter, blobs: Sequence[Array]) -> None:
         """`layer` is the one of the prototxt, `blobs` are its parameters."""
-        self.user = made_by(params_of(layer, unknown), list(blobs))
+        self.user = made_by(params_of(layer), list(blobs))
 
     def as_python_layer(self, layer: LayerParameter) -> LayerParameter:
         """Return a layer of type Python that runs the object."""

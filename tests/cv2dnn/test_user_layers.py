@@ -183,3 +183,63 @@ def test_what_a_class_raises_comes_through(register):
 def test_refuses_what_is_no_class():
     with pytest.raises(cv2.error, match='the layer of type "Foo" is 3; give a class'):
         cv2dnn.dnn_registerLayer("Foo", 3)
+
+
+FIELDS = """name: "n"  # foo_param { a: 1 }
+input: "x" input_shape { dim: 1 }
+layer {
+  name: "a" type: "Foo" bottom: "x" top: "y"
+  foo_param {
+    k: 3
+    inner < w: -2.5 s: 'x{y' >
+  }
+  mode: FAST
+  power_param { power: 2 }
+}
+layer { name: "b" type: "Foo" bottom: "y" top: "z" foo_param { k: 4 k: 5 } }
+"""
+
+
+@pytest.fixture
+def fields_of():
+    """What layers of type Foo are given, in their order."""
+    given = []
+
+    class Foo:
+        def __init__(self, params, blobs):
+            given.append(params)
+
+        def getMemoryShapes(self, inputs):
+            return [inputs[0]]
+
+        def forward(self, inputs):
+            return [inputs[0]]
+
+    def read(text):
+        given.clear()
+        net = cv2dnn.readNetFromCaffe(text.encode())
+        net.setInput(np.zeros(1, np.float32))
+        net.forward()
+        return given
+
+    cv2dnn.dnn_registerLayer("Foo", Foo)
+    yield read
+    cv2dnn.dnn_unregisterLayer("Foo")
+
+
+def test_fields_that_no_schema_has_are_given_as_text_each_to_its_own_layer(fields_of):
+    assert fields_of(FIELDS) == [
+        {"k": "3", "w": "-2.5", "s": "x{y", "mode": "FAST", "power": 2.0},
+        {"k": ("4", "5")},
+    ]
+
+
+def test_another_types_mistakes_stay(fields_of):
+    with pytest.raises(cv2dnn.errors.DnnError, match='bufferProto:13:.*unknown field "odd"'):
+        fields_of(FIELDS + 'layer { name: "c" type: "ReLU" bottom: "z" top: "u" odd: 1 }')
+
+
+@pytest.mark.parametrize("text", ["", "layer {", 'layer { type: "Foo" v {', "}}} :", "layer: 3"])
+def test_mistakes_of_the_text_are_refused(fields_of, text):
+    with pytest.raises(cv2dnn.errors.DnnError):
+        fields_of(text)

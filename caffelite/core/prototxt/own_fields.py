@@ -7,7 +7,9 @@ through whatever happens to the message: filtering, upgrading, writing. OwnField
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from textwrap import indent
 from typing import NamedTuple
 
@@ -20,6 +22,8 @@ from caffelite.core.prototxt.unknown_fields import LeftOut
 
 # Names of layer types that somebody outside of this package registered; core/layer.py fills it.
 USER_TYPES: set[str] = set()
+# Types of which the same holds while certain nets are read.
+_MORE: ContextVar[frozenset[str]] = ContextVar("more types", default=frozenset())
 LAYER = "LayerParameter"
 FIELD = "own_fields"
 NO_COLON = 'needs a ":" before its value'  # of a mistake that is one whatever the schema
@@ -58,6 +62,16 @@ class Carried(NamedTuple):
     layer: str
     start: int
     end: int
+
+
+@contextmanager
+def kept_for(types: Iterable[str]) -> Iterator[None]:
+    """Keep such fields of layers of these types, too, in nets that are read within."""
+    token = _MORE.set(frozenset(types))
+    try:
+        yield
+    finally:
+        _MORE.reset(token)
 
 
 def read_fields(text: str) -> tuple[TextField, ...]:
@@ -153,7 +167,7 @@ def carried_of(layer: str, layer_type: str, spans: list[Span], mistakes: list[tu
 
     Those that the schema lacks and those messages that it cannot read; none of a type that is not the user's.
     """
-    if layer_type not in USER_TYPES:
+    if layer_type not in USER_TYPES | _MORE.get():
         return []
     names = {span.name for span in spans if span.known is None or (span.first < span.last and _is_own(span.known))}
     taken = [span for span in spans if span.name in names]
