@@ -44,10 +44,6 @@ refuse(
     *("Accuracy", "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss", "MultinomialLogisticLoss"),
     *("SigmoidCrossEntropyLoss", "SoftmaxWithLoss"),
 )
-refuse(
-    "no operator takes the bins of a region from channels of their own; let the net end before it",
-    "PSROIPooling",
-)
 refuse("it writes a file; take the layer out of the net", "HDF5Output")
 refuse(
     "it runs Python code, which ONNX cannot hold; let the net end before the layer and do its part in the program "
