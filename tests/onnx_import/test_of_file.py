@@ -103,3 +103,11 @@ def test_what_no_layer_says_is_refused(node, constants, message, model_file):
     with pytest.raises(OnnxError) as error:
         from_onnx(model_file([node], (1, 4, 6, 6), constants))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("dialect", ["caffelite", "bvlc"])
+def test_a_slice_along_several_axes_is_one_slice_an_axis(model_file, run, dialect):
+    constants = {"starts": [1, 0, 2], "ends": [3, -2, 9], "axes": [1, 2, 3]}
+    nodes = [("Slice", ["x", *constants], ["cut"], {}), ("Relu", ["cut"], ["y"], {})]
+    path = model_file(nodes, list(X.shape), {key: np.array(value) for key, value in constants.items()})
+    np.testing.assert_array_equal(run(path, X, dialect), X[:, 1:3, :-2, 2:9].clip(0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from caffelite.onnx_import.axes import axis_of
@@ -33,21 +35,39 @@ def split(node: Node, net: Building) -> None:
 
 @operator("Slice")
 def slice_(node: Node, net: Building) -> None:
-    """Say Slice: a piece along one axis. Nodes that cut one tensor into pieces side by side share a layer."""
+    """Say Slice: a piece along each axis that it cuts. Nodes whose pieces of a tensor lie side by side share a layer."""
+    cuts = _cuts(node, net)
     if node.outputs[0] in net.held:  # with a node before
-        _axis_and_piece(node, net)
         return
-    axis, piece = _axis_and_piece(node, net)
-    if piece == (0, net.shape(node.input(0))[axis]):
+    if not cuts:
         net.same(node.outputs[0], node.input(0), node)
         return
+    if len(cuts) > 1:
+        _one_axis_after_the_other(node, net, cuts)
+        return
+    ((axis, piece),) = cuts
     pieces = {node.outputs[0]: piece}
     for other in net.graph.readers()[node.input(0)]:
         if other.operator == "Slice" and other is not node and other.outputs[0] not in net.held:
-            also = _axis_and_piece(other, net)
-            if also[0] == axis and all(also[1][0] >= end or also[1][1] <= begin for begin, end in pieces.values()):
-                pieces[other.outputs[0]] = also[1]
+            also = _cuts(other, net)
+            if [cut[0] for cut in also] == [axis] and _is_beside(also[0][1], pieces.values()):
+                pieces[other.outputs[0]] = also[0][1]
     _cut(node, net, axis, pieces)
+
+
+def _is_beside(piece: Piece, others: Iterable[Piece]) -> bool:
+    return all(piece[0] >= end or piece[1] <= begin for begin, end in others)
+
+
+def _one_axis_after_the_other(node: Node, net: Building, cuts: list[tuple[int, Piece]]) -> None:
+    """Add a Slice layer for each axis."""
+    bottom = net.blob(node, node.input(0))
+    *front, (axis, piece) = cuts
+    for number, (other, part) in enumerate(front):
+        made = net.rest(node, f"cut_{number}")
+        _slice(node, net, other, {made: part}, bottom)
+        bottom = made
+    _slice(node, net, axis, {net.top(node.outputs[0]): piece}, bottom)
 
 
 @operator("Gather")
@@ -74,8 +94,8 @@ def _piece(node: Node, net: Building, axis: int, place: int) -> str:
     return made
 
 
-def _axis_and_piece(node: Node, net: Building) -> tuple[int, Piece]:
-    """Return the one axis along which a Slice node takes less than all, and the piece."""
+def _cuts(node: Node, net: Building) -> list[tuple[int, Piece]]:
+    """Return the axes along which a Slice node takes less than all, with the piece of each."""
     shape = net.shape(node.input(0))
     listed = []
     for index, name in enumerate(("starts", "ends", "axes", "steps"), 1):
@@ -91,9 +111,7 @@ def _axis_and_piece(node: Node, net: Building) -> tuple[int, Piece]:
         first, last, _ = slice(start, end).indices(size)
         if (first, last) != (0, size):
             found.append((axis % len(shape), (first, last)))
-    if len(found) > 1:
-        raise node.refuse(f"it cuts along the axes {[axis for axis, _ in found]}", "use one Slice for each axis")
-    return found[0] if found else (0, (0, shape[0]))
+    return found
 
 
 def _cut(node: Node, net: Building, axis: int, pieces: dict[str, Piece]) -> None:
