@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from caffelite.core.blob import Array
 from caffelite.core.data.resize import resize_image
 from caffelite.core.errors import UsageError
+from caffelite.core.layer_files import Paths
 from caffelite.image_input_net import FileName, ImageInputNet
 from caffelite.io import oversample as ten_crops
 from caffelite.proto import caffe_pb2
@@ -21,7 +22,7 @@ class Classifier(ImageInputNet):
 
     Images are resized to `image_dims` (height, width), or if that is None to the net's input; crops of the input's
     size, `crop_dims`, go through `transformer`, which takes `mean` (as Transformer.set_mean does), `input_scale`,
-    `raw_scale` and `channel_swap`. `anti_aliasing` as of resize_image, `python_layers` as of Net.
+    `raw_scale` and `channel_swap`. `anti_aliasing` as of resize_image, the other keywords as of Net.
 
     Raises what Net raises, and UsageError, a ValueError, for a net without an input of images or settings that do not
     fit it.
@@ -39,9 +40,14 @@ class Classifier(ImageInputNet):
         *,
         anti_aliasing: bool = False,
         python_layers: bool = True,
+        layers: Paths | Iterable[Paths] | None = None,
+        allow_unknown_fields: bool = False,
     ) -> None:
         super().__init__(
-            model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap, anti_aliasing, python_layers
+            *(model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap, anti_aliasing),
+            python_layers=python_layers,
+            layers=layers,
+            allow_unknown_fields=allow_unknown_fields,
         )
         self.crop_dims = np.array(self.blobs[self.inputs[0]].shape[2:])
         self.image_dims: Any = self.crop_dims if image_dims is None or len(image_dims) == 0 else image_dims

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from caffelite.core.blob import Array
 from caffelite.core.data.resize import resize_image
 from caffelite.core.errors import UsageError
+from caffelite.core.layer_files import Paths
 from caffelite.image_input_net import FileName, ImageInputNet
 from caffelite.io import load_image
 from caffelite.proto import caffe_pb2
@@ -27,8 +28,8 @@ class Detector(ImageInputNet):
 
     Each window is resized to the net's input, through `transformer`, which takes `mean` (as Transformer.set_mean does),
     `input_scale`, `raw_scale` and `channel_swap`. `context_pad` is how many pixels of the input, on each side, show
-    what lies around the window; beyond the image that is the mean. `anti_aliasing` as of resize_image, `python_layers`
-    as of Net.
+    what lies around the window; beyond the image that is the mean. `anti_aliasing` as of resize_image, the other
+    keywords as of Net.
 
     Raises what Net raises, and UsageError, a ValueError, for a net without an input of images or settings that do not
     fit it.
@@ -46,9 +47,14 @@ class Detector(ImageInputNet):
         *,
         anti_aliasing: bool = False,
         python_layers: bool = True,
+        layers: Paths | Iterable[Paths] | None = None,
+        allow_unknown_fields: bool = False,
     ) -> None:
         super().__init__(
-            model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap, anti_aliasing, python_layers
+            *(model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap, anti_aliasing),
+            python_layers=python_layers,
+            layers=layers,
+            allow_unknown_fields=allow_unknown_fields,
         )
         self.configure_crop(context_pad)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy.typing as npt
 
@@ -28,9 +29,10 @@ class ImageInputNet(Net):
         raw_scale: float | None,
         channel_swap: Sequence[int] | None,
         anti_aliasing: bool,
-        python_layers: bool,
+        **of_net: Any,
     ) -> None:
-        super().__init__(model_file, caffe_pb2.TEST, weights=pretrained_file, python_layers=python_layers)
+        """`of_net` are further keywords of Net."""
+        super().__init__(model_file, caffe_pb2.TEST, weights=pretrained_file, **of_net)
         kind = type(self).__name__
         if not self.inputs:
             raise UsageError(

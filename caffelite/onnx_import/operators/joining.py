@@ -35,7 +35,7 @@ def split(node: Node, net: Building) -> None:
 
 @operator("Slice")
 def slice_(node: Node, net: Building) -> None:
-    """Say Slice: a piece along each axis that it cuts. Nodes whose pieces of a tensor lie side by side share a layer."""
+    """Say Slice: a piece along each axis that it cuts. Nodes whose pieces lie side by side share a layer."""
     cuts = _cuts(node, net)
     if node.outputs[0] in net.held:  # with a node before
         return
