@@ -120,7 +120,7 @@ MAY_IMPORT = {
     "caffelite": BELOW_ALL
     | {"solver", "net", "layers", "data", "weights", "kernels", "datasets"}
     | {"drawing", "inspection", "pictures"},
-    "boxes": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
+    "boxes": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights", "kernels"},
     "cv2dnn": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights", "writing"},
     "comparing": BELOW_ALL | {"caffelite", "net", "layers", "data", "weights"},
     "examples": BELOW_ALL | {"caffelite", "datasets", "pictures"},

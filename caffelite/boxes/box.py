@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from caffelite.core.blob import Array
+from caffelite.core.kernels.nms import kept_boxes
 
 
 class Box(NamedTuple):
@@ -27,14 +28,6 @@ def best(windows: Array, scores: Array, overlap: float, of_smaller: bool = False
     That is, whose common area with a better one that stays is more than `overlap` of both areas together, or, with
     `of_smaller`, of the smaller one.
     """
-    areas = (windows[:, 2:] - windows[:, :2]).prod(axis=1)
-    stay, left = [], np.argsort(-scores, kind="stable")
-    while len(left):
-        first, left = left[0], left[1:]
-        stay.append(first)
-        corner1 = np.maximum(windows[first, :2], windows[left, :2])
-        corner2 = np.minimum(windows[first, 2:], windows[left, 2:])
-        common = np.clip(corner2 - corner1, 0, None).prod(axis=1)
-        whole = np.minimum(areas[first], areas[left]) if of_smaller else areas[first] + areas[left] - common
-        left = left[common <= overlap * whole]
-    return np.array(stay, np.intp)
+    order = np.argsort(-scores, kind="stable")
+    stay: Array = order[kept_boxes(windows[order], overlap, of_smaller=of_smaller)]
+    return stay

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffelite.cli import glog
 from caffelite.cli.command import Arguments, command
@@ -160,20 +160,10 @@ def _cascade(arguments: Arguments, folder: Path) -> MTCNN:
 
 def _box_detector(arguments: Arguments) -> BoxDetector:
     from caffelite.boxes.detector import BoxDetector
-    from caffelite.tools.channel_mean import channel_mean
 
     model, weights = model_files(arguments, "to detect with")
-    swap = tuple(numbers(arguments, CHANNEL_SWAP, int))
     with glog.setting_up():
-        return BoxDetector(
-            model,
-            weights,
-            mean=channel_mean(arguments[MEAN_FILE]) if arguments[MEAN_FILE] else None,
-            input_scale=number(arguments, INPUT_SCALE),
-            raw_scale=number(arguments, RAW_SCALE),
-            channel_swap=swap or None,
-            python_layers=not arguments[NO_PYTHON_LAYERS],
-        )
+        return BoxDetector(model, weights, **_of_net_of_images(arguments))
 
 
 def _require_kind(path: Path, word: str, kinds: tuple[str, ...]) -> None:
@@ -197,16 +187,18 @@ def _windows(arguments: Arguments, source: Path) -> list[tuple[str, list[Window]
 
 def _detector(arguments: Arguments, model: str, weights: str) -> Detector:
     from caffelite.detector import Detector
+
+    return Detector(model, weights, context_pad=arguments[CONTEXT_PAD], **_of_net_of_images(arguments))
+
+
+def _of_net_of_images(arguments: Arguments) -> dict[str, Any]:
+    """Return what the flags say of the net and of how it gets its images."""
     from caffelite.tools.channel_mean import channel_mean
 
-    swap = numbers(arguments, CHANNEL_SWAP, int)
-    return Detector(
-        model,
-        weights,
-        mean=channel_mean(arguments[MEAN_FILE]) if arguments[MEAN_FILE] else None,
-        input_scale=number(arguments, INPUT_SCALE),
-        raw_scale=number(arguments, RAW_SCALE),
-        channel_swap=swap or None,
-        context_pad=arguments[CONTEXT_PAD],
-        python_layers=not arguments[NO_PYTHON_LAYERS],
-    )
+    return {
+        "mean": channel_mean(arguments[MEAN_FILE]) if arguments[MEAN_FILE] else None,
+        "input_scale": number(arguments, INPUT_SCALE),
+        "raw_scale": number(arguments, RAW_SCALE),
+        "channel_swap": tuple(numbers(arguments, CHANNEL_SWAP, int)) or None,
+        "python_layers": not arguments[NO_PYTHON_LAYERS],
+    }

@@ -108,8 +108,8 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
     if not found.table and not found.mistakes:
         raise PrototxtError(f"{file}: the file is empty; it should describe a {_kind(message)}")
     if found.mistakes and (kind := text_kind(text)):
-        example = _EXAMPLES.get(_kind(message), _EXAMPLES["net"])
-        raise PrototxtError(f"{file}: {kind.instead_of(f'a prototxt, whose text is like {example}')}")
+        example = f", whose text is like {_EXAMPLES.get(_kind(message), _EXAMPLES['net'])}"
+        raise PrototxtError(f"{file}: {kind.instead_of('a prototxt' + ('' if kind.advice else example))}")
     _refuse_the_other_kind(found, message, file)
     types = _unknown_types(found, known_types, source)
     places = _belongings(found, descriptor)

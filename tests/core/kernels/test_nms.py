@@ -71,3 +71,9 @@ def test_boxes_turned_inside_out_and_none():
 def test_is_fast_enough_for_region_proposals():
     boxes = random_boxes(6000, 600.0)
     assert len(kept_boxes(boxes, 0.7, most=300, pixel=1)) == 300
+
+
+def test_of_the_smaller_box():
+    boxes = np.array([[0, 0, 10, 10], [2, 2, 4, 4], [8, 8, 12, 12], [0, 0, 10, 30]], float)
+    assert kept_boxes(boxes, 0.3).tolist() == [0, 1, 2]  # 4 of 100, 4 of 112, 100 of 300
+    assert kept_boxes(boxes, 0.3, of_smaller=True).tolist() == [0, 2]  # 4 of 4, 4 of 16, 100 of 100
