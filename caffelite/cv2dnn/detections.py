@@ -1,4 +1,7 @@
-"""DetectionOutput's boxes as OpenCV lays them out. From modules/dnn/src/layers/detection_output_layer.cpp, observed."""
+"""PriorBox as OpenCV reads it, and DetectionOutput's boxes as it lays them out.
+
+From modules/dnn/src/layers/prior_box_layer.cpp and detection_output_layer.cpp, observed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,17 @@ from caffelite.core.blob import Array, Shape
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 _IMAGE, _SCORE, _FIELDS = 0, 2, 7
+
+
+def prior_box(layer: LayerParameter) -> LayerParameter:
+    """Return the layer as OpenCV means it: sizes with fractions, no img_size, boxes cut to the image if not told."""
+    made = LayerParameter()
+    made.CopyFrom(layer)
+    param = made.prior_box_param
+    param.whole_sizes = False
+    param.clip = param.clip if param.HasField("clip") else True
+    param.ClearField("img_size")
+    return made
 
 
 def rows_of(layer: LayerParameter, num: int) -> int | None:

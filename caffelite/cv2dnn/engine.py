@@ -100,7 +100,7 @@ class Engine:
     def _layer(self, number: int) -> LayerParameter:
         node = self.nodes.nodes[number - 1]
         if number not in self._user:
-            return node.layer
+            return detections.prior_box(node.layer) if node.type == "PriorBox" else node.layer
         job = Job(self._user[number], node.layer, self.stored(number))
         return job.as_python_layer(node.layer)
 

@@ -44,6 +44,7 @@ NETS = {
     if is_for_use(path)
 }
 NETS["small_ssd"] = Path(__file__).with_name("ssd.prototxt")
+NETS["priors"] = Path(__file__).with_name("priors.prototxt")
 
 
 def fill(net, generator):

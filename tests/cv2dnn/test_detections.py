@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from caffelite.cv2dnn.detections import as_opencv, shape_of
+from caffelite.cv2dnn.detections import as_opencv, prior_box, shape_of
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 NONE = [-1.0] * 6  # Caffe's row of an image without boxes, behind the image's number
@@ -38,3 +38,11 @@ def test_by_score_then_rows_of_zero(keep, num, rows, expected, count):
     assert not made[0, 0, len(expected) :].any()
     if keep:
         assert shape_of(layer(keep), num, boxes.shape) == made.shape
+
+
+@pytest.mark.parametrize(("given", "clip"), [("", True), ("clip: false", False), ("clip: true", True)])
+def test_priors_are_clipped_unless_told_not_to_and_keep_their_fractions(given, clip):
+    before = text_format.Parse(f"prior_box_param {{ min_size: 10.4 img_size: 100 {given} }}", LayerParameter())
+    param = prior_box(before).prior_box_param
+    assert (param.clip, param.whole_sizes, param.HasField("img_size")) == (clip, False, False)
+    assert before.prior_box_param.whole_sizes and before.prior_box_param.img_size == 100  # the net's own stays

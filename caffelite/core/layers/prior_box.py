@@ -27,7 +27,8 @@ class PriorBoxLayer(Layer):
                1: their variances. P = min sizes * aspect ratios + max sizes.
 
     Of each min size come a square of it, a square of side sqrt(min * max) if there is a max size, and a box of the same
-    area for each aspect ratio. Sizes are cut to whole pixels, as in SSD. The gradients of the bottoms are 0.
+    area for each aspect ratio. Sizes are cut to whole pixels, as in SSD, unless whole_sizes is false. The gradients of
+    the bottoms are 0.
 
     Raises LayerError without a min_size, for sizes, ratios, variances and steps that are not positive, for a max size
     that is not above its min size, for both forms of a field, and for bottoms without height and width.
@@ -60,7 +61,8 @@ class PriorBoxLayer(Layer):
                 raise LayerError("prior_box_param.max_size", f"{high:g}", f"it must be above its min_size, {low:g}")
         if len(param.variance) not in (0, 1, 4):
             raise LayerError("prior_box_param.variance", f"given {len(param.variance)} times", "give 1 or 4, or none")
-        self.sizes = box_sizes(param.min_size, param.max_size, all_ratios(param.aspect_ratio, param.flip))
+        low, high = (map(int, side) if param.whole_sizes else side for side in (param.min_size, param.max_size))
+        self.sizes = box_sizes(list(low), list(high), all_ratios(param.aspect_ratio, param.flip))
         self.per_pixel = len(self.sizes)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
@@ -120,10 +122,10 @@ def all_ratios(given: Sequence[float], flip: bool) -> list[float]:
 def box_sizes(min_sizes: Sequence[float], max_sizes: Sequence[float], ratios: Sequence[float]) -> Array:
     """Return width and height in pixels of each box of a pixel, (P, 2) float64."""
     sizes = []
-    for index, low in enumerate(map(int, min_sizes)):  # SSD keeps them in integers
+    for index, low in enumerate(min_sizes):
         sizes.append((float(low), float(low)))
         if max_sizes:
-            sizes.append((sqrt(low * int(max_sizes[index])),) * 2)
+            sizes.append((sqrt(low * max_sizes[index]),) * 2)
         sizes += [(low * sqrt(ratio), low / sqrt(ratio)) for ratio in ratios if abs(ratio - 1) >= SAME_RATIO]
     return np.array(sizes)
 

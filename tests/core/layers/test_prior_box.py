@@ -137,3 +137,12 @@ def test_refuses(fields, message):
 def test_refuses_a_bottom_without_height_and_width():
     with pytest.raises(LayerError, match=r"bottom\[1\] is 4 4 \(16\); it needs axes N, C, height and width"):
         run_forward(prior_box("min_size: 9"), zeros(1, 1, 2, 2), zeros(4, 4))
+
+
+def test_sizes_with_fractions_are_cut_unless_told_not_to(dtype):
+    bottom = [blob_of(zeros(1, 1, 2, 2), dtype), blob_of(zeros(1, 3, 10, 20), dtype)]
+    fields = "min_size: 4.8 max_size: 7.9 aspect_ratio: 2"
+    for given, mins, maxes in (("", [4], [7]), ("whole_sizes: false", [4.8], [7.9])):
+        top = run_forward(prior_box(f"{fields} {given}"), *bottom)
+        wanted = plain(2, 2, (10, 20), mins, maxes, [2, 0.5], (5, 10), 0.5, False)
+        np.testing.assert_allclose(top.data[0, 0], wanted, rtol=1e-6, atol=1e-7)
