@@ -6,6 +6,7 @@ from caffelite.proto import caffe_pb2
 
 FORKS = 10000  # numbers from here on are not Caffe's
 OURS = {
+    "PriorBoxParameter.whole_sizes",
     "Datum.labels",
     "HDF5DataParameter.prefetch",
     "ImageDataParameter.label_count",
