@@ -61,10 +61,10 @@ class PriorBoxLayer(Layer):
                 raise LayerError("prior_box_param.max_size", f"{high:g}", f"it must be above its min_size, {low:g}")
         if len(param.variance) not in (0, 1, 4):
             raise LayerError("prior_box_param.variance", f"given {len(param.variance)} times", "give 1 or 4, or none")
-        low, high = list(param.min_size), list(param.max_size)
+        mins, maxes = list(param.min_size), list(param.max_size)
         if param.whole_sizes:
-            low, high = [float(int(size)) for size in low], [float(int(size)) for size in high]
-        self.sizes = box_sizes(low, high, all_ratios(param.aspect_ratio, param.flip))
+            mins, maxes = [float(int(size)) for size in mins], [float(int(size)) for size in maxes]
+        self.sizes = box_sizes(mins, maxes, all_ratios(param.aspect_ratio, param.flip))
         self.per_pixel = len(self.sizes)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
