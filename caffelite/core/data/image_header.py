@@ -108,6 +108,8 @@ def _tiff_size(data: bytes) -> tuple[int, int] | None:
         return None
     large = version == 43
     (at,) = struct.unpack_from(order + ("Q" if large else "I"), data, 8 if large else 4)
+    if at > len(data):  # by so much, it may be, that struct takes no such number
+        return None
     (count,) = struct.unpack_from(order + ("Q" if large else "H"), data, at)
     at += 8 if large else 2
     length = 20 if large else 12

@@ -51,6 +51,7 @@ def test_what_is_cut_short_is_the_decoders_to_refuse(extension, flags):
         (b"MM\0*\0\0\0\x08\0\2" + bytes.fromhex("0100 0004 00000001 00100000 0101 0003 00000001 8000 0000"),
          (2**20, 2**15)),
         (b"II+\0\x08\0\0\0" + struct.pack("<QQHHQQHHQQ", 16, 2, 256, 16, 1, 2**40, 257, 4, 1, 7), (2**40, 7)),
+        (b"II+\0\x08\0\0\0" + struct.pack("<QQHHQQ", 2**64 - 1, 1, 256, 16, 1, 7), None),
         (b"\xff\xd8\xff\xe0\0\x04\xff\xc0\xff\xff\xff\xc2\0\x11\x08\1\0\2\0", (512, 256)),
         (b"\xff\xd8\xff\xda\0\x02\xff\xc0\0\x11\x08\1\0\2\0", None),
         (b"RIFF\0\0\0\0WEBPnone", None),
@@ -93,3 +94,14 @@ def test_any_bytes_give_an_answer():
         for _ in range(rng.randrange(1, 6)):
             data[rng.randrange(len(data))] = rng.choice([0, 1, 0x7F, 0xFF, rng.randrange(256)])
         assert isinstance(header_problem(bytes(data)), str)
+
+
+BIG_TIFF = b"II+\0\x08\0\0\0" + struct.pack("<QQHHQQHHQQ", 16, 2, 256, 16, 1, 37, 257, 4, 1, 21)
+
+
+@pytest.mark.parametrize(("extension", "flags"), [*FORMATS, ("BigTIFF", ())])
+def test_numbers_of_every_width_that_are_as_large_as_can_be(extension, flags):
+    whole = BIG_TIFF if extension == "BigTIFF" else encode(extension, flags=flags)
+    for large in (b"\xff" * 4, b"\xff" * 8, b"\xff" * 7 + b"\x7f", b"\x7f" + b"\xff" * 7, b"\x80" + bytes(7)):
+        for place in (*range(min(len(whole), 400)), *range(max(400, len(whole) - 400), len(whole))):
+            assert isinstance(header_problem(whole[:place] + large + whole[place + len(large) :]), str)
