@@ -22,6 +22,7 @@ READ_ANOTHERS = {
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",
     "ReLU6": "relu6_param",
+    "Unpooling": "unpooling_param",
 }
 MOST_HINTS = 3
 OF_FORKS = 10000  # the first number of fields that Caffe 1.0 lacks

@@ -5,6 +5,7 @@ All of it comes from the layers themselves: their docstrings, and what they say 
 
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,21 @@ Made by `python tools/layer_table.py > docs/layers.md` from the layers' own word
 def catalogue() -> Iterator[str]:
     """Give the page's paragraphs."""
     yield INTRODUCTION
-    yield ", ".join(f"[{name}](#{name.lower()})" for name in layer_type_list()) + ".\n"
+    yield ", ".join(f"[{name}](#{anchor})" for name, anchor in anchors()) + ".\n"
     for name in layer_type_list():
         yield f"## {name}\n"
         classes = [kind.layer_class for kind in LAYERS[name]]
         yield from map(described, classes)
         yield from filter(None, (fields(message, classes) for message in messages_of(classes)))
+
+
+def anchors() -> Iterator[tuple[str, str]]:
+    """Give each type and its heading's anchor, in small letters: of those that become equal the later ones count on."""
+    seen: Counter[str] = Counter()
+    for name in layer_type_list():
+        anchor = name.lower()
+        yield name, f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor
+        seen[anchor] += 1
 
 
 def described(layer_class: type[Layer]) -> str:

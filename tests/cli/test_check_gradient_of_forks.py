@@ -21,6 +21,7 @@ LAYERS = {
     "Upsample": "upsample_param { scale: 2 }",
     "Interp": "",
     "UnPooling": "unpooling_param { unpool: REP out_kernel_size: 3 out_stride: 2 out_pad: 1 }",
+    "Unpooling": "unpooling_param { unpool: TILE kernel_size: 3 stride: 2 }",
 }
 MORE_BOTTOMS = {"Axpy": ('bottom: "a"', 'bottom: "x"'), "Interp": ("", 'bottom: "x"')}
 END = """

@@ -20,6 +20,11 @@ def test_has_a_section_for_each_type(page):
     assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == layer_type_list()
 
 
+def test_leads_to_the_section_of_each_type(page):
+    """The anchors of headings are in small letters, and numbered from the second of one name on."""
+    assert "[UnPooling](#unpooling), [Unpooling](#unpooling-1)," in page
+
+
 def test_names_the_fields_with_types_and_defaults(page):
     pooling = page.split("## Pooling\n")[1].split("\n## ")[0]
     assert "| `pooling_param` | type | default |" in pooling

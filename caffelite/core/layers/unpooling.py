@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
 from caffelite.core.costs import Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
 from caffelite.core.layer import Blobs, Layer, register_layer
+from caffelite.core.layers.shared.blocks import Block, down_and_across
 from caffelite.core.layers.shared.taps import Taps, blend, blend_backward
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.UnPoolingParameter
-SIDES = {
-    "out_kernel_size": ("out_kernel_h", "out_kernel_w"),
-    "out_stride": ("out_stride_h", "out_stride_w"),
-    "out_pad": ("out_pad_h", "out_pad_w"),
+METHODS = (Param.FIXED, Param.DIV, Param.REP)
+KERNEL = ("out_kernel_size", "out_kernel_h", "out_kernel_w")
+STRIDE = ("out_stride", "out_stride_h", "out_stride_w")
+PAD = ("out_pad", "out_pad_h", "out_pad_w")
+NOT_READ = {
+    f"unpooling_param.{name}{end}": "it is for layers of the type Unpooling, DeconvNet's"
+    for name, whole in (("kernel", "_size"), ("stride", ""), ("pad", ""), ("unpool", "_size"))
+    for end in (whole, "_h", "_w")
 }
 
 
@@ -36,6 +39,7 @@ class UnPoolingLayer(Layer):
     """
 
     messages = ("unpooling_param",)
+    not_read = NOT_READ
     fork = "ParseNet"
     min_bottom_blobs = 1
     max_bottom_blobs = 2
@@ -49,18 +53,25 @@ class UnPoolingLayer(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Find the blocks and what each pixel is made of."""
         param, shape = self.layer_param.unpooling_param, bottom[0].shape
+        if param.unpool not in METHODS:
+            name = Param.UnPoolMethod.Name(param.unpool)
+            raise LayerError(
+                "unpooling_param.unpool", name, 'use FIXED, DIV or REP, or type: "Unpooling", DeconvNet\'s'
+            )
         for index, blob in enumerate(bottom):
             if blob.num_axes != 4 or min(blob.shape[2:]) < 1:
                 raise LayerError(f"bottom[{index}]", shape_or_scalar(blob.shape), "give images, of 4 axes")
         if len(bottom) == 2:
             self.blocks = [_block_for(size, like) for size, like in zip(shape[2:], bottom[1].shape[2:], strict=True)]
         else:
-            kernel, stride, pad = (_pair(param, name) for name in SIDES)
-            self.blocks = [_Block(*block) for block in zip(kernel, stride, pad, strict=True)]
-        wanted = [block.size_of_top(size) for block, size in zip(self.blocks, shape[2:], strict=True)]
+            kernel = down_and_across(param, "unpooling_param", KERNEL, needed=True)
+            stride, pad = (down_and_across(param, "unpooling_param", fields) for fields in (STRIDE, PAD))
+            self.blocks = [_check(Block(*block)) for block in zip(kernel, stride, pad, strict=True)]
+        wanted = [_size_of_top(block, size) for block, size in zip(self.blocks, shape[2:], strict=True)]
         top[0].reshape(*shape[:2], *wanted)
         self._down, self._across = (
-            block.taps(size, new, param.unpool) for block, size, new in zip(self.blocks, shape[2:], wanted, strict=True)
+            _taps(block, size, new, param.unpool)
+            for block, size, new in zip(self.blocks, shape[2:], wanted, strict=True)
         )
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
@@ -69,8 +80,8 @@ class UnPoolingLayer(Layer):
         name = Param.UnPoolMethod.Name(self.layer_param.unpooling_param.unpool)
         words = {"FIXED": "in its middle", "REP": "all of it", "DIV": f"all of it, / {down.kernel * across.kernel}"}
         return (
-            f"y = x[n, c, h, w] in the block of {down.kernel} x {across.kernel} from {down.stride} * h - {down.pad}, "
-            f"{across.stride} * w - {across.pad} on ({name}: {words[name]})"
+            f"y = x[n, c, h, w] in the block of {down.kernel} x {across.kernel} from {down.begins('h')}, "
+            f"{across.begins('w')} on ({name}: {words[name]})"
         )
 
     def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
@@ -78,7 +89,7 @@ class UnPoolingLayer(Layer):
         if bottom_index:
             return None
         overlap = (self._down.source.shape[1], self._across.source.shape[1])
-        return Reach(overlap, tuple(Fraction(1, block.stride) for block in self.blocks))
+        return Reach(overlap, tuple(block.step for block in self.blocks))
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         """Fill the top."""
@@ -92,55 +103,33 @@ class UnPoolingLayer(Layer):
             bottom[1].diff.fill(0)
 
 
-class _Block:
-    """The blocks along one axis: their size, the step from one to the next, and what is cut off at both ends."""
-
-    def __init__(self, kernel: int, stride: int, pad: int) -> None:
-        self.kernel, self.stride, self.pad = kernel, stride, pad
-        if min(kernel, stride) < 1:
-            raise LayerError("unpooling_param", f"out_kernel {kernel}, out_stride {stride}", "use 1 or more for both")
-        if pad >= kernel:
-            raise LayerError("unpooling_param.out_pad", pad, f"it must be smaller than the block, which is {kernel}")
-
-    def size_of_top(self, size: int) -> int:
-        wanted = (size - 1) * self.stride + self.kernel - 2 * self.pad
-        if wanted < 1:
-            raise LayerError("unpooling_param.out_pad", self.pad, "nothing is left of the top; use less")
-        return wanted
-
-    def taps(self, size: int, wanted: int, method: int) -> Taps:
-        """Return of which of `size` values the `wanted` places are made."""
-        if method == Param.FIXED:
-            owner = np.full(wanted, -1)
-            middles = (2 * (np.arange(size) * self.stride - self.pad) + self.kernel - 1) // 2
-            for value, middle in enumerate(np.clip(middles, 0, wanted - 1)):
-                owner[middle] = value
-            return Taps(np.maximum(owner, 0)[:, None], (owner >= 0).astype(float)[:, None])
-        place = np.arange(wanted) + self.pad
-        first = np.maximum(-((self.kernel - 1 - place) // self.stride), 0)
-        last = np.minimum(place // self.stride, size - 1)
-        count = last - first + 1
-        index = first[:, None] + np.arange(max(count.max(), 1))
-        weight = (index <= last[:, None]) / np.maximum(count, 1)[:, None]
-        return Taps(np.clip(index, 0, size - 1), weight / self.kernel if method == Param.DIV else weight)
+def _check(block: Block) -> Block:
+    kernel, stride, pad = block
+    if min(kernel, stride) < 1:
+        raise LayerError("unpooling_param", f"out_kernel {kernel}, out_stride {stride}", "use 1 or more for both")
+    if pad >= kernel:
+        raise LayerError("unpooling_param.out_pad", pad, f"it must be smaller than the block, which is {kernel}")
+    return block
 
 
-def _block_for(size: int, like: int) -> _Block:
+def _size_of_top(block: Block, size: int) -> int:
+    wanted = (size - 1) * block.stride + block.kernel - 2 * block.pad
+    if wanted < 1:
+        raise LayerError("unpooling_param.out_pad", block.pad, "nothing is left of the top; use less")
+    return wanted
+
+
+def _taps(block: Block, size: int, wanted: int, method: int) -> Taps:
+    """Return of which of `size` values the `wanted` places are made."""
+    if method == Param.FIXED:
+        return block.middles(size, wanted)
+    source, weight = block.whole(size, wanted)
+    mean = weight / np.maximum(weight.sum(1, keepdims=True), 1)
+    return Taps(source, mean / block.kernel if method == Param.DIV else mean)
+
+
+def _block_for(size: int, like: int) -> Block:
     """Return blocks that make `size` values about `like` long."""
     ratio = -(-like // size)
     stride = 1 if ratio == like else ratio
-    return _Block(ratio, stride, ((size - 1) * stride + ratio - like) // 2)
-
-
-def _pair(param: Param, field: str) -> tuple[int, int]:
-    """Return a size down and across, given as one number or as _h and _w both."""
-    sides = SIDES[field]
-    given = [side for side in sides if param.HasField(side)]
-    if len(given) == 1 or given and param.HasField(field):
-        raise LayerError(
-            f"unpooling_param.{given[0]}", getattr(param, given[0]), f"give {field}, or {sides[0]} and {sides[1]}"
-        )
-    if not given and field == "out_kernel_size" and not param.HasField(field):
-        raise LayerError("unpooling_param.out_kernel_size", "not given", f"give it, or {sides[0]} and {sides[1]}")
-    down, across = (getattr(param, name) for name in (given or (field, field)))
-    return down, across
+    return Block(ratio, stride, ((size - 1) * stride + ratio - like) // 2)

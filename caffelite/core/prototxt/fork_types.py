@@ -96,6 +96,14 @@ PYTHON_LAYERS: dict[str, tuple[str, str]] = {
 }
 
 
+_WORDS_OF_2014 = {layer_type.upper(): layer_type for layer_type in TYPES}
+
+
+def type_of_2014(word: str) -> str:
+    """Return the type of a fork that nets of `layers` call DENSE_CRF or the like; the word itself if there is none."""
+    return _WORDS_OF_2014.get(word.replace("_", ""), word)
+
+
 def known_elsewhere(layer_type: str) -> str:
     """Return what a type is that only forks have, as `a layer of SSD's Caffe, ...`; "" if it is unknown."""
     whose, does = TYPES.get(layer_type) or PYTHON_LAYERS.get(layer_type) or ("", "")

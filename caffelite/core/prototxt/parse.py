@@ -14,7 +14,7 @@ from caffelite.core.errors import PrototxtError
 from caffelite.core.file_kinds import looks_like, text_kind
 from caffelite.core.prototxt import own_fields, unknown_fields
 from caffelite.core.prototxt.braces import unbalanced
-from caffelite.core.prototxt.fork_types import known_elsewhere
+from caffelite.core.prototxt.fork_types import known_elsewhere, type_of_2014
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
 from caffelite.core.prototxt.suggest import did_you_mean, likeness, nearest
@@ -114,10 +114,11 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
     types = _unknown_types(found, known_types, source)
     places = _belongings(found, descriptor)
     # the scanner's word on a type without quotes is about the quotes alone
-    mistakes = sorted([*((at, places.get(at, text)) for at, text in found.mistakes if at not in types), *types.items()])
+    others = [(at, places.get(at, text)) for at, text in found.mistakes if at not in types]
+    mistakes = sorted([*others, *((at, text) for at, text in types.items() if text)])
     if mistakes and not found.unopened and (brace := unbalanced(source)):
-        others = [m for m in mistakes if m[0] < brace.noise and m[0] != found.unclosed]
-        mistakes = [*others, (brace.offset, brace.text)]
+        before = [m for m in mistakes if m[0] < brace.noise and m[0] != found.unclosed]
+        mistakes = [*before, (brace.offset, brace.text)]
     elif mistakes and (new := _new_layers_in_old_form(found)):
         mistakes = [*(mistake for mistake in mistakes if mistake[0] < new[0]), new]
     if mistakes:
@@ -166,11 +167,14 @@ def _refuse_missing(message: Any, lines: Lines) -> None:
 def _unknown_types(found: Scan, known_types: Collection[str], source: Source) -> dict[int, str]:
     """Return offset -> error text of each layer type that is unknown, or known and written without quotes.
 
-    An unknown type is told of once, with the lines of the other layers of it.
+    An unknown type is told of once, with the lines of the other layers of it, whose text is "".
     """
     mistakes = {}
     unknown: dict[str, list[int]] = {}
+    unknown_words: dict[str, list[int]] = {}
     for path, token in found.values.items():
+        if token.kind == "name" and token.text not in V1_TYPES and _OLD_TYPE.match(path):
+            unknown_words.setdefault(token.text, []).append(token.offset)
         match = _LAYER_TYPE.match(path) if known_types else None
         if match is None or token.kind not in ("string", "name"):
             continue
@@ -182,12 +186,14 @@ def _unknown_types(found: Scan, known_types: Collection[str], source: Source) ->
         ruled = any(f"{match['layer']}.{rule}[0]" in found.table for rule in ("include", "exclude"))
         if token.text[1:-1] not in known_types and not ruled:
             unknown.setdefault(token.text[1:-1], []).append(token.offset)
+    told = [(unknown_type(layer_type, known_types), at, known_types) for layer_type, at in unknown.items()]
+    told += [(_unknown_word(word, known_types), at, V1_TYPES) for word, at in unknown_words.items()]
     listed = False
-    for layer_type, (first, *others) in unknown.items():
-        text = unknown_type(layer_type, known_types)
-        hint = "" if listed else known_types_hint(text, known_types)
+    for text, (first, *others), all_types in told:
+        hint = "" if listed else known_types_hint(text, all_types)
         listed = listed or bool(hint)
         mistakes[first] = text + and_more([source.line(offset) for offset in others]) + hint
+        mistakes |= dict.fromkeys(others, "")
     return mistakes
 
 
@@ -218,6 +224,23 @@ def unknown_type(layer_type: str, known_types: Collection[str]) -> str:
         name = ""  # a layer of one repository, not a misspelt one
     hint = f"; it is {elsewhere}" if elsewhere else f'; did you mean "{name}"?' if name else ""
     return f'unknown layer type "{layer_type}"{hint}'
+
+
+def _unknown_word(word: str, known_types: Collection[str]) -> str:
+    """Return the error text for a word that is no type of `layers`, the form of 2014."""
+    new = next((name for name in known_types if name.upper() == word.replace("_", "")), "")
+    if new in V1_TYPES.values():
+        new = ""
+    elsewhere = known_elsewhere(type_of_2014(word))
+    name = nearest(word, V1_TYPES)
+    hint = ""
+    if elsewhere:
+        hint = f"; it is {elsewhere}"
+    elif new:
+        hint = f'; write layer, not layers, and type: "{new}"'
+    elif name and likeness(word, name) >= LIKE_A_TYPE:
+        hint = f"; did you mean {name}?"
+    return f"unknown layer type {word}{hint}"
 
 
 def known_types_hint(text: str, known_types: Collection[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from caffelite.core.layers.shared.taps import Taps
-from caffelite.core.layers.upsample_unpooling import UpsampleUnpoolingLayer
+from caffelite.core.layers.shared.to_places import ToPlacesLayer
 from caffelite.onnx_export.form import form
 from caffelite.onnx_export.forms.activations import INT64
 from caffelite.onnx_export.writer import Writer
@@ -86,7 +86,7 @@ def _wanted(writer: Writer, shape: str) -> str:
 @form("Upsample")
 def upsample(writer: Writer) -> str:
     """Write Resize that repeats pixels, or with a second bottom, ScatterElements to the places that it names."""
-    if isinstance(writer.layer, UpsampleUnpoolingLayer):
+    if isinstance(writer.layer, ToPlacesLayer):
         return _at_places(writer)
     scales = writer.constant([1] * (writer.num_axes - 2) + list(writer.layer.factors))
     words = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
@@ -104,9 +104,11 @@ def _at_places(writer: Writer) -> str:
     return writer.reshape(filled, -1, *writer.top_shapes[0][1:])
 
 
-@form("UnPooling", "Downsample")
+@form("UnPooling", "Unpooling", "Downsample")
 def resampled(writer: Writer) -> str:
     """Write the products with the two matrices of which such a layer consists; nan is not left out of means."""
+    if isinstance(writer.layer, ToPlacesLayer):
+        return _at_places(writer)
     layer, (height, width) = writer.layer, writer.bottom_shapes[0][2:]
     down, across = _matrix(writer, layer._down, height), _matrix(writer, layer._across, width).T
     rows = writer.op("MatMul", writer.constant(down), writer.bottom)

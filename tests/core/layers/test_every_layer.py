@@ -39,6 +39,7 @@ EXAMPLES: dict[str, tuple[str, list[tuple[int, ...] | np.ndarray]]] = {
     "Reorg": ("reorg_param { stride: 2 }", [IMAGE]),
     "Transpose": ("transpose_param { dim: 0 dim: 2 dim: 3 dim: 1 }", [IMAGE]),
     "UnPooling": ("unpooling_param { out_kernel_size: 2 out_stride: 2 }", [IMAGE]),
+    "Unpooling": ("unpooling_param { kernel_size: 2 stride: 2 }", [IMAGE]),
     "Upsample": ("upsample_param { scale: 2 }", [IMAGE]),
     "DetectionOutput": ("detection_output_param { num_classes: 3 }", [(2, 16), (2, 12), (1, 2, 16)]),
     "PSROIPooling": (
@@ -435,6 +436,7 @@ OF_THE_BOTTOMS_SHAPE = {
     "Reorg": ("reorg_param { stride: 1 }", [IMAGE]),
     "Transpose": ("transpose_param { dim: 0 dim: 1 dim: 3 dim: 2 }", [IMAGE]),
     "UnPooling": ("unpooling_param { unpool: REP out_kernel_size: 3 out_pad: 1 }", [IMAGE]),
+    "Unpooling": ("unpooling_param { unpool: TILE kernel_size: 1 unpool_h: 4 unpool_w: 5 }", [IMAGE]),
     "Upsample": ("upsample_param { stride: 1 scale: 3 }", [IMAGE]),
 }
 

@@ -23,9 +23,8 @@ def added_fields():
     for message, descriptor in MESSAGES.items():
         for field in descriptor.fields:
             name = f"{message}.{field.name}"
-            is_message_of_a_layer = (
-                message == "LayerParameter" and field.name.endswith("_param") and field.number < 10100
-            )
+            of_layers = message == "LayerParameter" and field.number < 10100 or message == "V1LayerParameter"
+            is_message_of_a_layer = of_layers and field.name.endswith("_param")
             if field.number >= FORKS and name not in OURS and not is_message_of_a_layer:
                 yield name
 

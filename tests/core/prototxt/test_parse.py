@@ -227,3 +227,34 @@ def test_numbers_with_thousands_commas():
 
 def test_a_layer_without_a_type_is_told_so():
     assert unknown_type("", ["ReLU", "Pooling"]) == 'type is missing; write, for instance, type: "Convolution"'
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        (
+            "DENSE_CRF",
+            "; it is a layer of DeepLab's Caffe, which is not here: a conditional random field over the pixels",
+        ),
+        ("UNPOOLINGS", "; did you mean UNPOOLING?"),
+        ("ROIPOOLING", "; did you mean ROI_POOLING?"),
+        ("MY_OWN", '; write layer, not layers, and type: "MyOwn"'),
+        (
+            "LARGE_MARGIN_INNER_PRODUCT",
+            "; it is a layer of happynear's Caffe, which is not here: a product with a margin",
+        ),
+    ],
+)
+def test_words_of_2014_that_are_unknown(word, hint):
+    with pytest.raises(PrototxtError) as caught:
+        parse_net(f"layers {{ type: {word} }}", "f", ["MyOwn", "Pooling", "ROIPooling"])
+    assert str(caught.value).startswith(f"f:1:16: unknown layer type {word}{hint}")
+    assert "known types" not in str(caught.value)
+
+
+def test_words_of_2014_are_listed_once():
+    with pytest.raises(PrototxtError) as caught:
+        parse_net("layers { type: QQ }\nlayers { type: ZZZ }\nlayers { type: QQ }", "f")
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("f:1:16: unknown layer type QQ (also in line 3) (known types: ABSVAL, ACCURACY, ARGMAX, ")
+    assert second == "f:2:16: unknown layer type ZZZ"

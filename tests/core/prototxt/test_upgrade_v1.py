@@ -1,5 +1,6 @@
 import pytest
 
+from caffelite import layer_type_list
 from caffelite.core.errors import PrototxtError
 from caffelite.core.prototxt.parse import parse_net
 from caffelite.core.prototxt.upgrade_v1 import (
@@ -24,6 +25,21 @@ def test_every_type_has_its_new_name():
     assert set(TYPES) == set(V1LayerParameter.LayerType.keys())
     for old, new in TYPES.items():
         assert upgraded(f"layers {{ type: {old} }}") == parsed(f'layer {{ type: "{new}" }}')
+
+
+def test_every_layer_type_has_a_word():
+    """Those alone have none that differ from another one's in small letters, or are a second name of it."""
+    without = set(layer_type_list()) - set(TYPES.values())
+    assert without == {"DepthwiseConvolutionLayer", "Lstm", "UnPooling"}
+
+
+def test_every_layers_message_is_there():
+    """Under the number of LayerParameter where that is a fork's."""
+    new = {field.name: field for field in LayerParameter.DESCRIPTOR.fields if field.message_type is not None}
+    old = V1LayerParameter.DESCRIPTOR.fields_by_name
+    missing = {name for name, field in new.items() if name not in old or old[name].message_type != field.message_type}
+    assert missing == {"param", "quantization_param"}
+    assert all(old[name].number == field.number for name, field in new.items() if field.number > 10000 and name in old)
 
 
 def test_no_type_stays_no_type():
