@@ -24,6 +24,7 @@ def graph_of_net(net: Net) -> Graph:
     graph = Graph(net.name or "net", inputs=list(net.inputs))
     nodes = [node for node in net.graph().nodes if not net.core_layers[node.index].is_input]
     names = _top_names(nodes, net.inputs)
+    graph.names = {*net.inputs, *(top for tops in names for top in tops)}
     present = {name: name for name in net.inputs}
     graph.shapes.update({name: blob.shape for name, blob in input_blobs(net).items()})
     weights: dict[int, str] = {}
@@ -108,7 +109,7 @@ def _as_output(graph: Graph, value: str) -> str:
     """Return the name of an output; an input that is one, too, is passed on under a name of its own."""
     if value not in graph.inputs:
         return value
-    name = f"{value}_out"
+    name = graph.new_name(f"{value}_out")
     graph.ops.append(Op("Identity", [value], [name], {}, name))
     graph.shapes[name] = graph.shapes[value]
     return name

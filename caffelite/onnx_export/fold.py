@@ -105,10 +105,10 @@ def _fold_into_batch_norm(graph: Graph, maker: Op, affine: Affine) -> None:
 def _put(graph: Graph, maker: Op, number: int, values: Array) -> None:
     """Let an operator read these values; another that reads what it read before still does."""
     if number == len(maker.inputs):
-        maker.inputs.append(f"{maker.name}.{number - 1}")
+        maker.inputs.append(graph.new_name(f"{maker.name}.{number - 1}"))
     name = maker.inputs[number]
     if graph.readers(name) > 1 or name in graph.constants:
-        name = maker.inputs[number] = f"{maker.name}/folded_{number}"
+        name = maker.inputs[number] = graph.new_name(f"{maker.name}/folded_{number}")
     graph.weights[name] = np.ascontiguousarray(values, np.float32)
 
 

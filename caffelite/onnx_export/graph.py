@@ -29,8 +29,8 @@ class Graph:
 
     weights: the net's parameters, views of its memory, by name. constants: what forms computed.
     shapes: of every blob of the net, by the name that it has here. dims: the same with names for sizes left open.
-    loose: axes of blobs whose sizes depend on the data. taken: by the layer's name, the sizes that its
-    operators were computed of.
+    loose: axes of blobs whose sizes depend on the data. taken: the sizes that operators were computed of, in the
+    order of the layers that took them. names: of all values, the net's blobs among them: each is given once.
     """
 
     name: str = ""
@@ -41,8 +41,17 @@ class Graph:
     outputs: list[str] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     loose: dict[str, frozenset[int]] = field(default_factory=dict)
-    taken: dict[str, Shape] = field(default_factory=dict)
+    taken: list[Shape] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
     dims: dict[str, list[Dim]] = field(default_factory=dict)
+
+    def new_name(self, wanted: str) -> str:
+        """Return a name for a value that nobody else has: layers and blobs may be called as they like."""
+        name = wanted
+        while name in self.names:
+            name += "_"
+        self.names.add(name)
+        return name
 
     def says_the_same(self, other: Graph) -> bool:
         """Whether both have the same operators and constants, so that they differ in sizes alone."""

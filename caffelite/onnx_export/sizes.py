@@ -14,18 +14,32 @@ from caffelite.onnx_export.graph import Graph
 
 Axes = list[tuple[str, int]]  # input and axis
 OtherSize = Callable[[int], int]
-# the first must do, the others must say the same if the net takes them: at times a few pixels more change nothing
-LARGER: tuple[OtherSize, ...] = (lambda size: 2 * size, lambda size: size + 1, lambda size: 3 * size + 2)
+# The first must do, the others must say the same if the net takes them: at times a few pixels more change nothing, and
+# sizes that are even are equal where others are not.
+OTHERS: tuple[OtherSize, ...] = (
+    lambda size: 2 * size,
+    lambda size: size + 1,
+    lambda size: 3 * size + 2,
+    lambda size: size - 1,
+    lambda size: size // 2,
+)
 BATCH, HEIGHT, WIDTH = "N", "height", "width"
 
 
 @dataclass
 class Free:
-    """A size that whoever runs the model chooses: its name, where it stands in the inputs, and all blobs' shapes."""
+    """A size that whoever runs the model chooses: its name, where it stands in the inputs, and all blobs' shapes.
+
+    shapes: by name, at each of the other sizes that the net takes.
+    """
 
     name: str
     axes: Axes
-    shapes: dict[str, Shape] = field(default_factory=dict)  # at another size
+    shapes: list[dict[str, Shape]] = field(default_factory=list)
+
+    def moves(self, name: str, axis: int, size: int) -> bool:
+        """Whether an axis of a blob has another length than `size` when this one is another."""
+        return any(shapes[name][axis] != size for shapes in self.shapes)
 
 
 def free_sizes(net: Net, graph: Graph, write: Callable[[Net], Graph]) -> list[Free]:
@@ -40,7 +54,7 @@ def free_sizes(net: Net, graph: Graph, write: Callable[[Net], Graph]) -> list[Fr
         if any(set(axes) & set(free.axes) or name == free.name for free in found):
             continue
         shapes = _shapes_at_others(net, inputs, axes, graph, write)
-        if shapes is not None:
+        if shapes:
             found.append(Free(name, axes, shapes))
     return found
 
@@ -61,35 +75,38 @@ def _candidates(shapes: dict[str, Shape]) -> Iterator[tuple[str, Axes]]:
 
 def _shapes_at_others(
     net: Net, inputs: dict[str, Blob], axes: Axes, graph: Graph, write: Callable[[Net], Graph]
-) -> dict[str, Shape] | None:
-    """Return the blobs' shapes with other sizes on these axes; None if the net or its graph is another then."""
+) -> list[dict[str, Shape]]:
+    """Return the blobs' shapes with each of the other sizes on these axes; none if the net or its graph is another."""
     sizes = {inputs[name].shape[axis] for name, axis in axes}
     if len(sizes) != 1:
-        return None
-    found: dict[str, Shape] | None = None
-    for other in LARGER:
+        return []
+    size = sizes.pop()
+    found: list[dict[str, Shape]] = []
+    for other in (change(size) for change in OTHERS):
+        if other < 1:
+            continue
         with _resized(net, inputs, axes, other):
             try:
                 net.reshape()
                 made = write(net)
             except CaffeliteError:
-                if found is None:
-                    return None
+                if not found:
+                    return []
                 continue
             if not made.says_the_same(graph):
-                return None
-            found = found or dict(made.shapes)
+                return []
+            found.append(made.shapes)
     return found
 
 
 @contextmanager
-def _resized(net: Net, inputs: dict[str, Blob], axes: Iterable[tuple[str, int]], other: OtherSize) -> Iterator[None]:
-    """Give the inputs other sizes while the block runs."""
+def _resized(net: Net, inputs: dict[str, Blob], axes: Iterable[tuple[str, int]], size: int) -> Iterator[None]:
+    """Give the inputs another size on these axes while the block runs."""
     before = {name: blob.shape for name, blob in inputs.items()}
     try:
         for name, axis in axes:
             shape = list(inputs[name].shape)
-            shape[axis] = other(shape[axis])
+            shape[axis] = size
             inputs[name].reshape(*shape)
         yield
     finally:
@@ -107,7 +124,7 @@ def name_sizes(graph: Graph, free: list[Free]) -> None:
         for axis, size in enumerate(shape):
             if axis in loose:
                 continue
-            moved = [one for one in free if one.shapes[name][axis] != size]
+            moved = [one for one in free if one.moves(name, axis, size)]
             if not moved:
                 continue
             if len(moved) == 1 and _is_the_size_itself(graph, moved[0], name, axis):
@@ -120,4 +137,4 @@ def name_sizes(graph: Graph, free: list[Free]) -> None:
 
 def _is_the_size_itself(graph: Graph, free: Free, name: str, axis: int) -> bool:
     source, at = free.axes[0]
-    return (graph.shapes[name][axis], free.shapes[name][axis]) == (graph.shapes[source][at], free.shapes[source][at])
+    return all(shapes[name][axis] == shapes[source][at] for shapes in (graph.shapes, *free.shapes))

@@ -36,6 +36,7 @@ class Writer:
         self.bottoms, self.bottom_shapes, self.top_shapes = list(bottoms), list(bottom_shapes), list(top_shapes)
         self.ops: list[Op] = []
         self._weights = weights
+        self._constants: list[str] = []
         self.loose: dict[int, frozenset[int]] = {}
 
     @property
@@ -51,7 +52,8 @@ class Writer:
     def ops_of(self, type_name: str, inputs: Sequence[str], outputs: int, **attributes: Any) -> list[str]:
         """Write an operator with several outputs; return their names."""
         name = f"{self.layer.name}/{type_name}_{len(self.ops)}"
-        made = [name] if outputs == 1 else [f"{name}:{number}" for number in range(outputs)]
+        wanted = [name] if outputs == 1 else [f"{name}:{number}" for number in range(outputs)]
+        made = [self.graph.new_name(one) for one in wanted]
         self.ops.append(Op(type_name, list(inputs), made, attributes, name))
         return list(made)
 
@@ -62,14 +64,13 @@ class Writer:
     def constant(self, values: Any, dtype: Any = np.float32) -> str:
         """Return the name of a constant, which is kept beside the weights; equal ones of a layer have one name."""
         array = np.asarray(values, dtype)
-        for number in range(len(self.graph.constants) + 1):
-            name = f"{self.layer.name}/constant_{number}"
-            if name not in self.graph.constants:
-                break
+        for name in self._constants:
             kept = self.graph.constants[name]
             if kept.dtype == array.dtype and kept.shape == array.shape and kept.tobytes() == array.tobytes():
                 return name
+        name = self.graph.new_name(f"{self.layer.name}/constant_{len(self._constants)}")
         self.graph.constants[name] = array
+        self._constants.append(name)
         return name
 
     def ints(self, *values: int) -> str:
@@ -79,11 +80,13 @@ class Writer:
     def weight(self, number: int) -> str:
         """Return the name of parameter blob `number`, which layers that share it have in common."""
         array = self.layer.blobs[number].data
-        name = self._weights.setdefault(array.__array_interface__["data"][0], f"{self.layer.name}.{number}")
-        if name in self.graph.weights and self.graph.weights[name].shape != array.shape:
+        place = array.__array_interface__["data"][0]
+        if place not in self._weights:
+            name = self._weights[place] = self.graph.new_name(f"{self.layer.name}.{number}")
+            self.graph.weights[name] = array
+        elif self.graph.weights[self._weights[place]].shape != array.shape:
             return self.constant(array)  # shared in another shape (share_mode PERMISSIVE)
-        self.graph.weights[name] = array
-        return name
+        return self._weights[place]
 
     def values(self, number: int) -> Array:
         """Return the values of parameter blob `number`, for forms that compute with them."""
@@ -101,12 +104,12 @@ class Writer:
     def of_layer(self, layer: Layer, top_shapes: Sequence[Shape]) -> Writer:
         """Return a writer for a layer inside this one, which reads the same bottoms; it writes into the same list."""
         inner = Writer(self.graph, layer, self.bottoms, self.bottom_shapes, top_shapes, self._weights)
-        inner.ops = self.ops
+        inner.ops, inner._constants = self.ops, self._constants
         return inner
 
     def fix(self, sizes: Shape) -> None:
         """Say that the form computes with these sizes of the bottoms: its operators are for them alone."""
-        self.graph.taken[self.layer.name] = tuple(sizes)
+        self.graph.taken.append(tuple(sizes))
 
     def loosen(self, top: int, *axes: int) -> None:
         """Say that these axes of a top have sizes that depend on the data."""

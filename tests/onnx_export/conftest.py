@@ -92,7 +92,7 @@ class Run:
         """Return what the net makes for each output of a model, in order."""
         blobs = self.forward()
         names = [output.name for output in model.graph.output]
-        return [blobs[name if name in blobs else name.removesuffix("_out")] for name in names]
+        return [blobs[name if name in blobs else re.sub("_out_*$", "", name)] for name in names]
 
     def feeds(self, model):
         return {value.name: self.inputs[value.name] for value in model.graph.input}

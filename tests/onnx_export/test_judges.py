@@ -185,13 +185,11 @@ NETS = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NETS)
-@pytest.mark.parametrize("folded", [False, True], ids=["plain", "folded"])
-def test_models(name, folded, python, tmp_path, run_net):
+def run_of_model(name, folder, run_net):
+    """A net of models/ with its weights, or with such as keep values in sight."""
     path = ROOT / name
     if path.stem == "train_val":
-        path = tmp_path / "deploy.prototxt"
+        path = folder / "deploy.prototxt"
         path.write_text(deploy_file(ROOT / name).text)
     net = caffelite.Net(str(path), caffelite.TEST)
     weights = (ROOT / name).with_suffix(".caffemodel")
@@ -199,10 +197,45 @@ def test_models(name, folded, python, tmp_path, run_net):
         net.copy_from(weights)
     else:
         spread_weights(net, np.random.default_rng(1))
-    run = run_net(net)
+    return run_net(net)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("folded", [False, True], ids=["plain", "folded"])
+def test_models(name, folded, python, tmp_path, run_net):
+    run = run_of_model(name, tmp_path, run_net)
     (stem,) = {store(tmp_path, Path(name).parent.name, run, folded)}
     with np.load(tmp_path / f"{stem}.npz") as stored:
         outputs = [stored[key] for key in stored.files if key.startswith("out:")]
     assert all(np.ptp(values) > 0.01 for values in outputs), "outputs that are all alike would agree for no reason"
     judges = ["onnxruntime"] if name in UNSTEADY else ["onnxruntime", "OpenCV"]
     assert not [line for line in judge(python, tmp_path) if any(f": {who}: " in line for who in judges)]
+
+
+# ONNX's reference evaluator, at version 1.23, normalizes across channels only the first N channels of N images, and
+# has no ConvTranspose in groups. The small nets of the cases, which it runs in the fast tests, go around both.
+LRN_OF_N_CHANNELS = {"models/alexnet/deploy.prototxt", "models/caffenet/deploy.prototxt",
+                     "models/caffenet/deploy_full_conv.prototxt", "models/googlenet/deploy.prototxt"}  # fmt: skip
+NOT_FOR_THE_EVALUATOR = {"lrn_across", "lrn_across_k", "deconv_group"}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", NETS)
+def test_models_by_the_reference_evaluator(name, request, tmp_path, run_net, agree):
+    """It is Python: some nets take minutes."""
+    if name in LRN_OF_N_CHANNELS:
+        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason="its LRN"))
+    run = run_of_model(name, tmp_path, run_net)
+    agree(run, run.export())
+
+
+@pytest.mark.slow
+def test_nets_of_golden_cases_by_the_reference_evaluator(run_net, agree):
+    wrong = set()
+    for name, run in golden_runs(run_net):
+        try:
+            agree(run, run.export())
+        except (AssertionError, ValueError):  # another answer, or none
+            wrong.add(name)
+    assert wrong == NOT_FOR_THE_EVALUATOR

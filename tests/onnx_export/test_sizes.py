@@ -81,3 +81,29 @@ def test_every_blob_has_its_sizes(case, run_of):
             for size, dim in zip(values.shape, known[name], strict=True):
                 assert dim == size or isinstance(dim, str), name
     assert {output for node in graph.node for output in node.output if "/" not in output} <= set(known)
+
+
+def test_a_size_that_is_equal_when_even_alone_has_a_name_of_its_own(run_of, agree):
+    """Pooled and blown up again, 8 pixels are 8 and 9 are 10."""
+    pool = 'layer { name: "p" type: "Pooling" bottom: "x" top: "p" pooling_param { kernel_size: 2 stride: 2 } }\n'
+    up = """layer { name: "up" type: "Deconvolution" bottom: "p" top: "up" convolution_param { num_output: 3 group: 3
+        kernel_size: 2 stride: 2 bias_term: false weight_filler { type: "gaussian" std: 0.5 } } }
+    """
+    crop = """layer { name: "crop" type: "Crop" bottom: "up" bottom: "x" top: "crop" crop_param { axis: 2 } }
+    """
+    run = run_of(INPUT.replace("dim: 9", "dim: 8") + pool + up + crop)
+    graph = run.export().graph
+    assert dims(graph.value_info) == {"p": ["N", 3, "p.2", "p.3"], "up": ["N", 3, "up.2", "up.3"]}
+    assert dims(graph.output) == {"crop": ["N", 3, "height", "width"]}
+    run.resize(x=(1, 3, 11, 5))
+    agree(run, run.export())
+
+
+def test_a_size_is_fixed_that_smaller_images_cannot_have(run_of):
+    """The kernel of 4 reaches over an image of 3, for which zeros are written; nothing of it shows in larger ones."""
+    conv = CONV.replace("kernel_size: 3", "kernel_size: 4")
+    image = INPUT.replace("dim: 9 dim: 8", "dim: 9 dim: 4")
+    assert dims(run_of(image + conv).export().graph.input) == {"x": ["N", 3, "height", 4]}
+    assert dims(run_of(image + conv.replace("stride: 2", "")).export().graph.input) == {
+        "x": ["N", 3, "height", "width"]
+    }

@@ -29,7 +29,7 @@ def _spatial(writer: Writer, index: int, operator: str) -> str:
     if flat:
         value = writer.reshape(value, -1, layer.channels, *(shape[axis + 1 :] or (1,)))
     if operator == "Conv":
-        value = _with_room(writer, value, window, shape[axis + 1 :])
+        value = with_room(writer, value, window, shape[axis + 1 :])
     made = writer.op(operator, value, *_parameters(writer, window), group=layer.group, **attributes_of(window))
     if not flat:
         return made
@@ -53,7 +53,7 @@ def attributes_of(window: Window) -> dict[str, Any]:
     }
 
 
-def _with_room(writer: Writer, value: str, window: Window, spatial: tuple[int, ...]) -> str:
+def with_room(writer: Writer, value: str, window: Window, spatial: tuple[int, ...]) -> str:
     """Write zeros behind an image that is smaller than the kernel, which Caffe lets a strided window reach over."""
     missing = [
         max(0, extent - size - 2 * pad) for extent, size, pad in zip(window.extent, spatial, window.pad, strict=True)

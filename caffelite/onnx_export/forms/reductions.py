@@ -8,7 +8,7 @@ import numpy as np
 
 from caffelite.onnx_export.form import form
 from caffelite.onnx_export.forms.activations import FLOAT
-from caffelite.onnx_export.forms.convolution import attributes_of
+from caffelite.onnx_export.forms.convolution import attributes_of, with_room
 from caffelite.onnx_export.forms.pooling import pooling
 from caffelite.onnx_export.writer import Writer
 from caffelite.proto.caffe_pb2 import ReductionParameter
@@ -84,5 +84,6 @@ def im2col(writer: Writer) -> str:
     taps = prod(window.kernel)
     weights = np.tile(np.eye(taps), (channels, 1)).reshape(channels * taps, 1, *window.kernel)
     value = writer.bottom if axis == 1 else writer.reshape(writer.bottom, -1, *writer.bottom_shapes[0][axis:])
+    value = with_room(writer, value, window, writer.bottom_shapes[0][axis + 1 :])
     made = writer.op("Conv", value, writer.constant(weights), group=channels, **attributes_of(window))
     return made if axis == 1 else writer.reshape(made, *writer.top_shapes[0])
