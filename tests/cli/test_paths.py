@@ -106,6 +106,7 @@ def without_rights_of_root():
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
+@pytest.mark.slow
 def test_a_closed_folder(folder, program):
     (folder / "closed").mkdir(mode=0)
     for line in COMMANDS[1:]:

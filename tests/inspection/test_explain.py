@@ -118,10 +118,17 @@ def test_lines_of_a_formula_end_between_its_parts(name):
         assert " ".join(line.strip() for line in formula) == net.explain(layer).formula
 
 
-NETS = [path for path in sorted(MODELS.glob("**/*.prototxt")) if path.stem != "solver"]
+SMALL = ("lenet", "siamese", "lstm_sequence", "mtcnn")  # the others are built in the slow tests
+NETS = [
+    pytest.param(
+        path, id=f"{path.parent.name}/{path.stem}", marks=[] if path.parent.name in SMALL else pytest.mark.slow
+    )
+    for path in sorted(MODELS.glob("**/*.prototxt"))
+    if path.stem != "solver"
+]
 
 
-@pytest.mark.parametrize("path", NETS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", NETS)
 def test_every_model_without_its_data(path):
     """Its products add up to the multiply-adds of the summary, which are known from elsewhere."""
     for phase in (caffelite.TRAIN, caffelite.TEST):

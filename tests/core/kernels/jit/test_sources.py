@@ -125,6 +125,7 @@ def outputs(tmp_path_factory):
     return printed
 
 
+@pytest.mark.slow  # each is compiled in three processes
 @pytest.mark.parametrize("case", CASES)
 def test_a_changed_helper_is_compiled_anew(outputs, case):
     first, again, changed = outputs[case]
