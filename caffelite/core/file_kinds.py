@@ -49,6 +49,9 @@ _SIGNATURES = (
     (0, b"\x89PNG", FileKind("a PNG image")),
     (0, b"\xff\xd8\xff", FileKind("a JPEG image")),
     (0, b"GIF8", FileKind("a GIF image")),
+    (0, b"II*\0", FileKind("a TIFF image")),
+    (0, b"MM\0*", FileKind("a TIFF image")),
+    (8, b"WEBPVP8", FileKind("a WebP image")),
     (0, b"%PDF-", FileKind("a PDF document")),
     (4, b"TFL3", FileKind("a TensorFlow Lite model", _OTHER_FRAMEWORK)),
     (16, b"\xde\xc0\xef\xbe", LMDB),
@@ -68,6 +71,15 @@ _ONNX = re.compile(rb"\x08[\x01-\x14]\x12(?:" + b"|".join(re.escape(bytes([len(m
 # Other makers are known by the version that follows their names, as "2.4": no history of a solverstate begins so.
 _ONNX_OF_OTHERS = re.compile(rb"\x08[\x01-\x14]\x12.[ -~]{1,100}\x1a.[0-9]+\.[0-9]", re.DOTALL)
 _TENSORFLOW = re.compile(rb"\x0a[\x10-\xff][\x00-\x7f]?\x0a.[\w/]+\x12.(?:Placeholder|Const|VarHandleOp)", re.DOTALL)
+# Two letters alone could begin a message; four zeros and the length of a second header follow.
+_BMP = re.compile(rb"BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}", re.DOTALL)
+_PATTERNS = (
+    (_DARKNET, FileKind("a file of Darknet's weights", "converters such as darknet2caffe make a caffemodel of it")),
+    (_ONNX, ONNX),
+    (_ONNX_OF_OTHERS, ONNX),
+    (_TENSORFLOW, FileKind("a TensorFlow graph", _OTHER_FRAMEWORK)),
+    (_BMP, FileKind("a BMP image")),
+)
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _LANGUAGES = {
     "HTML": WEB_PAGE,
@@ -91,12 +103,8 @@ def looks_like(head: bytes) -> FileKind | None:
             return kind
     if head.startswith(b"PK\x03\x04"):
         return next((kind for part, kind in _IN_ZIPS if part in head), _ZIP)
-    if _DARKNET.match(head):
-        return FileKind("a file of Darknet's weights", "converters such as darknet2caffe make a caffemodel of it")
-    if _ONNX.match(head) or _ONNX_OF_OTHERS.match(head):
-        return ONNX
-    if _TENSORFLOW.match(head):
-        return FileKind("a TensorFlow graph", _OTHER_FRAMEWORK)
+    if found := next((kind for pattern, kind in _PATTERNS if pattern.match(head)), None):
+        return found
     # A binary message begins with a tag, and nearly all tags of ours are control characters or not ASCII at all.
     if not _CONTROL.search(head) and (text := _as_text(head)) is not None:
         return text_kind(text) or FileKind(

@@ -72,6 +72,11 @@ KINDS = {
     ),
     "PNG": (b"\x89PNG\r\n\x1a\n\0\0", "a PNG image", ""),
     "JPEG": (b"\xff\xd8\xff\xe0\0", "a JPEG image", ""),
+    "GIF": (b"GIF89a\1\0", "a GIF image", ""),
+    "BMP": (b"BM\x36\x4c\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x36\0\0\0", "a BMP image", ""),
+    "TIFF": (b"II*\0\x08\0\0\0", "a TIFF image", ""),
+    "TIFF, big-endian": (b"MM\0*\0\0\0\x08", "a TIFF image", ""),
+    "WebP": (b"RIFF\x24\0\0\0WEBPVP8 ", "a WebP image", ""),
     "PDF": (b"%PDF-1.4\n%\xe2\xe3\0", "a PDF document", ""),
     "LMDB": ((ROOT / "tests/golden/data/raw_lmdb/data.mdb").read_bytes()[:HEAD], "a database of LMDB", "Data layer"),
 }
