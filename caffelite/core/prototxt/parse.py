@@ -14,7 +14,7 @@ from caffelite.core.errors import PrototxtError
 from caffelite.core.file_kinds import looks_like, text_kind
 from caffelite.core.prototxt import own_fields, unknown_fields
 from caffelite.core.prototxt.braces import unbalanced
-from caffelite.core.prototxt.fork_types import known_elsewhere
+from caffelite.core.prototxt.fork_types import is_another_layer, known_elsewhere
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
 from caffelite.core.prototxt.suggest import did_you_mean, likeness, nearest
@@ -217,6 +217,8 @@ def unknown_type(layer_type: str, known_types: Collection[str]) -> str:
     if name and layer_type not in V1_TYPES and likeness(layer_type, name) < LIKE_A_TYPE:
         name = ""  # a layer of one repository, not a misspelt one
     hint = f"; it is {elsewhere}" if elsewhere else f'; did you mean "{name}"?' if name else ""
+    if name and is_another_layer(layer_type, name):
+        hint = f'; "{name}" is here, but {layer_type} is likely another layer: look in its repository what it computes'
     return f'unknown layer type "{layer_type}"{hint}'
 
 
