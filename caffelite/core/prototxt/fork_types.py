@@ -91,6 +91,10 @@ TYPES: dict[str, tuple[str, str]] = {
     "Convolution3D": (_C3D, "a convolution over time, height and width; Convolution does that with kernel_size thrice"),
     "Deconvolution3D": (_C3D, "a Deconvolution over time, height and width; Deconvolution does that alike"),
     "Pooling3D": (_C3D, "a Pooling over time, height and width"),
+    "Unpooling": (
+        "DeconvNet",
+        "values where a MAX Pooling found them; Upsample does that, with upsample_h and upsample_w for unpool_size",
+    ),
     "VideoWithVoxelTruthData": (_C3D, f"frames and a truth for each pixel; {_TRAINING}"),
     "FixedNeuron": (_XILINX, "values rounded to few bits; take the net as it was before Xilinx's tool"),
     "ConvolutionFixed": (_XILINX, "a convolution with rounded weights; write Convolution for unrounded ones"),
@@ -119,6 +123,11 @@ PYTHON_LAYERS: dict[str, tuple[str, str]] = {
     "RoIDataLayer": (_RCNN, f"images and boxes; {_TRAINING}"),
 }
 
+_CROP_OF_2014 = (
+    "FCN's layer, whose offset followed from the layers between: write layer for layers in this net, and type: "
+    '"Crop" with crop_param { offset: N }, the N that caffelite.coord_map.crop finds'
+)
+
 # What follows or precedes the name of a layer that is here without making it another layer: `ConvolutionLayer`.
 _SAME = ("layer", "2d")
 
@@ -132,6 +141,14 @@ def is_another_layer(layer_type: str, known: str) -> bool:
         more = layer_type.removeprefix(known)
         return more.lower() not in _SAME and not more[0].islower()  # Poolings
     return False
+
+
+def known_in_2014(old_type: str) -> str:
+    """Return what a type of `layers` such as IMAGE_SEG_DATA is that only forks have, as known_elsewhere does."""
+    if old_type == "CROP":
+        return _CROP_OF_2014
+    word = old_type.replace("_", "").lower()
+    return next((known_elsewhere(name) for name in TYPES if name.lower() == word), "")
 
 
 def known_elsewhere(layer_type: str) -> str:

@@ -1,6 +1,7 @@
 """Nets of 2014, `layers { type: CONVOLUTION ... }`, to `layer { type: "Convolution" ... }`.
 
-Source: src/caffe/util/upgrade_proto.cpp, UpgradeNetDataTransformation and UpgradeV1Net.
+Source: src/caffe/util/upgrade_proto.cpp, UpgradeNetDataTransformation and UpgradeV1Net; UNPOOLING, BN and INTERP are of
+DeconvNet's and DeepLab's forks, whose nets are all of this form.
 """
 
 from typing import Any
@@ -51,6 +52,10 @@ TYPES = {
     "TANH": "TanH",
     "THRESHOLD": "Threshold",
     "WINDOW_DATA": "WindowData",
+    # of forks
+    "BN": "BN",
+    "INTERP": "Interp",
+    "UNPOOLING": "Upsample",
 }
 
 # lists with one entry a parameter blob -> the field of `param` that takes the entry
@@ -110,20 +115,45 @@ def upgrade_v1(param: NetParameter, lines: Lines) -> Upgraded:
     moves: Moves = {}
     for index, old in enumerate(param.layers):
         moves[f"layers[{index}]"] = f"layer[{index}]"
-        moves |= prefixed(_fill(upgraded.layer.add(), old), f"layers[{index}]", f"layer[{index}]")
+        filled = _fill(upgraded.layer.add(), old, lines.where(f"layers[{index}]"))
+        moves |= prefixed(filled, f"layers[{index}]", f"layer[{index}]")
     return Upgraded(upgraded, lines.moved(moves))
 
 
-def _fill(layer: LayerParameter, old: V1LayerParameter) -> Moves:
+def _fill(layer: LayerParameter, old: V1LayerParameter, where: str) -> Moves:
     moves: Moves = {}
+    if old.type == V1LayerParameter.UNPOOLING:
+        moves |= _fill_unpooling(layer, old, where)
     for field, value in old.ListFields():
         if field.name in PARAM_LISTS:
             _fill_params(layer, PARAM_LISTS[field.name], value)
             moves |= {f"{field.name}[{i}]": f"param[{i}].{PARAM_LISTS[field.name]}" for i in range(len(value))}
         elif field.name == "type":
             layer.type = TYPES[V1LayerParameter.LayerType.Name(value)]
-        else:
+        elif field.name != "unpooling_param":
             put(layer, field.name, value)
+    return moves
+
+
+def _fill_unpooling(layer: LayerParameter, old: V1LayerParameter, where: str) -> Moves:
+    """Write the size of the top, which DeconvNet must be told, as that of an Upsample with two bottoms."""
+    param, sizes = old.unpooling_param, ("unpool_h", "unpool_w")
+    if len(old.bottom) != 2:
+        raise PrototxtError(
+            f'{where}layer "{old.name}" (UNPOOLING): bottom is given {len(old.bottom)} times; give the values and the '
+            "second top of the Pooling layer whose places they take"
+        )
+    given = [name for name in sizes if param.HasField(name)]
+    if len(given) == 1 or bool(given) == param.HasField("unpool_size"):
+        raise PrototxtError(
+            f'{where}layer "{old.name}" (UNPOOLING): unpooling_param needs unpool_size, or unpool_h and unpool_w: '
+            "height and width of the top"
+        )
+    moves: Moves = {"unpooling_param": "upsample_param"}
+    for name, target in zip(sizes, ("upsample_h", "upsample_w"), strict=True):
+        source = name if given else "unpool_size"
+        put(layer, f"upsample_param.{target}", getattr(param, source))
+        moves.setdefault(f"unpooling_param.{source}", f"upsample_param.{target}")
     return moves
 
 

@@ -4,6 +4,7 @@ import re
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
+from caffelite.core.prototxt.fork_types import known_in_2014
 from caffelite.core.prototxt.suggest import any_of, nearest
 from caffelite.core.prototxt.tokens import Token
 
@@ -66,6 +67,8 @@ def _enum_fix(enum: EnumDescriptor, token: Token) -> str:
     word = token.text.strip("\"'")
     if word in names:
         return f"write it without quotes: {word}"
+    if enum.name == "LayerType" and (elsewhere := known_in_2014(word)):
+        return f"it is {elsewhere}"
     name = nearest(word, names)
     if name:
         return f"did you mean {name}?"

@@ -24,7 +24,9 @@ def added_fields():
         for field in descriptor.fields:
             name = f"{message}.{field.name}"
             is_message_of_a_layer = (
-                message == "LayerParameter" and field.name.endswith("_param") and field.number < 10100
+                message in ("LayerParameter", "V1LayerParameter")
+                and field.name.endswith("_param")
+                and field.number < 10100
             )
             if field.number >= FORKS and name not in OURS and not is_message_of_a_layer:
                 yield name

@@ -22,7 +22,7 @@ def parsed(text):
 
 def test_every_type_has_its_new_name():
     assert set(TYPES) == set(V1LayerParameter.LayerType.keys())
-    for old, new in TYPES.items():
+    for old, new in TYPES.items() - {("UNPOOLING", "Upsample")}:
         assert upgraded(f"layers {{ type: {old} }}") == parsed(f'layer {{ type: "{new}" }}')
 
 
@@ -92,3 +92,33 @@ def test_transformations_move(kind):
 def test_transformations_of_other_layers_stay():
     assert not needs_transform_upgrade(parsed("layers { type: RELU data_param { scale: 2 } }"))
     assert not needs_transform_upgrade(parsed('layer { type: "Data" data_param { mean_file: "m" } }'))
+
+
+@pytest.mark.parametrize(
+    "size", ["unpool_size: 6", "unpool_h: 6 unpool_w: 6", "unpool_size: 6 unpool: MAX kernel_size: 2"]
+)
+def test_an_unpooling_of_deconvnet_becomes_an_upsample_of_that_size(size):
+    net, lines, _ = upgrade_v1(
+        *parse_net(f'layers {{ type: UNPOOLING bottom: "a" bottom: "m"\n unpooling_param {{\n {size} }} }}', "f")
+    )
+    assert net == parsed(
+        'layer { type: "Upsample" bottom: "a" bottom: "m" upsample_param { upsample_h: 6 upsample_w: 6 } }'
+    )
+    assert lines.line("layer[0].upsample_param.upsample_h") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('bottom: "a" unpooling_param { unpool_size: 6 }', "bottom is given 1 times; give the values and"),
+        ('bottom: "a" bottom: "m"', "unpooling_param needs unpool_size, or unpool_h and unpool_w"),
+        ('bottom: "a" bottom: "m" unpooling_param { unpool_h: 6 }', "unpooling_param needs unpool_size"),
+        (
+            'bottom: "a" bottom: "m" unpooling_param { unpool_h: 6 unpool_w: 6 unpool_size: 6 }',
+            "unpooling_param needs unpool_size",
+        ),
+    ],
+)
+def test_an_unpooling_whose_places_or_size_are_missing_is_refused(text, said):
+    with pytest.raises(PrototxtError, match=rf'^f:1: layer "u" \(UNPOOLING\): {said}'):
+        upgraded(f'layers {{ name: "u" type: UNPOOLING {text} }}')

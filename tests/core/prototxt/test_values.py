@@ -83,3 +83,16 @@ def test_long_enums_are_listed_in_order():
     enum = caffe_pb2.V1LayerParameter.DESCRIPTOR.fields_by_name["type"]
     text = mistake_in(enum, next(Source("f", "BOGUS").tokens()))
     assert text.startswith("type is BOGUS; known are ABSVAL, ACCURACY, ARGMAX")
+
+
+@pytest.mark.parametrize(
+    ("old_type", "said"),
+    [
+        ("IMAGE_SEG_DATA", "it is a layer of DeepLab's Caffe, which is not here: images and label images from lists"),
+        ("CONVOLUTION3D", "it is a layer of C3D's Caffe, which is not here: a convolution over time"),
+        ("CROP", "it is FCN's layer, whose offset followed from the layers between: write layer for layers"),
+    ],
+)
+def test_a_type_of_2014_that_only_a_fork_has_is_no_misspelling(old_type, said):
+    text = mistake("type", old_type)
+    assert text.startswith(f"type is {old_type}; {said}") and "did you mean" not in text
