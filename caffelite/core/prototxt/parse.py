@@ -14,7 +14,7 @@ from caffelite.core.errors import PrototxtError
 from caffelite.core.file_kinds import looks_like, text_kind
 from caffelite.core.prototxt import own_fields, unknown_fields
 from caffelite.core.prototxt.braces import unbalanced
-from caffelite.core.prototxt.fork_types import is_another_layer, known_elsewhere
+from caffelite.core.prototxt.fork_types import is_another_layer, known_elsewhere, known_in_2014
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
 from caffelite.core.prototxt.suggest import did_you_mean, likeness, nearest
@@ -33,6 +33,7 @@ _EXAMPLES = {
     "net": 'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 10 } }',
     "solver": 'net: "train_val.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 1000',
 }
+_LAYER = re.compile(r"layers?\[\d+\]")
 _LAYER_TYPE = re.compile(r"(?P<layer>(?:.*\.)?layer\[\d+\])\.type$")
 
 
@@ -112,7 +113,7 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
         raise PrototxtError(f"{file}: {kind.instead_of('a prototxt' + ('' if kind.advice else example))}")
     _refuse_the_other_kind(found, message, file)
     types = _unknown_types(found, known_types, source)
-    places = _belongings(found, descriptor)
+    places = _belongings(found, descriptor) | _of_forks_layers(found)
     # the scanner's word on a type without quotes is about the quotes alone
     mistakes = sorted([*((at, places.get(at, text)) for at, text in found.mistakes if at not in types), *types.items()])
     if mistakes and not found.unopened and (brace := unbalanced(source)):
@@ -142,6 +143,23 @@ def _belongings(found: Scan, descriptor: Any) -> dict[int, str]:
         homes = unknown_fields.homes_of(name, field.message_type.fields, layer_type)
         if homes:
             texts[offset] = unknown_fields.belongs(f'unknown field "{name}" in {path.partition("[")[0]}', homes)
+    return texts
+
+
+def _of_forks_layers(found: Scan) -> dict[int, str]:
+    """Return offset -> error text of unknown fields of layers that only a fork has: no other field is like them."""
+    texts = {}
+    for offset, path, name in found.strange:
+        match = _LAYER.match(path)
+        given = found.values.get(f"{match[0]}.type") if match else None
+        if given is None:
+            continue
+        layer_type = given.text.strip("\"'")
+        elsewhere = known_elsewhere(layer_type) or (known_in_2014(layer_type) if given.kind == "name" else "")
+        if elsewhere:
+            whose = f"{layer_type}, {elsewhere.partition(':')[0]}"
+            place = unknown_fields.place_of(path)
+            texts[offset] = f'unknown field "{name}" in {place}; it is for {whose}; {unknown_fields.ALLOW}'
     return texts
 
 

@@ -227,3 +227,17 @@ def test_numbers_with_thousands_commas():
 
 def test_a_layer_without_a_type_is_told_so():
     assert unknown_type("", ["ReLU", "Pooling"]) == 'type is missing; write, for instance, type: "Convolution"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('layer { type: "CPMData" transform_param { crop_size_x: 3 } }', "transform_param; it is for CPMData"),
+        ("layers { type: SEG_ACCURACY seg_accuracy_param { } }", "layers; it is for SEG_ACCURACY"),
+        ('layer { type: "CPMData" include { phase: TRAIN } cpmdata_param { } }', "layer; it is for CPMData"),
+    ],
+)
+def test_a_field_of_a_layer_that_only_a_fork_has_is_no_misspelling(text, said):
+    message = refusal(parse_net, text, "f", ["Convolution"])
+    assert f"in {said}, a layer of " in message and "'s Caffe, which is not here; --allow-unknown-fields" in message
+    assert "did you mean" not in message
