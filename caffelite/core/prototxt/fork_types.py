@@ -99,7 +99,7 @@ TYPES: dict[str, tuple[str, str]] = {
     "FixedNeuron": (_XILINX, "values rounded to few bits; take the net as it was before Xilinx's tool"),
     "ConvolutionFixed": (_XILINX, "a convolution with rounded weights; write Convolution for unrounded ones"),
     "InnerProductFixed": (_XILINX, "an InnerProduct with rounded weights; write InnerProduct for unrounded ones"),
-    "GSTiling": (_XILINX, "channels that become squares of pixels"),
+    "GSTiling": (_XILINX, "squares of pixels become channels, or with reverse channels squares of pixels"),
     "ConvolutionRistretto": (_RISTRETTO, "a convolution in few bits; write Convolution for one in float32"),
     "DeconvolutionRistretto": (_RISTRETTO, "a Deconvolution in few bits; write Deconvolution for one in float32"),
     "FcRistretto": (_RISTRETTO, "an InnerProduct in few bits; write InnerProduct for one in float32"),

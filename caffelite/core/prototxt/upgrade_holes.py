@@ -1,6 +1,6 @@
 """Convolutions of DeepLab's first Caffe, `hole: 2`, to `dilation: 2`.
 
-Source: DeepLab's caffe.proto and base_conv_layer.cpp: a kernel with holes is (kernel - 1) * hole + 1 wide.
+Source: pathak22/caffe-ccnn, which took it over, conv_layer.cpp: a kernel with holes is (kernel - 1) * hole + 1 wide.
 """
 
 from collections.abc import Iterator

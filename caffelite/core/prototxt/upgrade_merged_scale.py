@@ -1,7 +1,7 @@
 """BatchNorm layers of Intel's Caffe whose scale is in the Scale layer behind them.
 
-Source: intel/caffe, src/caffe/net.cpp and util/compile_net_util.cpp: with its engines such a Scale is merged into the
-BatchNorm when the net is built, and taken out again when weights are written, so that files have 3 blobs and 2.
+Source: intel/caffe, src/caffe/net.cpp (rule one) and util/remove_batch_norm.cpp: with its engines such a Scale is
+merged into the BatchNorm when the net is built, and taken out again when weights are written: files have 3 blobs and 2.
 """
 
 from collections.abc import Iterator
