@@ -127,10 +127,14 @@ def do_not_learn_sums(layer: Layer) -> None:
     specs = layer.layer_param.param
     for index, spec in enumerate(specs[:SUMS]):
         if spec.lr_mult != 0:
+            blobs = "BatchNorm's blobs are sums, not weights"
+            if has_scale_inside(layer.layer_param):
+                blobs = (
+                    f"the first {SUMS} blobs are statistics, the scale and the shift come after them (Xilinx's Caffe "
+                    "has them first)"
+                )
             raise LayerError(
-                f"param[{index}].lr_mult",
-                f"{spec.lr_mult:g}",
-                "BatchNorm's blobs are sums, not weights: write lr_mult: 0, or no param at all",
+                f"param[{index}].lr_mult", f"{spec.lr_mult:g}", f"{blobs}: write lr_mult: 0, or no param at all"
             )
     while len(specs) < SUMS:
         specs.add(lr_mult=0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 _SSD, _NV, _INTEL, _YOLO, _FLOW = "SSD", "NVIDIA", "Intel", "YOLO (eric612)", "FlowNet"
 _RFCN, _DEEPLAB, _HN, _CTC, _RCNN = "R-FCN", "DeepLab", "happynear", "warp-ctc", "Faster R-CNN"
+_C3D, _XILINX, _RISTRETTO, _MSCNN, _MNC = "C3D", "Xilinx", "Ristretto", "MS-CNN", "MNC"
 _TRAINING = "only training needs it: leave it out of a net for use"
 
 # type -> whose it is, and what it does
@@ -14,7 +15,7 @@ TYPES: dict[str, tuple[str, str]] = {
     "MultiBoxLoss": (_SSD, f"the loss of boxes and classes; {_TRAINING}"),
     "AnnotatedData": (_SSD, f"images and boxes from an LMDB; {_TRAINING}"),
     "DetectionEvaluate": (_SSD, f"precision and recall of boxes; {_TRAINING}"),
-    "VideoData": (_SSD, "frames of a camera or video; write an Input layer and fill it"),
+    "VideoData": ("SSD's and C3D", "frames of a camera or video; write an Input layer and fill it"),
     "SmoothL1Loss": ("Fast R-CNN's and SSD", f"the loss of boxes; {_TRAINING}"),
     "SmoothL1LossOHEM": (_RFCN, f"the loss of boxes; {_TRAINING}"),
     "SoftmaxWithLossOHEM": (_RFCN, f"SoftmaxWithLoss with the loss of each item; {_TRAINING}"),
@@ -85,7 +86,30 @@ TYPES: dict[str, tuple[str, str]] = {
     "CPMData": ("OpenPose", f"images and poses; {_TRAINING}"),
     "SpatialTransformer": ("a", "an image turned and zoomed by a bottom"),
     "Local": (_HN, "a convolution with weights for each place"),
-    "ROIWarping": ("MNC", "bilinear samples of boxes"),
+    "Hotspot": (_HN, f"maps with a spot at each landmark; {_TRAINING}"),
+    "MultiLabelImageData": (_HN, f"images with several labels; {_TRAINING}"),
+    "Convolution3D": (_C3D, "a convolution over time, height and width; Convolution does that with kernel_size thrice"),
+    "Deconvolution3D": (_C3D, "a Deconvolution over time, height and width; Deconvolution does that alike"),
+    "Pooling3D": (_C3D, "a Pooling over time, height and width"),
+    "VideoWithVoxelTruthData": (_C3D, f"frames and a truth for each pixel; {_TRAINING}"),
+    "FixedNeuron": (_XILINX, "values rounded to few bits; take the net as it was before Xilinx's tool"),
+    "ConvolutionFixed": (_XILINX, "a convolution with rounded weights; write Convolution for unrounded ones"),
+    "InnerProductFixed": (_XILINX, "an InnerProduct with rounded weights; write InnerProduct for unrounded ones"),
+    "GSTiling": (_XILINX, "squares of pixels become channels, or with reverse channels squares of pixels"),
+    "ConvolutionRistretto": (_RISTRETTO, "a convolution in few bits; write Convolution for one in float32"),
+    "DeconvolutionRistretto": (_RISTRETTO, "a Deconvolution in few bits; write Deconvolution for one in float32"),
+    "FcRistretto": (_RISTRETTO, "an InnerProduct in few bits; write InnerProduct for one in float32"),
+    "LRNRistretto": (_RISTRETTO, "an LRN in few bits; write LRN for one in float32"),
+    "BoxOutput": (_MSCNN, "boxes of several scales, the best of overlapping ones"),
+    "BoxGroupOutput": (_MSCNN, "boxes of several scales, the best of overlapping ones"),
+    "DecodeBBox": (_MSCNN, "boxes moved by the offsets of a bottom"),
+    "ROIWarping": (_MNC, "bilinear samples of boxes"),
+    "MaskResize": (_MNC, "masks in another size"),
+    "MaskPooling": (_MNC, "features where a mask is on; Eltwise with PROD and a Tile of the mask do that"),
+    "MultiStageMeanfield": ("CRF-RNN", "a conditional random field over the pixels"),
+    "CTCGreedyDecoder": (_CTC, "the likeliest label at each step, without blanks and repetitions"),
+    "SqueezeDetLoss": ("OpenCV's SqueezeDet", f"the loss of boxes and classes; {_TRAINING}"),
+    "NormalizeBBox": ("a", "channels of each pixel to length 1, times a scale; Normalize does that"),
 }
 
 # modules and layers of Python that files of Faster R-CNN name
@@ -95,13 +119,32 @@ PYTHON_LAYERS: dict[str, tuple[str, str]] = {
     "RoIDataLayer": (_RCNN, f"images and boxes; {_TRAINING}"),
 }
 
+_CROP_OF_2014 = (
+    "FCN's layer, whose offset followed from the layers between: write layer for layers in this net, and type: "
+    '"Crop" with crop_param { offset: N }, the N that caffelite.coord_map.crop finds'
+)
 
-_WORDS_OF_2014 = {layer_type.upper(): layer_type for layer_type in TYPES}
+# What follows or precedes the name of a layer that is here without making it another layer: `ConvolutionLayer`.
+_SAME = ("layer", "2d")
 
 
-def type_of_2014(word: str) -> str:
-    """Return the type of a fork that nets of `layers` call DENSE_CRF or the like; the word itself if there is none."""
-    return _WORDS_OF_2014.get(word.replace("_", ""), word)
+def is_another_layer(layer_type: str, known: str) -> bool:
+    """Whether a type is the known one with a word more, as HSwish or Convolution3D: a layer that computes otherwise."""
+    if layer_type.endswith(known) and layer_type != known:
+        more = layer_type.removesuffix(known)
+        return more.lower() not in _SAME and more != known[0]  # PPooling
+    if layer_type.startswith(known) and layer_type != known:
+        more = layer_type.removeprefix(known)
+        return more.lower() not in _SAME and not more[0].islower()  # Poolings
+    return False
+
+
+def known_in_2014(word: str) -> str:
+    """Return what a type of `layers` such as IMAGE_SEG_DATA is that only forks have, as known_elsewhere does."""
+    if word == "CROP":
+        return _CROP_OF_2014
+    plain = word.replace("_", "")
+    return next((known_elsewhere(name) for name in TYPES if name.upper() == plain), "")
 
 
 def known_elsewhere(layer_type: str) -> str:

@@ -160,6 +160,9 @@ FIELDS: dict[str, ForkField] = {
         "items count by the weight of their class",
         "write InfogainLoss with the weights on the diagonal of its matrix",
     ),
+    **_changing(
+        "ConvolutionParameter", "hole hole_h hole_w", "DeepLab", "kernels are dilated", "write dilation in its place"
+    ),
     # of data
     **_changing(
         "ImageDataParameter",
@@ -240,6 +243,20 @@ FIELDS: dict[str, ForkField] = {
 
 # Fields of forks that caffe.proto does not have: no layer reads them.
 UNKNOWN: dict[str, ForkField] = {
+    **_changing(
+        "ConvolutionParameter",
+        "kernel_depth temporal_pad temporal_stride",
+        "C3D",
+        "kernels have a depth",
+        "write kernel_size, pad and stride once for each axis",
+    ),
+    **_changing(
+        "PoolingParameter", "kernel_depth temporal_stride", "C3D", "windows have a depth", "Pooling here is of images"
+    ),
+    **_changing(
+        "ROIPoolingParameter", "pad_ratio", "MS-CNN", "boxes are enlarged", "enlarge the boxes, and leave it out"
+    ),
+    **_changing("FillerParameter", "alpha", HN, "msra counts with it", "leave it out where weights come from a file"),
     **_changing("SoftmaxParameter", "normalize_type label_smooth_factor", HN, "it changes the loss", "leave it out"),
     **_changing(
         "ConvolutionParameter", "relu negative_slope", INTEL, "a ReLU is inside", "write a ReLU layer behind it"

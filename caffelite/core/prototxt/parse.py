@@ -14,7 +14,7 @@ from caffelite.core.errors import PrototxtError
 from caffelite.core.file_kinds import looks_like, text_kind
 from caffelite.core.prototxt import own_fields, unknown_fields
 from caffelite.core.prototxt.braces import unbalanced
-from caffelite.core.prototxt.fork_types import known_elsewhere, type_of_2014
+from caffelite.core.prototxt.fork_types import is_another_layer, known_elsewhere, known_in_2014
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
 from caffelite.core.prototxt.suggest import did_you_mean, likeness, nearest
@@ -33,6 +33,7 @@ _EXAMPLES = {
     "net": 'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 10 } }',
     "solver": 'net: "train_val.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 1000',
 }
+_LAYER = re.compile(r"layers?\[\d+\]")
 _LAYER_TYPE = re.compile(r"(?P<layer>(?:.*\.)?layer\[\d+\])\.type$")
 
 
@@ -112,7 +113,7 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
         raise PrototxtError(f"{file}: {kind.instead_of('a prototxt' + ('' if kind.advice else example))}")
     _refuse_the_other_kind(found, message, file)
     types = _unknown_types(found, known_types, source)
-    places = _belongings(found, descriptor)
+    places = _belongings(found, descriptor) | _of_forks_layers(found)
     # the scanner's word on a type without quotes is about the quotes alone
     others = [(at, places.get(at, text)) for at, text in found.mistakes if at not in types]
     mistakes = sorted([*others, *((at, text) for at, text in types.items() if text)])
@@ -143,6 +144,23 @@ def _belongings(found: Scan, descriptor: Any) -> dict[int, str]:
         homes = unknown_fields.homes_of(name, field.message_type.fields, layer_type)
         if homes:
             texts[offset] = unknown_fields.belongs(f'unknown field "{name}" in {path.partition("[")[0]}', homes)
+    return texts
+
+
+def _of_forks_layers(found: Scan) -> dict[int, str]:
+    """Return offset -> error text of unknown fields of layers that only a fork has: no other field is like them."""
+    texts = {}
+    for offset, path, name in found.strange:
+        match = _LAYER.match(path)
+        given = found.values.get(f"{match[0]}.type") if match else None
+        if given is None:
+            continue
+        layer_type = given.text.strip("\"'")
+        elsewhere = known_elsewhere(layer_type) or (known_in_2014(layer_type) if given.kind == "name" else "")
+        if elsewhere:
+            whose = f"{layer_type}, {elsewhere.partition(':')[0]}"
+            place = unknown_fields.place_of(path)
+            texts[offset] = f'unknown field "{name}" in {place}; it is for {whose}; {unknown_fields.ALLOW}'
     return texts
 
 
@@ -223,6 +241,8 @@ def unknown_type(layer_type: str, known_types: Collection[str]) -> str:
     if name and layer_type not in V1_TYPES and likeness(layer_type, name) < LIKE_A_TYPE:
         name = ""  # a layer of one repository, not a misspelt one
     hint = f"; it is {elsewhere}" if elsewhere else f'; did you mean "{name}"?' if name else ""
+    if name and is_another_layer(layer_type, name):
+        hint = f'; "{name}" is here, but {layer_type} is likely another layer: look in its repository what it computes'
     return f'unknown layer type "{layer_type}"{hint}'
 
 
@@ -231,7 +251,7 @@ def _unknown_word(word: str, known_types: Collection[str]) -> str:
     new = next((name for name in known_types if name.upper() == word.replace("_", "")), "")
     if new in V1_TYPES.values():
         new = ""
-    elsewhere = known_elsewhere(type_of_2014(word))
+    elsewhere = known_in_2014(word)
     name = nearest(word, V1_TYPES)
     hint = ""
     if elsewhere:

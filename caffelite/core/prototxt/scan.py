@@ -38,6 +38,7 @@ class Scan:
     unopened: whether a message lacks the brace that opens it, so that the count of braces says nothing more.
     left_out: fields that are not read: without effect here, or unknown and allowed. Nothing in them is a mistake.
     misplaced: (offset, path of the message, name) of fields that another message has.
+    strange: the same of all fields that their message does not have.
     carried: fields of layers of users' types that the schema cannot read; nothing in them is a mistake.
     """
 
@@ -49,6 +50,7 @@ class Scan:
     unopened: bool = False
     left_out: list[LeftOut] = field(default_factory=list)
     misplaced: list[tuple[int, str, str]] = field(default_factory=list)
+    strange: list[tuple[int, str, str]] = field(default_factory=list)
     carried: list[own_fields.Carried] = field(default_factory=list)
 
 
@@ -166,6 +168,7 @@ class _Walk:
         known = None if descriptor is None else descriptor.fields_by_name.get(name.text)
         if known is None and descriptor is not None:
             self.mistake(name, partial(unknown_field, name.text, descriptor, path))
+            self.found.strange.append((name.offset, path, name.text))
             if not path:
                 self.found.unknown.append(name.text)
         start = f"{path}.{name.text}" if path else name.text

@@ -52,7 +52,7 @@ class LeftOut(NamedTuple):
 
 def unknown_field(name: str, descriptor: Descriptor, path: str) -> str:
     """Return the error text for a field that the message at `path` does not have."""
-    text = f'unknown field "{name}" in {_place(descriptor, path)}'
+    text = f'unknown field "{name}" in {place_of(path) or descriptor.name}'
     if homes := homes_of(name, descriptor.fields):
         return belongs(text, homes)
     if known := fork_field(descriptor.name, name):
@@ -63,8 +63,9 @@ def unknown_field(name: str, descriptor: Descriptor, path: str) -> str:
     return f"{text}{hint} Else {ALLOW}" if hint else f"{text}; {ALLOW}"
 
 
-def _place(descriptor: Descriptor, path: str) -> str:
-    return path.rpartition(".")[2].partition("[")[0] or descriptor.name
+def place_of(path: str) -> str:
+    """Return the name of the field at `path`, such as `layer[3].transform_param`; "" for the outermost message."""
+    return path.rpartition(".")[2].partition("[")[0]
 
 
 def belongs(text: str, homes: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Old nets and solvers to today's form, in Caffe's steps; the line of each field is kept.
+"""Old nets and solvers to today's form, in Caffe's steps and two for forks; the line of each field is kept.
 
 Source: src/caffe/util/upgrade_proto.cpp, UpgradeNetAsNeeded and UpgradeSolverAsNeeded.
 """
@@ -11,7 +11,9 @@ from caffelite.core.errors import PrototxtError
 from caffelite.core.prototxt.field_path import Note, Upgraded
 from caffelite.core.prototxt.lines import Lines
 from caffelite.core.prototxt.parse import read_net
+from caffelite.core.prototxt.upgrade_holes import needs_holes_upgrade, upgrade_holes
 from caffelite.core.prototxt.upgrade_inputs import needs_batch_norm_upgrade, upgrade_batch_norm, upgrade_inputs
+from caffelite.core.prototxt.upgrade_merged_scale import needs_merged_scale_upgrade, upgrade_merged_scale
 from caffelite.core.prototxt.upgrade_v0 import needs_v0_upgrade, upgrade_v0
 from caffelite.core.prototxt.upgrade_v1 import needs_transform_upgrade, upgrade_transforms, upgrade_v1
 from caffelite.proto.caffe_pb2 import NetParameter, SolverParameter
@@ -61,6 +63,18 @@ STEPS = (
         upgrade_inputs,
         "Attempting to upgrade input file specified using deprecated input fields",
         "Successfully upgraded file specified using deprecated input fields.",
+    ),
+    Step(
+        needs_holes_upgrade,
+        upgrade_holes,
+        "Attempting to upgrade convolutions with holes, of DeepLab's Caffe",
+        "Successfully upgraded convolutions with holes to dilation.",
+    ),
+    Step(
+        needs_merged_scale_upgrade,
+        upgrade_merged_scale,
+        "Attempting to upgrade batch norm layers of Intel's Caffe, whose scale is a layer behind them",
+        "Successfully upgraded batch norm layers of Intel's Caffe.",
     ),
     Step(
         needs_batch_norm_upgrade,

@@ -56,7 +56,6 @@ TYPES = {
     "BATCH_REINDEX": "BatchReindex",
     "BIAS": "Bias",
     "CLIP": "Clip",
-    "CROP": "Crop",
     "ELU": "ELU",
     "EMBED": "Embed",
     "FILTER": "Filter",

@@ -156,6 +156,7 @@ def test_an_empty_batch_leaves_the_statistics():
     ("fields", "shape", "message"),
     [
         ("param { lr_mult: 0 } param { lr_mult: 2 }", (2, 3), r"param\[1\]\.lr_mult is 2; .* write lr_mult: 0"),
+        ("param {}", (2, 3), r"the first 3 blobs are statistics, the scale and the shift come after them"),
         ("", (3,), r"bottom\[0\] is 3 \(3\); channels are on axis 1"),
     ],
 )

@@ -42,3 +42,14 @@ def test_a_python_layer_that_is_not_here_is_said_to_be_a_layer_of_faster_rcnn():
     param.python_param.module, param.python_param.layer = "rpn.no_such_module", "AnchorTargetLayer"
     with pytest.raises(LayerError, match=r"; AnchorTargetLayer is a layer of Faster R-CNN's Caffe"):
         setup_layer(make_layer(param), [], [])
+
+
+@pytest.mark.parametrize(("name", "known"), [("HSwish", "Swish"), ("HardSigmoid", "Sigmoid"), ("PoolingV4", "Pooling")])
+def test_a_known_name_with_a_word_more_is_another_layer(name, known):
+    text = unknown_type(name, layer_type_list())
+    assert "did you mean" not in text and f'"{known}" is here, but {name} is likely another layer' in text
+
+
+@pytest.mark.parametrize("name", ["PoolingLayer", "LayerPooling", "Pooling2D", "PPooling", "Poolings"])
+def test_what_makes_no_other_layer_is_a_misspelling(name):
+    assert unknown_type(name, layer_type_list()).endswith('did you mean "Pooling"?')

@@ -236,6 +236,9 @@ def test_a_layer_without_a_type_is_told_so():
             "DENSE_CRF",
             "; it is a layer of DeepLab's Caffe, which is not here: a conditional random field over the pixels",
         ),
+        ("IMAGE_SEG_DATA", "; it is a layer of DeepLab's Caffe, which is not here: images and label images from lists"),
+        ("CONVOLUTION3D", "; it is a layer of C3D's Caffe, which is not here: a convolution over time"),
+        ("CROP", "; it is FCN's layer, whose offset followed from the layers between: write layer for layers"),
         ("UNPOOLINGS", "; did you mean UNPOOLING?"),
         ("ROIPOOLING", "; did you mean ROI_POOLING?"),
         ("MY_OWN", '; write layer, not layers, and type: "MyOwn"'),
@@ -258,3 +261,17 @@ def test_words_of_2014_are_listed_once():
     first, second = str(caught.value).splitlines()
     assert first.startswith("f:1:16: unknown layer type QQ (also in line 3) (known types: ABSVAL, ACCURACY, ARGMAX, ")
     assert second == "f:2:16: unknown layer type ZZZ"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('layer { type: "CPMData" transform_param { crop_size_x: 3 } }', "transform_param; it is for CPMData"),
+        ("layers { type: SEG_ACCURACY segs_param { } }", "layers; it is for SEG_ACCURACY"),
+        ('layer { type: "CPMData" include { phase: TRAIN } cpmdata_param { } }', "layer; it is for CPMData"),
+    ],
+)
+def test_a_field_of_a_layer_that_only_a_fork_has_is_no_misspelling(text, said):
+    message = refusal(parse_net, text, "f", ["Convolution"])
+    assert f"in {said}, a layer of " in message and "'s Caffe, which is not here; --allow-unknown-fields" in message
+    assert "did you mean" not in message
