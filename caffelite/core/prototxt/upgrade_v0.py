@@ -123,7 +123,8 @@ def _fill(layer: V1LayerParameter, old: V0LayerParameter, where: str, problems: 
     """Fill `layer` from the nested message; append to `problems` the fields that its type has no place for."""
     if old.HasField("type"):
         if old.type not in TYPES:
-            raise PrototxtError(f"{where}Unknown layer name: {old.type}{did_you_mean(old.type, TYPES)}")
+            hint = did_you_mean(old.type, TYPES) or f" (known types: {', '.join(sorted(TYPES))})"
+            raise PrototxtError(f'{where}layer "{old.name}": Unknown layer name: {old.type}{hint}')
         put(layer, "type", V1LayerParameter.LayerType.Value(TYPES[old.type]))
     moves: Moves = {"type": "type"}
     set_fields = {field.name: value for field, value in old.ListFields()}

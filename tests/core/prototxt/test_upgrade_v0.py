@@ -45,7 +45,16 @@ def test_padding_of_a_net_input():
             'f:3: padding layer "pad" and its reader "c" need one bottom each, and the padding layer one top',
         ),
         (DATA + conv("c1", "dta"), 'f:2: Unknown blob input dta to layer c1; did you mean "data"?'),
-        ('layers { layer {\n type: "convo" } }', 'f:2: Unknown layer name: convo; did you mean "conv"?'),
+        (
+            'layers { layer {\n name: "c" type: "convo" } }',
+            'f:2: layer "c": Unknown layer name: convo; did you mean "conv"?',
+        ),
+        (
+            'layers { layer {\n name: "l" type: "locally_connected" } }',
+            'f:2: layer "l": Unknown layer name: locally_connected (known types: accuracy, bnll, concat, conv, data, '
+            "dropout, euclidean_loss, flatten, hdf5_data, hdf5_output, im2col, images, infogain_loss, innerproduct, lrn, "
+            "multinomial_logistic_loss, pool, relu, sigmoid, softmax, softmax_loss, split, tanh, window_data)",
+        ),
     ],
 )
 def test_refusals(text, message):
