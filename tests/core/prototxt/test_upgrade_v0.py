@@ -51,9 +51,9 @@ def test_padding_of_a_net_input():
         ),
         (
             'layers { layer {\n name: "l" type: "locally_connected" } }',
-            'f:2: layer "l": Unknown layer name: locally_connected (known types: accuracy, bnll, concat, conv, data, dropout, '
-            "euclidean_loss, flatten, hdf5_data, hdf5_output, im2col, images, infogain_loss, innerproduct, lrn, "
-            "multinomial_logistic_loss, pool, relu, sigmoid, softmax, softmax_loss, split, tanh, window_data)",
+            'f:2: layer "l": Unknown layer name: locally_connected (known types: accuracy, bnll, concat, conv, data, '
+            "dropout, euclidean_loss, flatten, hdf5_data, hdf5_output, im2col, images, infogain_loss, innerproduct, "
+            "lrn, multinomial_logistic_loss, pool, relu, sigmoid, softmax, softmax_loss, split, tanh, window_data)",
         ),
     ],
 )
