@@ -9,6 +9,8 @@ from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar, shape_string
 from caffelite.core.layer import Blobs, Layer, register_layer
 
+MANY = 2  # of which one would be at the start, if the part were in the middle
+
 
 @register_layer("Crop")
 class CropLayer(Layer):
@@ -46,6 +48,7 @@ class CropLayer(Layer):
                     f"axis {at} of bottom[0] has size {whole[at]}, which is less than offset + {wanted[at]}, the size "
                     "of bottom[1]",
                 )
+        self._warn_of_no_offset([size - of for size, of in zip(whole[axis:], wanted[axis:], strict=False)])
         self._part = (slice(None),) * axis
         self._part += tuple(slice(offset, offset + wanted[at]) for at, offset in enumerate(offsets, axis))
         top[0].reshape(*whole[:axis], *wanted[axis : len(whole)])
@@ -58,6 +61,18 @@ class CropLayer(Layer):
                 "crop_param.offset", f"given {len(offsets)} times", f"give 1 for all, or one for each of {axes} axes"
             )
         return offsets * axes if len(offsets) == 1 else offsets
+
+    def _warn_of_no_offset(self, beyond: list[int]) -> None:
+        """Say once a net that nothing is cut off at the start: files of forks that aligned by themselves look so."""
+        if self.layer_param.crop_param.offset or max(beyond, default=0) < MANY:
+            return
+        self.context.warn_once(
+            "crop_offset",
+            f'layer "{self.layer_param.name}" (Crop): crop_param.offset is not given, so {max(beyond)} of an axis are '
+            "cut off at its end and none at its start, as in Caffe; the Caffe of FCN, HED and CRF-RNN aligned the two "
+            "by itself: of their files write the offset that caffelite.coord_map.crop finds, else offset: 0. Further "
+            "layers of this net may be alike",
+        )
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
         """Return the formula, with the part's bounds."""

@@ -88,3 +88,19 @@ def test_refuses_in_place_use():
     layer, bottoms = layer_from(crop()), [blob_of(LARGE), blob_of(SMALL)]
     with pytest.raises(LayerError, match="Crop does not work in place"):
         layer.reshape(bottoms, bottoms[:1])
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape", "warns"),
+    [
+        ("", (2, 4, 3, 4), True),
+        ("axis: 3", (2, 4, 3, 2), True),
+        ("", (2, 4, 4, 3), False),
+        ("offset: 0", (2, 4, 3, 4), False),
+    ],
+)
+def test_no_offset_is_told_of_where_much_is_cut_off(fields, shape, warns, caplog):
+    """As files of HED's Caffe, which aligned the two by itself, have it."""
+    run_forward(crop(fields), LARGE, np.ones(shape))
+    said = [text for text in caplog.messages if "(Crop): crop_param.offset is not given, so 2 of an axis" in text]
+    assert bool(said) == warns
