@@ -28,7 +28,7 @@ from caffelite.core.fillers import fill
 from caffelite.core.format import message_text, shape_string
 from caffelite.core.layer_fields import OwnFields, own_fields_of
 from caffelite.core.prototxt.fork_types import known_elsewhere
-from caffelite.core.prototxt.lines import Place
+from caffelite.core.prototxt.lines import Place, where
 from caffelite.core.prototxt.own_fields import USER_TYPES
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.prototxt.unknown_fields import READ
@@ -195,6 +195,17 @@ class Layer:
     def exposed(self) -> Any:
         """What `net.layers` shows of this layer."""
         return self
+
+    def warn(self, text: str) -> None:
+        """Log a warning with the layer's file, line, name and type in front."""
+        log.warning("%s", self._located(text))
+
+    def warn_once(self, about: str, text: str) -> None:
+        """Log a warning as `warn` does, unless a layer of the net warned `about` this before."""
+        self.context.warn_once(about, self._located(text))
+
+    def _located(self, text: str) -> str:
+        return f'{where(self.place)}layer "{self.name}" ({self.layer_param.type}): {text}'
 
     def new_blob(self, shape: Shape | None = None) -> Blob:
         """Return a blob of the net's number type."""

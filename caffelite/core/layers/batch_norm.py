@@ -142,11 +142,11 @@ def do_not_learn_sums(layer: Layer) -> None:
 
 def warn_of_no_statistics(layer: Layer, eps: float) -> None:
     """Say once a net that this layer, the first one of it, has no statistics."""
-    layer.context.warn_once(
+    layer.warn_once(
         "statistics",
-        f'layer "{layer.name}" (BatchNorm): its statistics have seen no data (blobs[2], their weight, is 0), so it '
-        f"takes mean 0 and variance 0 and multiplies by {1 / np.sqrt(eps):g}; read weights, train first, or "
-        "write use_global_stats: false. Further layers of this net may be alike",
+        "its statistics have seen no data (blobs[2], their weight, is 0), so it takes mean 0 and variance 0 and "
+        f"multiplies by {1 / np.sqrt(eps):g}; read weights, train first, or write use_global_stats: false. Further "
+        "layers of this net may be alike",
     )
 
 

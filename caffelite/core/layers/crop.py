@@ -66,12 +66,11 @@ class CropLayer(Layer):
         """Say once a net that nothing is cut off at the start: files of forks that aligned by themselves look so."""
         if self.layer_param.crop_param.offset or max(beyond, default=0) < MANY:
             return
-        self.context.warn_once(
+        self.warn_once(
             "crop_offset",
-            f'layer "{self.layer_param.name}" (Crop): crop_param.offset is not given, so {max(beyond)} of an axis are '
-            "cut off at its end and none at its start, as in Caffe; the Caffe of FCN, HED and CRF-RNN aligned the two "
-            "by itself: of their files write the offset that caffelite.coord_map.crop finds, else offset: 0. Further "
-            "layers of this net may be alike",
+            f"crop_param.offset is not given, so {max(beyond)} of an axis are cut off at its end and none at its "
+            "start, as in Caffe; the Caffe of FCN, HED and CRF-RNN aligned the two by itself: of their files write the "
+            "offset that caffelite.coord_map.crop finds, else offset: 0. Further layers of this net may be alike",
         )
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:

@@ -142,10 +142,7 @@ class PythonLayer(Layer):
 
     def _ours(self, why: str, module: ModuleType) -> ModuleType:
         """Return the built-in module; the log says why, once a net."""
-        self.context.warn_once(
-            f"built-in {self._described()}",
-            f'layer "{self.name}": {self._described()} is the one built into caffelite ({why})',
-        )
+        self.warn_once(f"built-in {self._described()}", f"{self._described()} is the one built into caffelite ({why})")
         return module
 
     def _warn_of_another(self, module: ModuleType) -> None:
@@ -154,7 +151,7 @@ class PythonLayer(Layer):
         if found and self.context.folder is not None:
             beside = self.context.folder.joinpath(*module.__name__.split(".")).with_suffix(".py")
             if os.path.exists(beside) and not os.path.samefile(beside, found):
-                log.warning('layer "%s": module %s is %s, not %s', self.name, module.__name__, Path(found), beside)
+                self.warn(f"module {module.__name__} is {Path(found)}, not {beside}")
 
     def _class_of(self, module: ModuleType, name: str) -> Callable[[caffe_pb2.LayerParameter], Any]:
         if not name:
@@ -269,7 +266,7 @@ class PythonLayer(Layer):
         if hasattr(self.user_layer, "set_state"):
             self._call("set_state", state)
         else:
-            log.warning('layer "%s": %s has no set_state, so it starts afresh', self.name, self._described())
+            self.warn(f"{self._described()} has no set_state, so it starts afresh")
 
 
 def _is_layer(value: type, module: ModuleType) -> bool:

@@ -70,11 +70,10 @@ class SigmoidCrossEntropyLossLayer(LossLayer):
             wrong &= np.trunc(targets) != self.ignore_label
         if wrong.any():
             place = int(np.argmax(wrong))
-            self.context.warn_once(
+            self.warn_once(
                 about,
-                f'layer "{self.name}" (SigmoidCrossEntropyLoss): target {place} of bottom[1] is '
-                f"{targets.flat[place]:g}; targets are probabilities, 0 to 1: scale them, or write "
-                "loss_param { ignore_label: ... } for those to leave out",
+                f"target {place} of bottom[1] is {targets.flat[place]:g}; targets are probabilities, 0 to 1: scale "
+                "them, or write loss_param { ignore_label: ... } for those to leave out",
             )
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:

@@ -91,11 +91,11 @@ class SoftmaxWithLossLayer(SoftmaxLoss):
     def _warn_of_saturation(self, total: float, valid: int) -> None:
         """Say once while training that every label's probability is below FLT_MIN: nothing is learned from that."""
         if self.phase == caffe_pb2.TRAIN and valid and total > SATURATED * valid:
-            self.context.warn_once(
+            self.warn_once(
                 f"saturated {self.name}",
-                f'layer "{self.name}" (SoftmaxWithLoss): the loss is {total / valid:.4f}, -log(FLT_MIN) for all: '
-                "the scores are so far apart that their probabilities are 0 and 1; use a smaller base_lr, scale the "
-                "input (pixels by 1 / 256), or look at the fillers",
+                f"the loss is {total / valid:.4f}, -log(FLT_MIN) for all: the scores are so far apart that their "
+                "probabilities are 0 and 1; use a smaller base_lr, scale the input (pixels by 1 / 256), or look at the "
+                "fillers",
             )
 
     def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:

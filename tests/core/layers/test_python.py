@@ -353,7 +353,7 @@ def test_training_and_an_exact_resume(module, tmp_path, monkeypatch):
 
 def test_a_state_for_a_class_that_takes_none_is_said_to_be_lost(net, caplog, module):
     net(layer_text("Phase", bottom="")).set_state({"one": {"passes": 3}})
-    assert f'layer "one": {module}.Phase has no set_state, so it starts afresh' in caplog.text
+    assert f'net.prototxt:1: layer "one" (Python): {module}.Phase has no set_state, so it starts afresh' in caplog.text
 
 
 def test_a_state_that_no_snapshot_can_hold_is_refused(net):

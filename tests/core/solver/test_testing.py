@@ -152,7 +152,8 @@ def test_statistics_without_data_are_no_news_before_the_first_update(solvers, ca
     solver.test_all()
     assert not caplog.messages
     solver.step(3)
-    assert [message.partition(":")[0] for message in caplog.messages] == [f'layer "{name}" (BatchNorm)'] * warned
+    said = [message.partition(": its statistics")[0] for message in caplog.messages]
+    assert said == [f'net_param: layer "{name}" (BatchNorm)'] * warned
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -100,9 +100,9 @@ def test_no_box_is_large_enough(net_of):
 
 def test_the_log_says_once_that_it_is_ours(net_of, caplog):
     net_of()
-    said = [text for text in caplog.messages if "built into" in text]
+    said = [text.rpartition("net.prototxt:")[2] for text in caplog.messages if "built into" in text]
     assert said == [
-        'layer "proposal": rpn.proposal_layer.ProposalLayer is the one built into caffelite (there is no such module)'
+        '5: layer "proposal" (Python): rpn.proposal_layer.ProposalLayer is the one built into caffelite (there is no such module)'
     ]
 
 
