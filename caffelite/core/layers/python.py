@@ -18,12 +18,12 @@ from caffelite import python_layer
 from caffelite.as_caffe import install_unless_real
 from caffelite.core import ranks
 from caffelite.core.errors import CaffeliteError, LayerError
-from caffelite.core.layer import Blobs, Layer, State, TopMemory, register_layer
+from caffelite.core.layer import Blobs, Layer, State, TopMemory, check_shaped, register_layer
 from caffelite.core.layers.shared.built_in_python import built_in_module, is_missing
 from caffelite.core.prototxt.fork_types import PYTHON_LAYERS, known_elsewhere
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.python2 import advice
-from caffelite.core.user_code import problem_in
+from caffelite.core.user_code import note, problem_in
 from caffelite.core.vectors import BoolVec, RawBlobVec
 from caffelite.proto import caffe_pb2
 
@@ -64,6 +64,7 @@ class PythonLayer(Layer):
     }
     handles_in_place = True
     reshape_every_pass = True
+    notes_errors = True
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Make the user's object and let it set itself up."""
@@ -211,8 +212,8 @@ class PythonLayer(Layer):
             if advice(err):
                 raise LayerError(*self._user_code(), problem_in(err)) from err
             where = "" if self.place is None else self.place.where()
-            note = f'{where}layer "{self.name}" ({self.type}): raised in {doing} of {self._described()}'
-            getattr(err, "add_note", log.error)(note)
+            text = f'{where}layer "{self.name}" ({self.type}): raised in {doing} of {self._described()}'
+            note(err, text)
             raise
 
     def _user_code(self) -> tuple[str, str]:
@@ -226,13 +227,7 @@ class PythonLayer(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Let the user's object shape the tops; LayerError for one that it leaves without a shape."""
         self._call("reshape", RawBlobVec(bottom), RawBlobVec(top))
-        for index, blob in enumerate(top):
-            if not blob.count and not blob.shape:
-                raise LayerError(
-                    f"top[{index}]",
-                    "without a shape",
-                    f"call top[{index}].reshape(...) in setup or reshape of {self._described()}",
-                )
+        check_shaped(top, self._described())
 
     def top_memory(self, top_index: int) -> TopMemory:
         """Say that the user's code may leave a top as it was in the last pass."""
