@@ -16,8 +16,8 @@ _SCALAR = 4  # numbers of a cv::Scalar
 def input_blob(blob: Any, scalefactor: float, mean: Any) -> Array:
     """Return `(blob - mean) * scalefactor` in float32, a copy; the mean is one number a channel, those left out are 0.
 
-    UsageError for what is no array of numbers, or empty, and for a mean or factor that is no number. A mean or factor of
-    None is that of OpenCV: none, and 1.
+    UsageError for what is no array of numbers, or empty, and for a mean or factor that is no number. None for these
+    is that of OpenCV: no mean, and 1.
     """
     if hasattr(blob, "get") and not isinstance(blob, np.ndarray):
         blob = blob.get()  # cv2.UMat
