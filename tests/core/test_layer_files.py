@@ -364,6 +364,13 @@ def test_a_type_needs_a_name_and_a_function(argument):
         load_layers(written(MODULE.replace('register_layer("TestFactor")', "register_layer"), "bare.py"))
 
 
+@pytest.mark.parametrize("files", [3, [3], ("a.py", None)])
+def test_files_are_paths(files):
+    written("from caffelite.layer import register_layer", "a.py")
+    with pytest.raises(LayerFileError, match=r"layers takes the path of a Python file, or several, not (3|None)$"):
+        load_layers(files)
+
+
 def test_a_function_is_no_layer():
     with pytest.raises(LayerFileError, match="takes a class derived from Layer, not <function"):
         load_layers(written('from caffelite.layer import register_layer\n@register_layer("F")\ndef f(): pass\n'))
