@@ -40,6 +40,7 @@ from caffelite.proto import caffe_pb2
 
 Blobs = Sequence[Blob]
 log = logging.getLogger("caffelite")
+STATE_KINDS = "biufU"  # numpy's: truth values, integers, numbers, text
 ON_BAD_RECORD = ("stop", "skip")
 # What a layer keeps between passes besides its blobs; arrays, numbers and strings, so that a snapshot can hold it.
 State = dict[str, Any]
@@ -520,6 +521,37 @@ def note_error(err: Exception, layer: Layer, doing: str) -> None:
     if not layer.notes_errors and not _is_ours(type(layer)):
         text = f"raised in {doing} of {_described(type(layer))}"
         note(err, f'{where(layer.place)}layer "{layer.name}" ({layer.type}): {text}')
+
+
+def state_of(layer: Layer) -> State:
+    """Return what a layer keeps; LayerError for what no snapshot can hold, of a class of another package."""
+    if _is_ours(type(layer)):
+        return layer.get_state()
+    try:
+        return checked_state(layer.get_state(), _described(type(layer)))
+    except CaffeliteError:
+        raise
+    except Exception as err:
+        note_error(err, layer, "get_state")
+        raise
+
+
+def checked_state(state: Any, whose: str) -> State:
+    """Return what get_state of the user's class `whose` gave; LayerError for what no snapshot can hold."""
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        raise LayerError(f"{whose}.get_state()", repr(state), 'return a dict of names and values, {"count": 3}')
+    for name, value in state.items():
+        try:
+            kind = np.asarray(value).dtype.kind
+        except ValueError:  # lists of different lengths
+            kind = "O"
+        if kind not in STATE_KINDS:
+            raise LayerError(
+                f"{whose}.get_state()[{name!r}]",
+                type(value).__name__,
+                "a snapshot holds numbers, strings and arrays of them",
+            )
+    return dict(state)
 
 
 def _described(layer_class: type[Any]) -> str:

@@ -412,3 +412,50 @@ class RaisesLayer(Passes):
     assert getattr(caught.value, "__notes__", caplog.messages[-1:]) == [
         f'layer "f" (Raises): raised in {method} of raises_checked.RaisesLayer'
     ]
+
+
+@pytest.fixture
+def trained():
+    """Make a solver whose layer f has these methods: trained("    def get_state(self): ...") -> solver."""
+
+    def make(methods, name="keeps.py"):
+        written(NET, "net.prototxt")
+        solver = 'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 2 snapshot_prefix: "s"'
+        return caffelite.get_solver(written(solver, "solver.prototxt"), layers=written(f"{MODULE}\n{methods}\n", name))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        ("5", r"keeps\.FactorLayer\.get_state\(\) is 5; return a dict of names and values"),
+        ("{3: 4}", r"keeps\.FactorLayer\.get_state\(\) is \{3: 4\}; return a dict of names"),
+        ("{'n': {'a': 1}}", r"get_state\(\)\['n'\] is dict; a snapshot holds numbers, strings and arrays"),
+        ("{'n': [[1], [1, 2]]}", r"get_state\(\)\['n'\] is list; a snapshot holds numbers"),
+    ],
+)
+def test_a_state_that_no_snapshot_can_hold_names_the_layer(trained, state, text):
+    with pytest.raises(caffelite.LayerError, match=rf'^net\.prototxt:2: layer "f" \(TestFactor\): .*{text}'):
+        trained(f"    def get_state(self):\n        return {state}").snapshot()
+
+
+KEEPS = "    def get_state(self):\n        return {'n': 3}\n"
+
+
+def test_a_state_is_not_lost_without_a_word(trained, caplog):
+    trained(KEEPS).snapshot()
+    caplog.clear()
+    trained("").restore("s_iter_0.solverstate")
+    text = "s_iter_0.solverstate: what layer f kept is not used, FactorLayer has no set_state, so it starts afresh"
+    assert [record.levelname for record in caplog.records if record.getMessage() == text] == ["WARNING"]
+
+
+@pytest.mark.parametrize("method", ["get_state", "set_state"])
+def test_what_the_methods_of_a_state_raise_says_in_which_layer(trained, method, caplog):
+    solver = trained(f"{KEEPS}\n    def {method}(self, *states):\n        raise OSError('x')")
+    with pytest.raises(OSError) as caught:
+        solver.snapshot()
+        solver.restore("s_iter_0.solverstate")
+    said = f'net.prototxt:2: layer "f" (TestFactor): raised in {method} of keeps.FactorLayer'
+    assert getattr(caught.value, "__notes__", caplog.messages[-1:]) == [said]

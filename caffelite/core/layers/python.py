@@ -12,13 +12,11 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from caffelite import python_layer
 from caffelite.as_caffe import install_unless_real
 from caffelite.core import ranks
 from caffelite.core.errors import CaffeliteError, LayerError
-from caffelite.core.layer import Blobs, Layer, State, TopMemory, check_shaped, register_layer
+from caffelite.core.layer import Blobs, Layer, State, TopMemory, check_shaped, checked_state, register_layer
 from caffelite.core.layers.shared.built_in_python import built_in_module, is_missing
 from caffelite.core.prototxt.fork_types import PYTHON_LAYERS, known_elsewhere
 from caffelite.core.prototxt.suggest import did_you_mean
@@ -30,7 +28,6 @@ from caffelite.proto import caffe_pb2
 log = logging.getLogger("caffelite")
 
 NAMED = 3  # layers of a module that an error names
-STATE_KINDS = "biufU"  # numpy's: truth values, integers, numbers, text
 
 
 class MissingModuleError(LayerError, ModuleNotFoundError):
@@ -249,15 +246,7 @@ class PythonLayer(Layer):
         """Return what the user's get_state returns, if there is one; LayerError for what no snapshot can hold."""
         if not hasattr(self.user_layer, "get_state"):
             return {}
-        state: State = self._call("get_state")
-        for name, value in state.items():
-            if np.asarray(value).dtype.kind not in STATE_KINDS:
-                raise LayerError(
-                    f"{self._described()}.get_state()[{name!r}]",
-                    type(value).__name__,
-                    f'a snapshot holds numbers, strings and arrays of them (layer "{self.name}")',
-                )
-        return state
+        return checked_state(self._call("get_state"), self._described())
 
     def set_state(self, state: State) -> None:
         """Hand a state to the user's set_state; without one it is lost, which the log says."""

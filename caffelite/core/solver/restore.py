@@ -17,7 +17,7 @@ from caffelite.core.errors import CaffeliteError, WeightsError
 from caffelite.core.events import Events, HistoryRestored
 from caffelite.core.files import NoSuchFileError, first_existing
 from caffelite.core.format import shape_string
-from caffelite.core.layer import Layer, State
+from caffelite.core.layer import Layer, State, state_of
 from caffelite.core.net.net import Net
 from caffelite.core.solver.file import SolverFile
 from caffelite.core.solver.lr_policies import multistep_after
@@ -192,9 +192,16 @@ def _tell_differences(solver_type: str, resume: ResumeState, path: Path) -> None
 
 def _set_states(net: Net, states: dict[str, State], path: Path) -> None:
     layers = net.layers_by_name()
-    own = {name: layer.get_state() for name, layer in layers.items() if type(layer).set_state is not Layer.set_state}
+    own = {name: state_of(layer) for name, layer in layers.items() if type(layer).set_state is not Layer.set_state}
     # A layer that keeps nothing at first may have kept something later.
     fitting = {name: state for name, state in states.items() if name in own and own[name].keys() <= state.keys()}
-    for layer in sorted(states.keys() - fitting.keys()):
-        log.info("%s: what layer %s kept is not used, the net has no such layer", path, layer)
+    for name in sorted(states.keys() - fitting.keys()):
+        level, why = logging.INFO, "the net has no such layer"
+        if name in own:
+            why = f"here it keeps {', '.join(own[name])} and not {', '.join(states[name])}"
+        elif name in layers:
+            why = "it keeps nothing here"
+            if type(layers[name]).get_state is not Layer.get_state:
+                level, why = logging.WARNING, f"{type(layers[name]).__qualname__} has no set_state, so it starts afresh"
+        log.log(level, "%s: what layer %s kept is not used, %s", path, name, why)
     net.set_state(fitting)
