@@ -68,9 +68,9 @@ class Layer(metaclass=_AnyLayer):
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> Any:
         """Give the tops their shapes; here, refuse: a layer has to say them."""
         raise LayerError(
-            "python_param.layer",
-            f'"{type(self).__name__}"',
-            "the class has no reshape(self, bottom, top); shape the tops there, or write `pass` if setup does",
+            "reshape",
+            f"missing in class {type(self).__name__}",
+            "shape the tops in reshape(self, bottom, top), or write `pass` there if setup does",
         )
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from caffelite.boxes.box import Box
 from caffelite.core.blob import Array, Shape
-from caffelite.core.errors import UsageError
+from caffelite.core.errors import DataError, UsageError
 from caffelite.core.format import shape_string
 from caffelite.image_transformer import Transformer
+from caffelite.io import LUMINANCE
 from caffelite.proto.caffe_pb2 import TEST
 from caffelite.pycaffe import Net
 
@@ -19,7 +20,7 @@ NOTHING = -1  # the label of a row that says that nothing was found
 
 
 class BoxDetector:
-    """A net of one input (1, C, H, W) whose output (1, 1, K, 7) has a row for each box.
+    """A net of one input (1, C, H, W) whose output (1, 1, K, 7) has a row for each box; C is 3, or 1 for grey images.
 
     mean:         of each channel, as the net has them, or None.
     channel_swap: which channel of the image each of the input is: (2, 1, 0) makes BGR of RGB.
@@ -54,12 +55,21 @@ class BoxDetector:
     def detect(self, image: Array, threshold: float = 0.0) -> list[Box]:
         """Return the boxes in an image (H, W, K), RGB, values from 0 to 1, of a score above `threshold`, best first.
 
-        Images of any size are resized to the net's input; corners are in pixels of the image, inside it.
+        Images of any size are resized to the net's input; corners are in pixels of the image, inside it. Raises
+        DataError if the net's output has nan in it, or a label that is no number.
         """
-        self.net.blobs[self.input].data[...] = self.transformer.preprocess(self.input, image)
-        rows = self.net.forward()[self.output]
+        blob = self.net.blobs[self.input]
+        seen = (image @ np.array(LUMINANCE, image.dtype))[..., np.newaxis] if blob.channels == 1 else image
+        blob.data[...] = self.transformer.preprocess(self.input, seen)
+        rows = self.net.forward()[self.output].reshape(-1, COLUMNS)
+        broken = np.isnan(rows).any(axis=1) | ~np.isfinite(rows[:, 1])
+        if broken.any():
+            raise DataError(
+                f'row {broken.argmax()} of the net\'s output "{self.output}" is {rows[broken.argmax()].tolist()}; such '
+                "numbers come of damaged weights, of those of another net, or of a wrong mean or scale"
+            )
         height, width = image.shape[:2]
-        found = [_box(row, height, width) for row in rows.reshape(-1, COLUMNS) if row[1] != NOTHING]
+        found = [_box(row, height, width) for row in rows if row[1] != NOTHING]
         return sorted((box for box in found if box.score > threshold), key=lambda box: -box.score)
 
 
@@ -72,10 +82,10 @@ def _box(row: Array, height: int, width: int) -> Box:
 
 def _one_input(net: Net, model: str | Path) -> str:
     shapes: dict[str, Shape] = {name: net.blobs[name].shape for name in net.inputs}
-    images = [name for name, shape in shapes.items() if len(shape) == 4 and shape[0] == 1]
+    images = [name for name, shape in shapes.items() if len(shape) == 4 and shape[0] == 1 and shape[1] in (1, 3)]
     if len(shapes) != 1 or not images:
         given = ", ".join(f"{name} ({shape_string(shape)})" for name, shape in shapes.items()) or "none"
-        raise UsageError(f"{model}: the inputs are {given}; to detect, a net needs one, an image (1, C, H, W)")
+        raise UsageError(f"{model}: the inputs are {given}; to detect, a net needs one, an image (1, 1 or 3, H, W)")
     return images[0]
 
 

@@ -31,9 +31,16 @@ class Found(NamedTuple):
     scores: Array
 
 
-def is_cascade(folder: Path) -> bool:
-    """Return whether a folder holds the three nets and their weights."""
-    return all((folder / f"{name}.{end}").is_file() for name in NETS for end in ("prototxt", "caffemodel"))
+FILES = tuple(f"{name}.{end}" for name in NETS for end in ("prototxt", "caffemodel"))
+
+
+def require_cascade(folder: Path) -> None:
+    """Raise UsageError, naming what is missing, for a folder that does not hold the three nets and their weights."""
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if len(missing) == len(FILES):
+        raise UsageError(f"{folder} is no folder with det1.prototxt, det1.caffemodel and so on to det3.caffemodel")
+    if missing:
+        raise UsageError(f"{folder} has no {' and no '.join(missing)}; MTCNN is three nets and their weights")
 
 
 class MTCNN:
@@ -46,8 +53,7 @@ class MTCNN:
     """
 
     def __init__(self, folder: str | Path, smallest: int = 40, thresholds: Sequence[float] = THRESHOLDS) -> None:
-        if not is_cascade(Path(folder)):
-            raise UsageError(f"{folder} is no folder with det1.prototxt, det1.caffemodel and so on to det3.caffemodel")
+        require_cascade(Path(folder))
         if smallest < WINDOW:
             raise UsageError(f"the smallest face is {smallest} pixels wide; MTCNN sees none below {WINDOW}")
         self.smallest, self.thresholds = smallest, tuple(thresholds)

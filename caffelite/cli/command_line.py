@@ -4,6 +4,7 @@ Flags also come from files (--flagfile) and the environment (--fromenv), and may
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,6 +14,7 @@ from caffelite.cli.flags import Flag, FlagError, Values, string
 from caffelite.core.files import file_problem
 from caffelite.core.prototxt.suggest import did_you_mean
 
+_FLAG_WITHOUT_DASHES = re.compile(r"[A-Za-z_]+\s*=")  # which gflags takes for the name of a program
 FLAGFILE = string("flagfile", "", "Files with more flags, one --name=value a line, # before comments.", metavar="FILES")
 UNDEFOK = string("undefok", "", "Flags that need not exist, as --name=value; they do nothing then.", metavar="NAMES")
 FROMENV = string("fromenv", "", "Flags to take from the environment, where they are FLAGS_name.", metavar="NAMES")
@@ -122,7 +124,12 @@ class _Parser:
         for number, line in enumerate(map(str.strip, lines), 1):
             if not line or line.startswith("#"):
                 continue
-            if not line.startswith("-"):  # names of programs, which the lines below are for
+            if _FLAG_WITHOUT_DASHES.match(line):
+                meant = "=".join(part.strip() for part in line.split("=", 1))
+                self.notes.append(
+                    f"{name}:{number}: {line} does nothing, since flags begin with dashes; write --{meant}"
+                )
+            elif not line.startswith("-"):  # names of programs, which the lines below are for
                 ours = any(fnmatch(program, pattern) for pattern in line.split() for program in self._programs())
             elif ours:
                 self._line(line, f"{name}:{number}")

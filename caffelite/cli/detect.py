@@ -71,7 +71,7 @@ CONTEXT_PAD = int32("context_pad", 16, "Pixels of the input that show what lies 
     },
 )
 def detect(arguments: Arguments) -> None:
-    """Find things in images.
+    """Find things in images. For a grey net write --mean_file= --channel_swap= (nothing for both).
 
     INPUT an image, OUTPUT a .png or .jpg file: the boxes that the net finds are drawn on the image, and printed: name,
     score, xmin, ymin, xmax and ymax in pixels. The net ends in DetectionOutput or a layer like it, whose output is
@@ -84,7 +84,7 @@ def detect(arguments: Arguments) -> None:
     INPUT a list, OUTPUT a .csv or .h5 file: the net, one that classifies images, is run on windows of images. INPUT is
     a .csv file with the columns filename, ymin, xmin, ymax and xmax, or a .txt file of images, of which each is one
     window. OUTPUT has a line for each window, or is an HDF5 file: group df, with datasets of these names and
-    prediction. For a grey net write --mean_file= --channel_swap= (nothing for both). For example:
+    prediction. For example:
 
       caffelite detect windows.csv found.csv --model_def=deploy.prototxt --pretrained_model=net.caffemodel
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import TypeVar
 
 from caffelite.cli.command import Arguments
@@ -49,6 +50,9 @@ def numbers(arguments: Arguments, flag: Flag[str], kind: Callable[[str], N]) -> 
     """Return the numbers, with commas between them, that a flag gives; [] if it gives nothing."""
     text = arguments[flag]
     try:
-        return [kind(word) for word in text.split(",")] if text else []
+        given = [kind(word) for word in text.split(",")] if text else []
     except ValueError:
         raise UsageError(f"--{flag.name}={text}: write numbers, with commas between them, or nothing") from None
+    if not all(map(isfinite, given)):
+        raise UsageError(f"--{flag.name}={text}: nan and infinite numbers make nothing of an image; write others")
+    return given

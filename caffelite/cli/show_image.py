@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,16 +118,21 @@ def _mean(text: str, image: Array) -> Array:
 
 
 def _middle(mean: Array, image: Array) -> Array:
-    top, left = ((large - small) // 2 for large, small in zip(mean.shape[1:], image.shape[1:], strict=True))
-    if mean.shape[0] != image.shape[0] or top < 0 or left < 0:
+    import numpy as np
+
+    if mean.ndim != 3 or mean.shape[0] != image.shape[0] or any(np.less(mean.shape, image.shape)):
         raise UsageError(
             f"--mean: the mean has the shape {mean.shape}, the image {image.shape}; use the net's own mean"
         )
+    top, left = ((large - small) // 2 for large, small in zip(mean.shape[1:], image.shape[1:], strict=True))
     return mean[:, top : top + image.shape[1], left : left + image.shape[2]]
 
 
 def _number(text: str, flag: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise UsageError(f'--{flag}: "{text}" is no number, and no file of that name is there') from None
+    if not isfinite(number):
+        raise UsageError(f"--{flag}: {text} would make every value {text}; give another number")
+    return number

@@ -21,7 +21,7 @@ from caffelite.core import container, random
 from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.blob_proto import read_blob
 from caffelite.core.costs import Cost, Product, Reach
-from caffelite.core.errors import LayerError, UnknownNameError, UsageError, printable
+from caffelite.core.errors import CaffeliteError, LayerError, UnknownNameError, UsageError, printable
 from caffelite.core.figures import HEAD, figures_of
 from caffelite.core.files import find_file
 from caffelite.core.fillers import fill
@@ -34,6 +34,8 @@ from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.prototxt.unknown_fields import READ
 from caffelite.core.registry import Registry
 from caffelite.core.tables import html_table
+from caffelite.core.user_code import note, problem_in
+from caffelite.core.user_layers import check_shaped, described, is_ours, note_error
 from caffelite.core.vectors import BlobVec, StringVec
 from caffelite.proto import caffe_pb2
 
@@ -132,6 +134,7 @@ class Layer:
     # Whether it takes one blob as bottom and top: it works in place, keeping what its gradient needs, or refuses. Where
     # it does not, the net hands it a copy of the bottom.
     handles_in_place: ClassVar[bool] = False
+    notes_errors: ClassVar[bool] = False  # whether it says itself, of what a user's code raises, which layer it is
     gradient_reads_bottoms: ClassVar[bool] = True  # whether `backward` reads the data of bottoms
     # What the tops are, x being the bottom and y the top: a text for str.format, which finds in it {layer}, {bottom},
     # {top} and the messages that the layer reads, by name ("{relu_param.negative_slope:g}").
@@ -198,13 +201,14 @@ class Layer:
 
     def warn(self, text: str) -> None:
         """Log a warning with the layer's file, line, name and type in front."""
-        log.warning("%s", self._located(text))
+        log.warning("%s", self.located(text))
 
     def warn_once(self, about: str, text: str) -> None:
         """Log a warning as `warn` does, unless a layer of the net warned `about` this before."""
-        self.context.warn_once(about, self._located(text))
+        self.context.warn_once(about, self.located(text))
 
-    def _located(self, text: str) -> str:
+    def located(self, text: str) -> str:
+        """Return a text with the layer's file, line, name and type in front."""
         return f'{where(self.place)}layer "{self.name}" ({self.layer_param.type}): {text}'
 
     def new_blob(self, shape: Shape | None = None) -> Blob:
@@ -234,14 +238,14 @@ class Layer:
         """
         if self.is_input:
             return TopMemory.USER
-        return TopMemory.OWN if _is_ours(type(self)) else TopMemory.KEPT
+        return TopMemory.OWN if is_ours(type(self)) else TopMemory.KEPT
 
     def gradient_reads_tops(self) -> tuple[int, ...]:
         """Return the tops whose data `backward` reads, by index; asked for after set-up.
 
         A class of another package that does not say so is taken to read all of them.
         """
-        return () if _is_ours(type(self)) else tuple(range(len(self.layer_param.top)))
+        return () if is_ours(type(self)) else tuple(range(len(self.layer_param.top)))
 
     def describe(self, bottom: Blobs, top: Blobs) -> Cost:
         """Return what the layer costs for these shapes; call it after set-up."""
@@ -357,11 +361,6 @@ def _path_of(message: Message, filler: caffe_pb2.FillerParameter) -> str:
     return ""
 
 
-def _is_ours(layer_class: type[Any]) -> bool:
-    """Whether the class is of this package, whose layers all say what they do where it is not the usual."""
-    return layer_class.__module__.partition(".")[0] == __name__.partition(".")[0]
-
-
 L = TypeVar("L", bound=type[Any])
 Predicate = Callable[[caffe_pb2.LayerParameter], bool]
 
@@ -380,11 +379,16 @@ def register_layer(type_name: str, when: Predicate | None = None) -> Callable[[L
     One name may stand for several classes (forks use one name for different layers): those with `when` are taken where
     it holds for the LayerParameter, else the one without; those of other packages before ours. A class takes the place
     of one of the same name in the same module, so that a module may be loaded twice. Classes of other packages may
-    derive from caffelite.Layer, as those of `type: "Python"` do. Raises UsageError if another class has the name.
+    derive from caffelite.Layer, as those of `type: "Python"` do. Raises UsageError if another class has the name, and
+    for a name or `when` that is none.
     """
+    if not isinstance(type_name, str) or not type_name:
+        raise UsageError(f'register_layer takes the name of a type, as in @register_layer("MyType"), not {type_name!r}')
+    if when is not None and not callable(when):
+        raise UsageError(f'register_layer("{type_name}", when=...) takes a function of a LayerParameter, not {when!r}')
 
     def add(layer_class: L) -> L:
-        if not _is_ours(layer_class):
+        if not is_ours(layer_class):
             _register_all()  # the name may be one of ours that nobody has asked for yet
         known = _core_class(layer_class)
         if type_name not in LAYERS:
@@ -399,7 +403,7 @@ def register_layer(type_name: str, when: Predicate | None = None) -> Callable[[L
                 raise UsageError(_taken(type_name, kind.layer_class, known))
         known.type = type_name
         READ.setdefault(type_name, []).append((vars(known).get("messages") or (), known.not_read))
-        if _is_ours(known):
+        if is_ours(known):
             kinds.append(_Kind(when, known))
         else:
             kinds.insert(0, _Kind(when, known))
@@ -411,7 +415,7 @@ def register_layer(type_name: str, when: Predicate | None = None) -> Callable[[L
 
 def _core_class(layer_class: type[Any]) -> type[Layer]:
     """Return the class, or for one that derives from caffelite.Layer a class that lets it compute."""
-    if issubclass(layer_class, Layer):
+    if isinstance(layer_class, type) and issubclass(layer_class, Layer):
         return layer_class
     from caffelite.core.layers.shared.own_class import made_of
 
@@ -440,12 +444,24 @@ def layer_class_for(layer_param: caffe_pb2.LayerParameter) -> type[Layer]:
         elsewhere = known_elsewhere(layer_param.type)
         raise LayerError("type", f'"{layer_param.type}"', f"it is {elsewhere}" if elsewhere else str(err)) from None
     for kind in kinds:
-        if kind.when is not None and kind.when(layer_param):
+        if kind.when is not None and _is_meant(kind, layer_param):
             return kind.layer_class
     for kind in kinds:
         if kind.when is None:
             return kind.layer_class
     raise LayerError("type", f'"{layer_param.type}"', "none of the layers of this type knows the fields given")
+
+
+def _is_meant(kind: _Kind, layer_param: caffe_pb2.LayerParameter) -> bool:
+    """Whether a function that came with a class says that this LayerParameter means it; LayerError if it raises."""
+    assert kind.when is not None
+    try:
+        return bool(kind.when(layer_param))
+    except Exception as err:
+        name = described(kind.layer_class)
+        raise LayerError(
+            "type", f'"{layer_param.type}"', f"the `when` with which {name} is registered fails: {problem_in(err)}"
+        ) from err
 
 
 def unread_own_fields(layer: Layer) -> list[tuple[str, str]]:
@@ -456,7 +472,7 @@ def unread_own_fields(layer: Layer) -> list[tuple[str, str]]:
 
 def check_own_fields(layer_class: type[Layer], layer_param: caffe_pb2.LayerParameter) -> None:
     """Raise LayerError for fields that the schema lacks in a layer of a class of this package, which reads none."""
-    if layer_param.own_fields and _is_ours(layer_class):
+    if layer_param.own_fields and is_ours(layer_class):
         name = layer_param.own_fields.partition(" ")[0].rstrip(":")
         known = [known.name for known in layer_param.DESCRIPTOR.fields if known.name != "own_fields"]
         raise LayerError(
@@ -478,9 +494,30 @@ def _register_all() -> None:
     load_packages()
 
 
-def make_layer(layer_param: caffe_pb2.LayerParameter, context: Context | None = None) -> Layer:
-    """Return a new layer of the type that `layer_param` names, not yet set up."""
-    return layer_class_for(layer_param)(layer_param, context)
+def make_layer(
+    layer_param: caffe_pb2.LayerParameter, context: Context | None = None, place: Place | None = None
+) -> Layer:
+    """Return a new layer of the type that `layer_param` names, not yet set up; `place` is that in the user's file.
+
+    What a class of another package raises gets a note that names the layer. Raises LayerError for one whose __init__
+    does not call that of Layer.
+    """
+    try:
+        layer_class = layer_class_for(layer_param)
+        layer = layer_class(layer_param, context)
+    except (CaffeliteError, MemoryError):
+        raise
+    except Exception as err:
+        note(err, f'{where(place)}layer "{layer_param.name}" ({layer_param.type}): raised while the layer was made')
+        raise
+    if not hasattr(layer, "param_propagate_down"):
+        raise LayerError(
+            "type",
+            f'"{layer_param.type}"',
+            f"{described(layer_class)} has an __init__ that does not call super().__init__(layer_param, context)",
+        )
+    layer.place = place
+    return layer
 
 
 _COUNT_CHECKS: tuple[tuple[str, str, Callable[[int, int], bool]], ...] = (
@@ -508,9 +545,22 @@ def check_blob_counts(layer: Layer, num_bottom: int, num_top: int) -> None:
 
 
 def setup_layer(layer: Layer, bottom: Blobs, top: Blobs) -> None:
-    """Check the blob counts, then set the layer up and shape its tops."""
+    """Check the blob counts, then set the layer up and shape its tops.
+
+    Raises LayerError for a top that a class of another package leaves without a shape.
+    """
     check_blob_counts(layer, len(bottom), len(top))
-    layer.setup(bottom, top)
-    if not layer.param_propagate_down:
-        layer.param_propagate_down = [True] * len(layer.blobs)
-    layer.reshape(bottom, top)
+    doing = "setup"
+    try:
+        layer.setup(bottom, top)
+        if not layer.param_propagate_down:
+            layer.param_propagate_down = [True] * len(layer.blobs)
+        doing = "reshape"
+        layer.reshape(bottom, top)
+    except (CaffeliteError, MemoryError):
+        raise
+    except Exception as err:
+        note_error(err, layer, doing)
+        raise
+    if not layer.is_input and not is_ours(type(layer)):
+        check_shaped(top, described(type(layer)))

@@ -43,7 +43,9 @@ def load_layers(files: Paths | Iterable[Paths] | None) -> None:
     """
     if files is None:
         return
-    for file in [files] if isinstance(files, (str, bytes, os.PathLike)) else files:
+    for file in [files] if isinstance(files, (str, bytes, os.PathLike)) or not isinstance(files, Iterable) else files:
+        if not isinstance(file, (str, bytes, os.PathLike)):
+            raise LayerFileError(f"layers takes the path of a Python file, or several, not {file!r}")
         _load(os.fsdecode(file))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import traceback
 from pathlib import Path
+
+log = logging.getLogger("caffelite")
 
 OURS = str(Path(__file__).resolve().parents[1])
 
@@ -29,6 +32,11 @@ def _is_ours(file: str) -> bool:
 
 def _is_installed(file: str) -> bool:
     return file.startswith(os.path.dirname(os.__file__) + os.sep) or "site-packages" in file
+
+
+def note(err: Exception, where: str) -> None:
+    """Let `where` stand below the traceback of what the user's code raised (before Python 3.11: in the log)."""
+    getattr(err, "add_note", log.error)(where)
 
 
 def problem_in(err: BaseException) -> str:

@@ -82,6 +82,13 @@ class BlobVec(Vector[Blob]):
         blob.pinned = True  # it is made by a user's code
         self.append(blob)
 
+    def append(self, blob: Blob) -> None:
+        """Append a parameter; TypeError for what is no blob."""
+        if not isinstance(blob, Blob):
+            made = "self.blobs.add_blob(2, 3) appends one of this shape, which self.blobs[0].data[...] = values fills"
+            raise TypeError(f"a parameter is a Blob, not {type(blob).__name__}: {made}")
+        super().append(blob)
+
     def __delitem__(self, index: Any) -> None:
         self._check_open()
         super().__delitem__(index)

@@ -16,7 +16,8 @@ _SCALAR = 4  # numbers of a cv::Scalar
 def input_blob(blob: Any, scalefactor: float, mean: Any) -> Array:
     """Return `(blob - mean) * scalefactor` in float32, a copy; the mean is one number a channel, those left out are 0.
 
-    UsageError for what is no array of numbers, or empty.
+    UsageError for what is no array of numbers, or empty, and for a mean or factor that is no number. None for these
+    is that of OpenCV: no mean, and 1.
     """
     if hasattr(blob, "get") and not isinstance(blob, np.ndarray):
         blob = blob.get()  # cv2.UMat
@@ -33,15 +34,23 @@ def input_blob(blob: Any, scalefactor: float, mean: Any) -> Array:
                 f"a mean is for up to {_SCALAR} channels, and the array is {values.shape}; subtract it before"
             )
         values -= means[: values.shape[1]].reshape(-1, *[1] * (values.ndim - 2))
-    values *= np.float32(scalefactor)
+    values *= as_numbers(1 if scalefactor is None else scalefactor, "scalefactor")
     return values
 
 
+def as_numbers(given: Any, name: str) -> Array:
+    """Return what an argument gives as an array of float32; UsageError for what is no number or array of such."""
+    try:
+        return np.asarray(given, np.float32)
+    except (TypeError, ValueError):
+        raise UsageError(f"{name} takes numbers, not {given!r}") from None
+
+
 def _scalar(mean: Any) -> Array:
-    numbers = np.asarray(mean, np.float32).reshape(-1)
-    if numbers.size > _SCALAR:
-        raise UsageError(f"mean has {numbers.size} numbers; give up to {_SCALAR}, one a channel")
-    return np.pad(numbers, (0, _SCALAR - numbers.size))
+    given = as_numbers(() if mean is None else mean, "mean").reshape(-1)
+    if given.size > _SCALAR:
+        raise UsageError(f"mean has {given.size} numbers; give up to {_SCALAR}, one a channel")
+    return np.pad(given, (0, _SCALAR - given.size))
 
 
 def input_shapes(given: Any, inputs: Sequence[str]) -> Mapping[str, Shape]:

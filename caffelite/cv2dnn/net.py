@@ -7,14 +7,15 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from caffelite.core.blob import Array, Shape
+from caffelite.core.files import reason_of
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.cv2dnn import dump
-from caffelite.cv2dnn.arguments import as_mat, input_blob, input_shapes
+from caffelite.cv2dnn.arguments import as_mat, as_numbers, input_blob, input_shapes
 from caffelite.cv2dnn.engine import Engine
 from caffelite.cv2dnn.errors import BAD_ARGUMENT, NOT_FOUND, all_raise_cv2_errors, error
 from caffelite.cv2dnn.installed import opencv_or_none
@@ -48,6 +49,10 @@ class Net(Statistics, NotHere):
         """Let isinstance(net, cv2.dnn.Net) hold; objects of classes derived from it crash Python."""
         cv2 = opencv_or_none()
         return Net if cv2 is None else cv2.dnn.Net
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled, as OpenCV's nets do."""
+        raise TypeError("a net of cv2.dnn cannot be pickled or copied; call readNetFromCaffe again where it is needed")
 
     @classmethod
     def _of(cls, engine: Engine) -> Net:
@@ -97,6 +102,8 @@ class Net(Statistics, NotHere):
     def forwardAndRetrieve(self, outBlobNames: Sequence[str]) -> tuple[tuple[Array, ...], ...]:
         """Run the net; return all outputs of each layer that is named."""
         numbers = [self._number(name) for name in outBlobNames]
+        if not numbers:
+            raise error("forwardAndRetrieve needs the names of layers, and got none", BAD_ARGUMENT)
         results = iter(self._run([pin for number in numbers for pin in self._pins(number, True)]))
         return tuple(tuple(next(results) for _ in self._pins(number, True)) for number in numbers)
 
@@ -171,7 +178,7 @@ class Net(Statistics, NotHere):
         number = self._number(layer)
         blobs = self._engine.blobs(number, self._set_shapes()) if number else []
         self._check_param(layer, numParam, len(blobs))
-        values = np.asarray(blob, np.float32)
+        values = as_numbers(blob, "setParam")
         if values.size != blobs[numParam].count:
             raise error(
                 f'parameter {numParam} of layer "{self._name(number)}" has shape {tuple(blobs[numParam].shape)}, not '
@@ -225,7 +232,11 @@ class Net(Statistics, NotHere):
 
     def dumpToFile(self, path: str | os.PathLike[str]) -> None:
         """Write what `dump` returns to a file; its name usually ends in .dot."""
-        Path(path).write_text(self.dump(), encoding="utf-8")
+        graph = self.dump()
+        try:
+            Path(path).write_text(graph, encoding="utf-8")
+        except OSError as err:
+            raise error(f"cannot write the graph: {reason_of(err)}") from None
 
     # What the methods share
 

@@ -87,7 +87,8 @@ def readNet(  # noqa: N802
     """
     if bufferModel is not None or (isinstance(model, str) and model.lower() == "caffe"):
         buffers = (bufferModel, bufferConfig) if bufferModel is not None else (config, framework)
-        return readNetFromCaffe(buffers[1] if len(buffers[1]) else None, buffers[0])
+        text = None if buffers[1] is None or not len(buffers[1]) else buffers[1]
+        return readNetFromCaffe(text, buffers[0])
     if not is_caffe(model, config, framework):
         names = ", ".join(str(name) for name in (model, config) if name)
         raise UsageError(f"{names}: a net of Caffe is a .prototxt and a .caffemodel; OpenCV's own readNet reads others")

@@ -183,7 +183,7 @@ def _copy_of(layer: Layer) -> Layer:
     param.CopyFrom(layer.layer_param)
     if param.HasField("lstm_param"):
         param.lstm_param.ClearField("clipping_threshold")  # what is clipped is no derivative
-    made = make_layer(param, replace(layer.context))
+    made = make_layer(param, replace(layer.context), layer.place)
     made.place = layer.place
     return made
 

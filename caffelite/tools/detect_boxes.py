@@ -27,7 +27,10 @@ def read_names(path: Path) -> list[str]:
     Raises UsageError for a file without names.
     """
     require_file(path)
-    text = read_file(path).decode("utf-8-sig", "replace")
+    data = read_file(path)
+    if b"\0" in data:
+        raise UsageError(f"{path}: this is no text file; give one with a name a line, the first one that of label 0")
+    text = data.decode("utf-8-sig", "replace")
     items = [item["fields"] for item in _LABEL_MAP.finditer(text)]
     if not items:
         names = [line.strip() for line in text.splitlines()]

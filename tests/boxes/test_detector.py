@@ -5,7 +5,7 @@ import pytest
 
 import caffelite as caffe
 from caffelite.boxes.detector import BoxDetector
-from caffelite.core.errors import UsageError
+from caffelite.core.errors import DataError, UsageError
 
 # Two rows whose numbers are those of a Bias: what the image holds counts for nothing.
 NET = """
@@ -49,9 +49,42 @@ def test_the_image_is_resized_scaled_and_its_channels_swapped(files):
     [
         ("dim: 3 dim: 7", "dim: 7 dim: 3", r"no output is \(1, 1, K, 7\), rows of image, label, score and corners"),
         ("dim: 1 dim: 3 dim: 4 dim: 5", "dim: 1 dim: 60", r"the inputs are data \(1 60 \(60\)\); to detect"),
+        ("dim: 3 dim: 4", "dim: 4 dim: 3", r"the inputs are data \(1 4 3 5 \(60\)\); .* one, an image \(1, 1 or 3, H"),
     ],
 )
 def test_refuses_other_nets(files, old, new, message):
     files[0].write_text(NET.replace(old, new))
     with pytest.raises(UsageError, match=message):
         BoxDetector(*files)
+
+
+def test_a_grey_net_sees_the_luminance(files):
+    files[0].write_text(NET.replace("dim: 1 dim: 3 dim: 4 dim: 5", "dim: 1 dim: 1 dim: 4 dim: 5"))
+    net = caffe.Net(str(files[0]), caffe.TEST)
+    net.params["ip"][1].data[...] = np.ravel(ROWS)
+    net.save(str(files[1]))
+    detector = BoxDetector(*files, raw_scale=1.0, channel_swap=None)
+    assert len(detector.detect(np.zeros((8, 10, 3), np.float32) + (0.2, 0.4, 0.6))) == 2
+    wanted = 0.2125 * 0.2 + 0.7154 * 0.4 + 0.0721 * 0.6
+    np.testing.assert_allclose(detector.net.blobs["data"].data, np.full((1, 1, 4, 5), wanted), rtol=1e-6)
+
+
+@pytest.mark.parametrize("place", [1, 2, 4])
+def test_nan_is_not_taken_for_nothing(files, place):
+    detector = BoxDetector(*files)
+    detector.net.params["ip"][1].data[7 + place] = np.nan
+    with pytest.raises(
+        DataError, match=r'row 1 of the net\'s output "rows" is \[0\.0, .*nan.*\]; such numbers come of'
+    ):
+        detector.detect(np.zeros((4, 5, 3), np.float32))
+
+
+def test_infinite_corners_end_at_the_images_and_infinite_labels_are_none(files):
+    detector = BoxDetector(*files)
+    bias = detector.net.params["ip"][1].data
+    bias[10:12] = -np.inf, np.inf
+    image = np.zeros((10, 20, 3), np.float32)
+    assert detector.detect(image)[0][2:4] == (0, 10)
+    bias[8] = np.inf
+    with pytest.raises(DataError, match=r"is \[0\.0, inf, "):
+        detector.detect(image)

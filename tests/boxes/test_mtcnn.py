@@ -65,3 +65,10 @@ def test_refusals(tmp_path):
         MTCNN(tmp_path)
     with pytest.raises(UsageError, match="the smallest face is 11 pixels wide; MTCNN sees none below 12"):
         MTCNN(NETS, smallest=11)
+
+
+def test_a_file_that_is_missing_is_named(tmp_path):
+    for name in ("det1.prototxt", "det1.caffemodel", "det2.prototxt", "det3.prototxt", "det3.caffemodel"):
+        (tmp_path / name).touch()
+    with pytest.raises(UsageError, match=r"has no det2\.caffemodel; MTCNN is three nets and their weights"):
+        MTCNN(tmp_path)

@@ -160,6 +160,14 @@ def test_lines_for_other_programs(flagfile):
     assert PHASE not in parse(["train", word], KNOWN).values
 
 
+def test_a_flag_without_dashes_in_a_file_is_told_of(flagfile):
+    word = flagfile("test_count = 3\n--model=a\n")
+    assert values(word)[0] == {"flagfile": "flags", "model": "a"}
+    assert notes_of(word) == [
+        "flags:1: test_count = 3 does nothing, since flags begin with dashes; write --test_count=3"
+    ]
+
+
 def test_an_unknown_flag_in_a_file_is_told_of(flagfile):
     word = flagfile("--modle=a\n--test_count 3\n")
     assert values(word) == ({"flagfile": "flags"}, [])

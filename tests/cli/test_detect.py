@@ -129,6 +129,7 @@ def test_selective_search(net, caffelite, folder, monkeypatch):
             "--raw_scale=a: write numbers, with commas between them, or nothing",
         ),
         ("windows.csv found.csv {} --raw_scale=1,2", "--raw_scale=1,2 is not one number"),
+        ("windows.csv found.csv {} --input_scale=nan", "--input_scale=nan: nan and infinite numbers make nothing of"),
         ("windows.csv found.csv {} --context_pad=2", "context_pad is 2; of an input of 4 x 5 it leaves no pixel"),
         ("windows.csv found.csv {} --context_pad=1 --mean_file=1,2", "Mean channels incompatible with input: 2"),
         ("windows.csv no/found.csv {} --context_pad=0", "cannot write no/found.csv: there is no folder"),

@@ -52,6 +52,21 @@ def test_of_a_larger_mean_file_the_middle(fill, folder):
     np.testing.assert_array_equal(fill(TWO_PIXELS, mean="mean.binaryproto")[0, 0, 0], [10 - 5, 40 - 6])
 
 
+def test_a_mean_file_of_other_axes_is_refused(fill, folder):
+    import h5py
+
+    with h5py.File("mean.h5", "w") as file:
+        file["data"] = np.zeros((2, 3))
+    with pytest.raises(CaffeliteError, match=r"--mean: the mean has the shape \(3,\), the image \(3, 1, 2\); use the"):
+        fill(TWO_PIXELS, mean="mean.h5")
+
+
+@pytest.mark.parametrize("flags", [{"scale": "nan"}, {"mean": "inf"}])
+def test_numbers_are_finite(fill, flags):
+    with pytest.raises(CaffeliteError, match=r"^--(scale|mean): (nan|inf) would make every value (nan|inf); give"):
+        fill(TWO_PIXELS, **flags)
+
+
 def test_resized_to_the_input(fill):
     values = fill("dim: 1 dim: 3 dim: 4 dim: 1")
     assert values.shape == (1, 3, 4, 1)

@@ -12,6 +12,7 @@ from caffelite.core import layer_files
 from caffelite.core.layer import LAYERS, layer_type_list
 from caffelite.core.layer_files import LayerFileError, load_layers, load_packages
 from caffelite.core.prototxt.own_fields import USER_TYPES
+from caffelite.testing import check_gradient
 
 MODULE = """
 import caffelite
@@ -300,3 +301,161 @@ def test_the_command_line_says_what_is_wrong_with_a_file_without_a_traceback():
     written(NET, "net.prototxt")
     status, text = caffelite_says("check", "net.prototxt", "--layers", written("\nx = y", "bad.py"))
     assert status == 1 and "bad.py:2: NameError: name 'y' is not defined" in text and "Traceback" not in text
+
+
+@pytest.mark.parametrize("method", ["__init__", "setup", "reshape", "forward", "backward"])
+def test_what_a_class_raises_says_in_which_layer(method, caplog):
+    module = f"""
+from caffelite.layer import Layer, register_layer
+
+@register_layer("TestFactor")
+class Raises(Layer):
+    def reshape(self, bottom, top):
+        top[0].reshape_like(bottom[0])
+
+    def forward(self, bottom, top):
+        pass
+
+class Raises(Raises):
+    def {method}(self, *arguments, **named):
+        raise KeyError("gone")
+
+register_layer("TestFactor")(Raises)
+"""
+    text = NET.replace("factor_param { factor: 3 }", "") + "force_backward: true"
+    name = written(module, "raises_by_itself.py")
+    with pytest.raises(KeyError) as caught:
+        net = caffelite.Net(written(text, "net.prototxt"), caffelite.TRAIN, layers=name)
+        net.forward()
+        net.backward()
+    doing = "while the layer was made" if method == "__init__" else f"in {method} of raises_by_itself.Raises"
+    assert getattr(caught.value, "__notes__", caplog.messages[-1:]) == [
+        f'net.prototxt:2: layer "f" (TestFactor): raised {doing}'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (
+            "def setup(",
+            "def __init__(self, *arguments):\n        pass\n\n    def setup(",
+            "has an __init__ that does not",
+        ),
+        ("top[0].reshape_like(bottom[0])", "pass", "top[0] is without a shape; call top[0].reshape(...) in setup or"),
+    ],
+)
+def test_a_class_that_is_not_whole_is_refused_with_its_layer(old, new, text):
+    name = written(MODULE.replace(old, new), "not_whole.py")
+    with pytest.raises(caffelite.LayerError) as caught:
+        caffelite.Net(written(NET, "net.prototxt"), caffelite.TRAIN, layers=name)
+    said = str(caught.value)
+    assert (
+        said.startswith('net.prototxt:2: layer "f" (TestFactor): ') and text in said and "not_whole.FactorLay" in said
+    )
+
+
+@pytest.mark.parametrize("argument", ['""', "3", '"ReLU", when="yes"'])
+def test_a_type_needs_a_name_and_a_function(argument):
+    name = written(MODULE.replace('register_layer("TestFactor")', f"register_layer({argument})"))
+    with pytest.raises(LayerFileError, match=r"^my_types\.py: register_layer.* takes "):
+        load_layers(name)
+    with pytest.raises(LayerFileError, match=r"register_layer takes the name of a type, .*, not <class"):
+        load_layers(written(MODULE.replace('register_layer("TestFactor")', "register_layer"), "bare.py"))
+
+
+@pytest.mark.parametrize("files", [3, [3], ("a.py", None)])
+def test_files_are_paths(files):
+    written("from caffelite.layer import register_layer", "a.py")
+    with pytest.raises(LayerFileError, match=r"layers takes the path of a Python file, or several, not (3|None)$"):
+        load_layers(files)
+
+
+def test_a_function_is_no_layer():
+    with pytest.raises(LayerFileError, match="takes a class derived from Layer, not <function"):
+        load_layers(written('from caffelite.layer import register_layer\n@register_layer("F")\ndef f(): pass\n'))
+
+
+def test_a_when_that_raises_is_an_error_of_the_layer():
+    name = written(MODULE.replace('"TestFactor"', '"TanH", when=lambda param: param.gone'))
+    text = NET.replace("TestFactor", "TanH").replace("factor_param { factor: 3 }", "")
+    said = (
+        r'^net\.prototxt:2: layer "f" \(TanH\): .*my_types\.FactorLayer is registered fails: .*my_types\.py:5: Attrib'
+    )
+    with pytest.raises(caffelite.LayerError, match=said):
+        caffelite.Net(written(text, "net.prototxt"), caffelite.TRAIN, layers=name)
+
+
+@pytest.mark.parametrize("method", ["forward", "backward"])
+def test_a_gradient_check_says_which_layer_raised(method, caplog):
+    name = written(
+        f"""
+from caffelite.layer import Layer, register_layer
+
+class Passes(Layer):
+    def reshape(self, bottom, top):
+        top[0].reshape_like(bottom[0])
+
+    def forward(self, bottom, top):
+        pass
+
+@register_layer("Raises")
+class RaisesLayer(Passes):
+    def {method}(self, *arguments):
+        raise KeyError("gone")
+""",
+        "raises_checked.py",
+    )
+    with pytest.raises(KeyError) as caught:
+        load_layers(name)
+        check_gradient('name: "f" type: "Raises"', [np.ones((2, 3))])
+    assert getattr(caught.value, "__notes__", caplog.messages[-1:]) == [
+        f'layer "f" (Raises): raised in {method} of raises_checked.RaisesLayer'
+    ]
+
+
+@pytest.fixture
+def trained():
+    """Make a solver whose layer f has these methods: trained("    def get_state(self): ...") -> solver."""
+
+    def make(methods, name="keeps.py"):
+        written(NET, "net.prototxt")
+        solver = 'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 2 snapshot_prefix: "s"'
+        return caffelite.get_solver(written(solver, "solver.prototxt"), layers=written(f"{MODULE}\n{methods}\n", name))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        ("5", r"keeps\.FactorLayer\.get_state\(\) is 5; return a dict of names and values"),
+        ("{3: 4}", r"keeps\.FactorLayer\.get_state\(\) is \{3: 4\}; return a dict of names"),
+        ("{'n': {'a': 1}}", r"get_state\(\)\['n'\] is dict; a snapshot holds numbers, strings and arrays"),
+        ("{'n': [[1], [1, 2]]}", r"get_state\(\)\['n'\] is list; a snapshot holds numbers"),
+    ],
+)
+def test_a_state_that_no_snapshot_can_hold_names_the_layer(trained, state, text):
+    with pytest.raises(caffelite.LayerError, match=rf'^net\.prototxt:2: layer "f" \(TestFactor\): .*{text}'):
+        trained(f"    def get_state(self):\n        return {state}").snapshot()
+
+
+KEEPS = "    def get_state(self):\n        return {'n': 3}\n"
+
+
+def test_a_state_is_not_lost_without_a_word(trained, caplog):
+    trained(KEEPS).snapshot()
+    caplog.clear()
+    trained("").restore("s_iter_0.solverstate")
+    text = "s_iter_0.solverstate: what layer f kept is not used, FactorLayer has no set_state, so it starts afresh"
+    assert [record.levelname for record in caplog.records if record.getMessage() == text] == ["WARNING"]
+
+
+@pytest.mark.parametrize("method", ["get_state", "set_state"])
+def test_what_the_methods_of_a_state_raise_says_in_which_layer(trained, method, caplog):
+    solver = trained(f"{KEEPS}\n    def {method}(self, *states):\n        raise OSError('x')")
+    with pytest.raises(OSError) as caught:
+        solver.snapshot()
+        solver.restore("s_iter_0.solverstate")
+    said = f'net.prototxt:2: layer "f" (TestFactor): raised in {method} of keeps.FactorLayer'
+    assert getattr(caught.value, "__notes__", caplog.messages[-1:]) == [said]

@@ -45,11 +45,17 @@ def test_slices_are_of_the_same_class_and_indices_are_checked(kind):
         vector[3]
     with pytest.raises(TypeError):
         vector["a"]
-    vector.append("d")
+    last = Blob() if kind is BlobVec else "d"
+    vector.append(last)
     del vector[0]
-    assert list(vector) == ["b", "c", "d"]
+    assert list(vector) == ["b", "c", last]
 
 
 def test_bottoms_and_tops_are_filled_and_not_replaced():
     with pytest.raises(TypeError, match=r"a blob is filled, not replaced: write top\[0\]\.data\[\.\.\.\] = values"):
         RawBlobVec([Blob((2,))])[0] = np.ones(2)
+
+
+def test_a_parameter_is_a_blob():
+    with pytest.raises(TypeError, match=r"a parameter is a Blob, not ndarray: self\.blobs\.add_blob\(2, 3\) appends"):
+        BlobVec().append(np.zeros((2, 3)))

@@ -1,7 +1,9 @@
 """Net: setting, running and asking, with what OpenCV 4.14 answered of the same net."""
 
+import copy
 import gc
 import logging
+import pickle
 from pathlib import Path
 
 import cv2
@@ -243,3 +245,33 @@ def test_dump(net, tmp_path):
     assert '"c" -> "relu1"' in net.dump()
     net.dumpToFile(tmp_path / "n.dot")
     assert (tmp_path / "n.dot").read_text() == net.dump()
+
+
+def test_a_mean_of_none_is_none(net, image):
+    for factor, same in ((0.5, image * 0.5), (None, image)):
+        net.setInput(image, "", factor, None)
+        answer = net.forward()
+        net.setInput(same)
+        np.testing.assert_array_equal(answer, net.forward())
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda net, image: net.setInput(image, mean="a"), "mean takes numbers, not 'a'"),
+        (lambda net, image: net.setInput(image, scalefactor=""), "scalefactor takes numbers, not ''"),
+        (lambda net, image: net.setParam("c", 0, "abc"), "setParam takes numbers, not 'abc'"),
+        (lambda net, image: net.forwardAndRetrieve([]), "forwardAndRetrieve needs the names of layers, and got none"),
+        (lambda net, image: net.dumpToFile("no folder/a.dot"), "cannot write the graph: no folder/a.dot: No such file"),
+        (lambda net, image: cv2dnn.readNet("caffe", None, None), "readNetFromCaffe needs a prototxt"),
+    ],
+)
+def test_odd_arguments_are_errors_of_cv2(net, image, call, text):
+    with raises(text):
+        call(net, image)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_net_is_not_copied(net, copied):
+    with pytest.raises(TypeError, match="cannot be pickled or copied; call readNetFromCaffe again"):
+        copied(net)

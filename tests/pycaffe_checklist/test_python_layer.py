@@ -300,7 +300,7 @@ def test_exceptions_of_a_loss_keep_their_type(python_net):
 
 def test_setup_may_be_missing_and_reshape_may_not(python_net):
     assert python_net(("a", "data", "a", "NoSetup")).blobs["a"].shape == (1,)
-    with pytest.raises(CaffeliteError, match="the class has no reshape"):
+    with pytest.raises(CaffeliteError, match="reshape is missing in class"):
         python_net(("a", "data", "a", "NoReshape"))
 
 

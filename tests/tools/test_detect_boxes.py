@@ -1,4 +1,7 @@
+import pytest
+
 from caffelite.boxes.box import Box
+from caffelite.core.errors import UsageError
 from caffelite.tools.detect_boxes import lines_of, read_names
 
 
@@ -12,6 +15,12 @@ def test_ssds_labelmap(tmp_path):
         'item { name: "none" label: 0 display_name: "background" }\nitem {\n  display_name: "dog"\n  label: 2\n}\n'
     )
     assert read_names(tmp_path / "labelmap.prototxt") == ["background", "1", "dog"]
+
+
+def test_names_are_not_read_of_a_binary_file(tmp_path):
+    (tmp_path / "names.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    with pytest.raises(UsageError, match=r"names\.png: this is no text file; give one with a name a line"):
+        read_names(tmp_path / "names.png")
 
 
 def test_lines():

@@ -12,8 +12,6 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from caffelite import python_layer
 from caffelite.as_caffe import install_unless_real
 from caffelite.core import ranks
@@ -23,14 +21,14 @@ from caffelite.core.layers.shared.built_in_python import built_in_module, is_mis
 from caffelite.core.prototxt.fork_types import PYTHON_LAYERS, known_elsewhere
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.python2 import advice
-from caffelite.core.user_code import problem_in
+from caffelite.core.user_code import note, problem_in
+from caffelite.core.user_layers import check_shaped, checked_state
 from caffelite.core.vectors import BoolVec, RawBlobVec
 from caffelite.proto import caffe_pb2
 
 log = logging.getLogger("caffelite")
 
 NAMED = 3  # layers of a module that an error names
-STATE_KINDS = "biufU"  # numpy's: truth values, integers, numbers, text
 
 
 class MissingModuleError(LayerError, ModuleNotFoundError):
@@ -64,6 +62,7 @@ class PythonLayer(Layer):
     }
     handles_in_place = True
     reshape_every_pass = True
+    notes_errors = True
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         """Make the user's object and let it set itself up."""
@@ -207,9 +206,7 @@ class PythonLayer(Layer):
         except Exception as err:
             if advice(err):
                 raise LayerError(*self._user_code(), problem_in(err)) from err
-            where = "" if self.place is None else self.place.where()
-            note = f'{where}layer "{self.name}" ({self.type}): raised in {doing} of {self._described()}'
-            getattr(err, "add_note", log.error)(note)
+            note(err, self.located(f"raised in {doing} of {self._described()}"))
             raise
 
     def _user_code(self) -> tuple[str, str]:
@@ -223,13 +220,7 @@ class PythonLayer(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Let the user's object shape the tops; LayerError for one that it leaves without a shape."""
         self._call("reshape", RawBlobVec(bottom), RawBlobVec(top))
-        for index, blob in enumerate(top):
-            if not blob.count and not blob.shape:
-                raise LayerError(
-                    f"top[{index}]",
-                    "without a shape",
-                    f"call top[{index}].reshape(...) in setup or reshape of {self._described()}",
-                )
+        check_shaped(top, self._described())
 
     def top_memory(self, top_index: int) -> TopMemory:
         """Say that the user's code may leave a top as it was in the last pass."""
@@ -251,15 +242,7 @@ class PythonLayer(Layer):
         """Return what the user's get_state returns, if there is one; LayerError for what no snapshot can hold."""
         if not hasattr(self.user_layer, "get_state"):
             return {}
-        state: State = self._call("get_state")
-        for name, value in state.items():
-            if np.asarray(value).dtype.kind not in STATE_KINDS:
-                raise LayerError(
-                    f"{self._described()}.get_state()[{name!r}]",
-                    type(value).__name__,
-                    f'a snapshot holds numbers, strings and arrays of them (layer "{self.name}")',
-                )
-        return state
+        return checked_state(self._call("get_state"), self._described())
 
     def set_state(self, state: State) -> None:
         """Hand a state to the user's set_state; without one it is lost, which the log says."""

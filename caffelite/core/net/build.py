@@ -172,10 +172,9 @@ def _set_up(
     """Make the layer, set it up, and give its weighted tops their weights."""
     place = draft.places[index]
     try:
-        layer = make_layer(own, context)
+        layer = make_layer(own, context, place)
     except (CaffeliteError, MemoryError) as err:
         raise with_location(err, own, place) from err.__cause__
-    layer.place = place
     bottom = [blobs[i] for i in wiring.bottom_ids[index]]
     top = [blobs[i] for i in wiring.top_ids[index]]
     step = LayerStep(layer, bottom, top)

@@ -13,6 +13,7 @@ from caffelite.core.errors import CaffeliteError, LayerError, OutOfMemoryError
 from caffelite.core.layer import Layer
 from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
 from caffelite.core.prototxt.lines import Place, where
+from caffelite.core.user_layers import note_error
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 
@@ -195,6 +196,9 @@ class LayerStep:
                 copy.check()
         except (CaffeliteError, MemoryError) as err:
             raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
+        except Exception as err:
+            note_error(err, self.layer, "reshape")
+            raise
         self._shapes = shapes
         self._fill_loss_diffs()
 
@@ -211,6 +215,9 @@ class LayerStep:
             self.layer.forward(self.bottom, self.top)
         except (CaffeliteError, MemoryError) as err:
             raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
+        except Exception as err:
+            note_error(err, self.layer, "forward")
+            raise
         for top in self.own_memory:
             top.take()
         for kept in self.kept_tops:
@@ -235,6 +242,9 @@ class LayerStep:
                 self._layer_backward()
         except (CaffeliteError, MemoryError) as err:
             raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
+        except Exception as err:
+            note_error(err, self.layer, "backward")
+            raise
         for index, copy in self.bottom_copies.items():
             if self.propagate_down[index] or not self.layer.has_backward:
                 copy.give_gradient()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_LAST_PART = re.compile(r"(\[\d+\]|\.?[^.\[\]]+)$")
+_LAST_PART = re.compile(r"(^|[.\[])[^.\[]*$")  # of any text: what a user's layer names need be no path
 
 
 class Lines:

@@ -130,7 +130,7 @@ class _Walk:
     def leave_out(self, descriptor: Descriptor, path: str, name: Token, first: int) -> None:
         """Note a field with mistakes, from number `first` on, that is not read at all, and forget those."""
         known = descriptor.fields_by_name.get(name.text)
-        if known is None and not may_be_left_out(name.text, descriptor):
+        if known is None and not may_be_left_out(name.text, descriptor, path):
             self.found.misplaced.append((name.offset, path, name.text))
         elif is_harmless(descriptor.name, name.text) if known is not None else are_allowed():
             del self.found.mistakes[first:]

@@ -21,6 +21,11 @@ ALLOW = "--allow-unknown-fields (in programs allow_unknown_fields=True) leaves i
 
 # Layer type -> messages that its classes read, and fields of them that they do not; core/layer.py fills it.
 READ: dict[str, list[tuple[Collection[str], Collection[str]]]] = {}
+# Fields of a layer that no message in it has by chance: there a } is missing, or they were written one level too deep.
+_OF_LAYERS = ("bottom", "top", "loss_weight", "propagate_down")
+_OF_PARAMS = ("lr_mult", "decay_mult")
+_OF_V1_LAYERS = ("blobs_lr",)
+_NOT_IN_LAYERS = ("NetParameter", "SolverParameter", "V0LayerParameter")
 _OWN_ENGINE = re.compile(r"engine\s*:\s*[\"']?(?:CAFFE|DEFAULT)\b")
 _allowed: ContextVar[bool] = ContextVar("allow_unknown_fields", default=False)
 
@@ -55,6 +60,8 @@ def unknown_field(name: str, descriptor: Descriptor, path: str) -> str:
     text = f'unknown field "{name}" in {place_of(path) or descriptor.name}'
     if homes := homes_of(name, descriptor.fields):
         return belongs(text, homes)
+    if outer := _outer_home(name, descriptor, path):
+        return f"{belongs(text, [outer])}, outside of this message"
     if known := fork_field(descriptor.name, name):
         return f"{text}: it is one of {known.whose}'s Caffe: {known.does}, which is not done here; {known.instead}"
     hint = did_you_mean(name, descriptor.fields_by_name)
@@ -68,14 +75,27 @@ def place_of(path: str) -> str:
     return path.rpartition(".")[2].partition("[")[0]
 
 
+def _outer_home(name: str, descriptor: Descriptor, path: str) -> str:
+    """Return the message around this one that has a field of a layer or of its `param`, or ""."""
+    if descriptor.name in _NOT_IN_LAYERS:
+        return ""
+    is_v1 = path.startswith("layers")
+    if name in _OF_V1_LAYERS:
+        return "layers" if is_v1 else ""
+    if name in _OF_LAYERS:
+        return "layers" if is_v1 else "layer"
+    return "param" if name in _OF_PARAMS and not is_v1 else ""
+
+
 def belongs(text: str, homes: Iterable[str]) -> str:
     """Return the error text for a field that these messages have."""
     return f"{text}; it belongs in {any_of(homes)}"
 
 
-def may_be_left_out(name: str, descriptor: Descriptor) -> bool:
-    """Whether an unknown field is neither misspelt nor misplaced."""
-    return not homes_of(name, descriptor.fields) and not is_misspelling(name, descriptor)
+def may_be_left_out(name: str, descriptor: Descriptor, path: str) -> bool:
+    """Whether an unknown field of the message at `path` is neither misspelt nor misplaced."""
+    placed = homes_of(name, descriptor.fields) or _outer_home(name, descriptor, path)
+    return not placed and not is_misspelling(name, descriptor)
 
 
 def is_misspelling(name: str, descriptor: Descriptor) -> bool:

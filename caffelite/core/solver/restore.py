@@ -23,6 +23,7 @@ from caffelite.core.solver.file import SolverFile
 from caffelite.core.solver.lr_policies import multistep_after
 from caffelite.core.solver.snapshot import history_blobs, machine, state_crc32
 from caffelite.core.solver.snapshot_files import Snapshot
+from caffelite.core.user_layers import state_of
 from caffelite.core.weights.checksum import crc32_of
 from caffelite.core.weights.formats import copy_trained_layers, format_of
 from caffelite.core.weights.solverstate import StoredState
@@ -192,9 +193,16 @@ def _tell_differences(solver_type: str, resume: ResumeState, path: Path) -> None
 
 def _set_states(net: Net, states: dict[str, State], path: Path) -> None:
     layers = net.layers_by_name()
-    own = {name: layer.get_state() for name, layer in layers.items() if type(layer).set_state is not Layer.set_state}
+    own = {name: state_of(layer) for name, layer in layers.items() if type(layer).set_state is not Layer.set_state}
     # A layer that keeps nothing at first may have kept something later.
     fitting = {name: state for name, state in states.items() if name in own and own[name].keys() <= state.keys()}
-    for layer in sorted(states.keys() - fitting.keys()):
-        log.info("%s: what layer %s kept is not used, the net has no such layer", path, layer)
+    for name in sorted(states.keys() - fitting.keys()):
+        level, why = logging.INFO, "the net has no such layer"
+        if name in own:
+            why = f"here it keeps {', '.join(own[name])} and not {', '.join(states[name])}"
+        elif name in layers:
+            why = "it keeps nothing here"
+            if type(layers[name]).get_state is not Layer.get_state:
+                level, why = logging.WARNING, f"{type(layers[name]).__qualname__} has no set_state, so it starts afresh"
+        log.log(level, "%s: what layer %s kept is not used, %s", path, name, why)
     net.set_state(fitting)

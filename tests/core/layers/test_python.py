@@ -380,7 +380,7 @@ def test_what_the_users_code_raises_comes_through_with_the_place(net, method, ca
             AttributeError,
             r'net\.prototxt:4: layer "one" \(Python\): python_param\.layer is "Sclae"; .* "Scale"',
         ),
-        ("NoReshape", CaffeliteError, r'python_param\.layer is "NoReshape"; the class has no reshape'),
+        ("NoReshape", CaffeliteError, r"reshape is missing in class NoReshape; shape the tops"),
         (
             "Shapeless",
             CaffeliteError,

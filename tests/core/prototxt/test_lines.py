@@ -22,6 +22,9 @@ LINES = Lines(
         ("layer[0].pooling_param.kernel_size", 5),  # not written: the message around it
         ("layer[0].inner_product_param.weight_filler.std", 2),
         ("layer[0].bottom", 3),  # the first entry
+        ("layer[0].pooling_param.stride[-1]", 6),  # what a user's layer names need be no path
+        ("layer[0].Mine.get_state()['a.b']", 2),
+        ("layer[0].a]..b[[", 2),
         ("layer[0].bottom[1]", 4),
         ("layer[0].bottom[7]", 3),
         ("layer[0]", 2),

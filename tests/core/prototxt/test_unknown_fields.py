@@ -85,6 +85,21 @@ def test_a_misplaced_field_names_the_message_that_the_type_reads(layer, home):
     assert refused(layer).endswith(f"; it belongs in {home}")
 
 
+@pytest.mark.parametrize(
+    ("layer", "home"),
+    [
+        ("layer { pooling_param { lr_mult: 1 } }", "param"),
+        ("layer { convolution_param { weight_filler { decay_mult: 1 } } }", "param"),
+        ('layer { convolution_param { top: "c" } }', "layer"),
+        ('layers { convolution_param { top: "c" } }', "layers"),
+        ("layers { convolution_param { blobs_lr: 1 } }", "layers"),
+    ],
+)
+def test_a_field_that_is_too_deep_is_refused_in_any_case(layer, home):
+    with allowing_unknown_fields():
+        assert refused(layer).endswith(f"; it belongs in {home}, outside of this message")
+
+
 def test_a_forks_field_is_said_to_be_one():
     assert refused('layer { softmax_param { normalize_type: "Softmax" } }') == (
         'f:1:25: unknown field "normalize_type" in softmax_param: it is one of happynear\'s Caffe: it changes the '

@@ -102,8 +102,8 @@ def test_the_log_says_once_that_it_is_ours(net_of, caplog):
     net_of()
     said = [text.rpartition("net.prototxt:")[2] for text in caplog.messages if "built into" in text]
     assert said == [
-        '5: layer "proposal" (Python): rpn.proposal_layer.ProposalLayer is the one built into caffelite (there is no such '
-        "module)"
+        '5: layer "proposal" (Python): rpn.proposal_layer.ProposalLayer is the one built into caffelite (there is no '
+        "such module)"
     ]
 
 
