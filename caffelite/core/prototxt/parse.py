@@ -20,7 +20,7 @@ from caffelite.core.prototxt.scan import MOST_MISTAKES, Scan, scan
 from caffelite.core.prototxt.suggest import did_you_mean, likeness, nearest
 from caffelite.core.prototxt.tokens import Source
 from caffelite.core.prototxt.upgrade_v1 import TYPES as V1_TYPES
-from caffelite.proto.caffe_pb2 import NetParameter, SolverParameter
+from caffelite.proto.caffe_pb2 import LayerParameter, NetParameter, SolverParameter
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -33,6 +33,7 @@ _EXAMPLES = {
     "net": 'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 10 } }',
     "solver": 'net: "train_val.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 1000',
 }
+OF_YOUR_OWN = "one of your own: --layers FILE, in programs layers=FILE, the module that registers it"
 _LAYER = re.compile(r"layers?\[\d+\]")
 _LAYER_TYPE = re.compile(r"(?P<layer>(?:.*\.)?layer\[\d+\])\.type$")
 
@@ -113,7 +114,7 @@ def _parse(text: str, message: AnyMessage, file: str, known_types: Collection[st
         raise PrototxtError(f"{file}: {kind.instead_of('a prototxt' + ('' if kind.advice else example))}")
     _refuse_the_other_kind(found, message, file)
     types = _unknown_types(found, known_types, source)
-    places = _belongings(found, descriptor) | _of_forks_layers(found)
+    places = _belongings(found, descriptor) | _of_layers_not_here(found, known_types)
     # the scanner's word on a type without quotes is about the quotes alone
     others = [(at, places.get(at, text)) for at, text in found.mistakes if at not in types]
     mistakes = sorted([*others, *((at, text) for at, text in types.items() if text)])
@@ -147,13 +148,13 @@ def _belongings(found: Scan, descriptor: Any) -> dict[int, str]:
     return texts
 
 
-def _of_forks_layers(found: Scan) -> dict[int, str]:
-    """Return offset -> error text of unknown fields of layers that only a fork has: no other field is like them."""
+def _of_layers_not_here(found: Scan, known_types: Collection[str]) -> dict[int, str]:
+    """Return offset -> error text of unknown fields of layers that a fork or the user has: no field here is meant."""
     texts = {}
+    fields_of_layers: Any = LayerParameter.DESCRIPTOR
     for offset, path, name in found.strange:
         match = _LAYER.match(path)
-        given = found.values.get(f"{match[0]}.type") if match else None
-        if given is None:
+        if match is None or (given := found.values.get(f"{match[0]}.type")) is None:
             continue
         layer_type = given.text.strip("\"'")
         elsewhere = known_elsewhere(layer_type) or (known_in_2014(layer_type) if given.kind == "name" else "")
@@ -161,6 +162,9 @@ def _of_forks_layers(found: Scan) -> dict[int, str]:
             whose = f"{layer_type}, {elsewhere.partition(':')[0]}"
             place = unknown_fields.place_of(path)
             texts[offset] = f'unknown field "{name}" in {place}; it is for {whose}; {unknown_fields.ALLOW}'
+        elif known_types and given.kind == "string" and layer_type not in known_types and path == match[0]:
+            if name.endswith("_param") and not unknown_fields.is_misspelling(name, fields_of_layers):
+                texts[offset] = f'unknown field "{name}" in layer; it comes with the type {layer_type}'
     return texts
 
 
@@ -265,7 +269,8 @@ def _unknown_word(word: str, known_types: Collection[str]) -> str:
 
 def known_types_hint(text: str, known_types: Collection[str]) -> str:
     """Return, as ` (known types: ...)`, all types, for the first text in a file that helps no further; else ""."""
-    return "" if "; " in text else f" (known types: {', '.join(sorted(known_types))})"
+    own = "" if known_types is V1_TYPES else f"; {OF_YOUR_OWN}"
+    return "" if "; " in text else f" (known types: {', '.join(sorted(known_types))}{own})"
 
 
 def and_more(lines: Collection[int]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from caffelite.core.errors import PrototxtError
-from caffelite.core.prototxt.parse import parse_net, parse_text, read_net, read_solver, unknown_type
+from caffelite.core.prototxt.parse import OF_YOUR_OWN, parse_net, parse_text, read_net, read_solver, unknown_type
 from caffelite.proto import caffe_pb2
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -114,7 +114,7 @@ def test_unknown_types_of_layers_without_rules():
     known = ["Pooling", "ReLU"]
     assert refusal(parse_net, text, "f", known) == 'f:1:15: unknown layer type "Poolling"; did you mean "Pooling"?'
     assert refusal(parse_net, 'layer { type: "Zzz" }', "f", known) == (
-        'f:1:15: unknown layer type "Zzz" (known types: Pooling, ReLU)'
+        f'f:1:15: unknown layer type "Zzz" (known types: Pooling, ReLU; {OF_YOUR_OWN})'
     )
     assert len(parse_net(text, "f")[0].layer) == 3  # without known types nothing is said
 
@@ -253,6 +253,13 @@ def test_words_of_2014_that_are_unknown(word, hint):
         parse_net(f"layers {{ type: {word} }}", "f", ["MyOwn", "Pooling", "ROIPooling"])
     assert str(caught.value).startswith(f"f:1:16: unknown layer type {word}{hint}")
     assert "known types" not in str(caught.value)
+
+
+def test_a_message_of_an_unknown_type_comes_with_that_type():
+    message = refusal(parse_net, 'layer { type: "Mine" mine_param { size: 3 } }', "f", ["Convolution"])
+    assert message.endswith('\nf:1:22: unknown field "mine_param" in layer; it comes with the type Mine')
+    message = refusal(parse_net, 'layer { type: "Mine" convolutoin_param { } }', "f", ["Convolution"])
+    assert 'did you mean "convolution_param"?' in message
 
 
 def test_words_of_2014_are_listed_once():

@@ -3,7 +3,7 @@ import pytest
 from caffelite.core.errors import PrototxtError, UnknownNameError
 from caffelite.core.net.wiring.draft import Draft
 from caffelite.core.net.wiring.layer_types import check_types
-from caffelite.core.prototxt.parse import parse_net
+from caffelite.core.prototxt.parse import OF_YOUR_OWN, parse_net
 
 KNOWN = ["Convolution", "Pooling"]
 
@@ -14,7 +14,8 @@ def test_all_unknown_types_at_once():
         check_types(Draft.of(*parse_net(text, "f")), KNOWN)
     assert str(caught.value) == (
         'f:2: layer "p": unknown layer type "Poolling"; did you mean "Pooling"?\n'
-        'f:4: layer "z": unknown layer type "Zz" (known types: Convolution, Pooling)'
+        'f:4: layer "z": unknown layer type "Zz" (known types: Convolution, Pooling'
+        f"; {OF_YOUR_OWN})"
     )
 
 
@@ -24,13 +25,14 @@ def test_a_type_is_told_once_with_the_lines_of_its_layers_and_the_known_ones_onc
         check_types(Draft.of(*parse_net(text, "f")), KNOWN)
     assert str(caught.value) == (
         'f:1: layer "Za": unknown layer type "Z" (also in lines 3, 4, 5, 6, 7 and 2 more) '
-        "(known types: Convolution, Pooling)\n"
+        f"(known types: Convolution, Pooling; {OF_YOUR_OWN})\n"
         'f:2: layer "Ya": unknown layer type "Y"'
     )
     with pytest.raises(PrototxtError) as caught:
         parse_net(text, "f", KNOWN)
     assert str(caught.value) == (
-        'f:1:26: unknown layer type "Z" (also in lines 3, 4, 5, 6, 7 and 2 more) (known types: Convolution, Pooling)\n'
+        'f:1:26: unknown layer type "Z" (also in lines 3, 4, 5, 6, 7 and 2 more) (known types: Convolution, Pooling'
+        f"; {OF_YOUR_OWN})\n"
         'f:2:26: unknown layer type "Y"'
     )
 
