@@ -13,7 +13,7 @@ from onnx import inliner, shape_inference
 from caffelite.core.errors import UsageError
 from caffelite.core.files import file_problem
 from caffelite.core.prototxt.suggest import did_you_mean
-from caffelite.onnx_import.errors import OnnxError
+from caffelite.onnx_import.errors import OnnxError, first_line
 from caffelite.onnx_import.graph import FLOATS
 
 Shapes = Mapping[str, Sequence[int]]
@@ -30,7 +30,7 @@ def load_model(path: Path, shapes: Shapes | None = None) -> Any:
     try:
         model = onnx.load(path)
     except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as err:
-        raise OnnxError(f"{path}: cannot be read as an ONNX file ({_first_line(err)})") from None
+        raise OnnxError(f"{path}: cannot be read as an ONNX file ({first_line(err)})") from None
     if not model.graph.node:
         raise OnnxError(f"{path}: this is no ONNX file, or a model without a node")
     if model.functions:
@@ -100,8 +100,4 @@ def _checked(work: Callable[[], Any], path: Path) -> Any:
     try:
         return work()
     except (onnx.checker.ValidationError, shape_inference.InferenceError, RuntimeError, ValueError) as err:
-        raise OnnxError(f"{path}: the model breaks ONNX's rules: {_first_line(err)}") from None
-
-
-def _first_line(err: Exception) -> str:
-    return next(filter(None, map(str.strip, str(err).splitlines())), type(err).__name__)
+        raise OnnxError(f"{path}: the model breaks ONNX's rules: {first_line(err)}") from None

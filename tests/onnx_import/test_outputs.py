@@ -1,3 +1,5 @@
+import numpy as np
+
 from caffelite.onnx_import.of_file import from_onnx
 
 
@@ -11,3 +13,8 @@ def test_names_are_kept_and_made_legal(model_file):
     nodes = [("Relu", ["x"], ["/a b/out"], {}), ("Tanh", ["/a b/out"], ["y"], {})]
     net = from_onnx(model_file(nodes, (1, 3))).net
     assert [list(layer.top) for layer in net.layer] == [["x"], ["a_b/out"], ["y"]]
+
+
+def test_a_number_is_an_output_without_axes(agrees):
+    nodes = [("Relu", ["x"], ["y"], {}), ("Identity", ["k"], ["z"], {})]
+    agrees(nodes, (1, 3), {"k": np.float32(3)}, outputs=("y", "z"))

@@ -10,6 +10,7 @@ from caffelite.onnx_import.axes import axes_of, axis_of
 from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
 from caffelite.onnx_import.operators.shaping import reshape_dims
+from caffelite.onnx_import.pieces import ordered
 from caffelite.onnx_import.register import operator
 
 _TYPES = {"ReduceMean": "MEAN", "ReduceSum": "SUM", "ReduceL1": "ASUM", "ReduceSumSquare": "SUMSQ"}
@@ -45,18 +46,30 @@ def reduce(node: Node, net: Building) -> None:
 
 @operator("ArgMax")
 def arg_max(node: Node, net: Building) -> None:
-    """Say ArgMax: where along an axis the largest value is, the first of equal ones; as a float."""
-    node.require("select_last_index", 0, fix="Caffe takes the first of equal values")
+    """Say ArgMax: where along an axis the largest value is, as a float.
+
+    Of equal values Caffe takes the last. ONNX takes the first, unless select_last_index says otherwise: that is the
+    last one of the values backwards.
+    """
     node.get("keepdims")
     shape = net.shape(node.input(0))
     axis = axis_of(node, len(shape))
+    size = shape[axis]
     made = (*shape[:axis], 1, *shape[axis + 1 :])
-    _finish(node, net, made, "ArgMax", argmax_param={"axis": axis})
+    if node.get("select_last_index", 0) or size == 1:
+        _finish(node, net, made, "ArgMax", argmax_param={"axis": axis})
+        return
+    turned = ordered(node, net, net.blob(node, node.input(0)), axis, size, range(size)[::-1])
+    place = net.step(node, "from_end", "ArgMax", [turned], argmax_param={"axis": axis})
+    _finish(node, net, made, "Power", place, power_param={"scale": -1.0, "shift": size - 1})
 
 
-def _finish(node: Node, net: Building, made: tuple[int, ...], type_name: str, **of: Any) -> None:
-    """Add the layer, whose top has the shape `made`, and a Reshape where the node's output has another."""
-    bottom, wanted = net.blob(node, node.input(0)), net.shape(node.outputs[0])
+def _finish(node: Node, net: Building, made: tuple[int, ...], type_name: str, bottom: str = "", **of: Any) -> None:
+    """Add the layer, whose top has the shape `made`, and a Reshape where the node's output has another.
+
+    `bottom` is the node's first input unless it is given.
+    """
+    bottom, wanted = bottom or net.blob(node, node.input(0)), net.shape(node.outputs[0])
     if made == wanted:
         net.add(node, type_name, [bottom], node.outputs[0], **of)
         return
