@@ -23,7 +23,7 @@ class Graph:
     def __init__(self, model: Any) -> None:
         graph = model.graph
         self.name: str = graph.name
-        self.opset = next((entry.version for entry in model.opset_import if entry.domain in DOMAINS), 1)
+        self.opset = opset_of(model)
         self.constants: dict[str, Array] = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
         self.inputs = [entry.name for entry in graph.input if entry.name not in self.constants]
         self.outputs = [entry.name for entry in graph.output]
@@ -77,6 +77,11 @@ class Graph:
             for tensor in filter(None, node.inputs):
                 found[tensor].append(node)
         return found
+
+
+def opset_of(model: Any) -> int:
+    """Return the version of ONNX's own operators that a model uses."""
+    return next((int(entry.version) for entry in model.opset_import if entry.domain in DOMAINS), 1)
 
 
 def _plain(value: Any) -> Any:

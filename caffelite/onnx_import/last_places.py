@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from caffelite.onnx_import.graph import Graph
 from caffelite.onnx_import.node import Node
 
@@ -46,7 +44,7 @@ def _is_last_place(graph: Graph, chain: list[Node]) -> bool:
         and step == -1
         and slice(start, end, step).indices(size) == (size - 1, -1, -1)
         and from_end is not None
-        and np.all(from_end == size - 1)
+        and bool((from_end == size - 1).all())
         and sub.inputs[1] == search.outputs[0]
         and graph.shape(sub.outputs[0]) == graph.shape(search.outputs[0])
     )

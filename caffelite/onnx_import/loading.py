@@ -14,9 +14,10 @@ from caffelite.core.errors import UsageError
 from caffelite.core.files import file_problem
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.onnx_import.errors import OnnxError, first_line
-from caffelite.onnx_import.graph import FLOATS
+from caffelite.onnx_import.graph import FLOATS, opset_of
 
 Shapes = Mapping[str, Sequence[int]]
+OLDEST = 7  # before it Add and others said by attributes how the smaller is repeated
 
 
 def load_model(path: Path, shapes: Shapes | None = None) -> Any:
@@ -33,15 +34,53 @@ def load_model(path: Path, shapes: Shapes | None = None) -> Any:
         raise OnnxError(f"{path}: cannot be read as an ONNX file ({first_line(err)})") from None
     if not model.graph.node:
         raise OnnxError(f"{path}: this is no ONNX file, or a model without a node")
+    if not model.graph.output:
+        raise OnnxError(f"{path}: the model has no output; export it with what it is to compute")
+    _check_opset(opset_of(model), path)
     if model.functions:
         model = inliner.inline_local_functions(model)
     try:
         _fix_sizes(model.graph, dict(shapes or {}))
     except OnnxError as err:
         raise OnnxError(f"{path}: {err}") from None
-    if any(not entry.type.tensor_type.HasField("shape") for entry in model.graph.output):  # onnxsim wants them
-        model = _checked(lambda: shape_inference.infer_shapes(model, data_prop=True), path)
-    return model
+    return _with_shapes_of_outputs(model, path)
+
+
+def _check_opset(opset: int, path: Path) -> None:
+    known = onnx.defs.onnx_opset_version()
+    if opset < OLDEST:
+        raise OnnxError(
+            f"{path}: the model is of opset {opset}, whose operators were others; export it for opset {OLDEST} or "
+            "later, or convert it with onnx.version_converter"
+        )
+    if opset > known:
+        raise OnnxError(
+            f"{path}: the model is of opset {opset}, and onnx {onnx.__version__} knows them up to {known}; "
+            "pip install -U onnx, or export the model for opset 20"
+        )
+
+
+def _with_shapes_of_outputs(model: Any, path: Path) -> Any:
+    """Return the model with a shape, maybe with open sizes, for each output: onnxsim wants them."""
+    if all(map(_has_shape, model.graph.output)):
+        return model
+    shapes = {entry.name: list(entry.dims) for entry in model.graph.initializer}
+    shapes |= {entry.name: [dim.dim_value for dim in entry.type.tensor_type.shape.dim] for entry in model.graph.input}
+    for entry in model.graph.output:  # that nothing computes, so that nobody infers its shape
+        if entry.name in shapes and not _has_shape(entry):
+            entry.type.tensor_type.shape.SetInParent()
+            for size in shapes[entry.name]:
+                entry.type.tensor_type.shape.dim.add().dim_value = size
+    inferred = _checked(lambda: shape_inference.infer_shapes(model, data_prop=True), path)
+    if all(map(_has_shape, inferred.graph.output)):
+        return inferred
+    _checked(lambda: shape_inference.infer_shapes(model, check_type=True, strict_mode=True), path)  # says why
+    name = next(entry.name for entry in inferred.graph.output if not _has_shape(entry))
+    raise OnnxError(f'{path}: the shape of output "{name}" cannot be inferred; export the model with it')
+
+
+def _has_shape(entry: Any) -> bool:
+    return bool(entry.type.tensor_type.HasField("shape"))
 
 
 def _fix_sizes(graph: Any, shapes: dict[str, Sequence[int]]) -> None:
@@ -58,6 +97,8 @@ def _fix_sizes(graph: Any, shapes: dict[str, Sequence[int]]) -> None:
                 f'input "{entry.name}" is of {word}; Caffe\'s blobs are float: cut the model behind what reads it'
             )
         sizes = list(shapes.get(entry.name) or _own_sizes(entry.name, kind))
+        if min(sizes, default=1) < 1:
+            raise UsageError(f"--shape gives {entry.name} the sizes {','.join(map(str, sizes))}; each is 1 or more")
         kind.shape.Clear()
         for size in sizes:
             kind.shape.dim.add().dim_value = size
@@ -72,7 +113,7 @@ def _own_sizes(name: str, kind: Any) -> list[int]:
     sizes = [dim.dim_value if dim.HasField("dim_value") else 0 for dim in dims]
     if sizes and sizes[0] <= 0:
         sizes[0] = 1
-    if not sizes or min(sizes) <= 0:
+    if not kind.HasField("shape") or min(sizes, default=1) <= 0:
         shown = ",".join(str(dim.dim_value or dim.dim_param or "?") for dim in dims) or "?"
         raise OnnxError(
             f'input "{name}" has the sizes {shown}, of which not all are fixed; give them, such as --shape '
@@ -96,8 +137,10 @@ def simplified(model: Any, path: Path) -> Any:
 
 
 def _checked(work: Callable[[], Any], path: Path) -> Any:
-    """Return what `work` makes of the model; OnnxError where that breaks ONNX's rules."""
+    """Return what `work` makes of the model; OnnxError where that breaks ONNX's rules, or sizes do not fit."""
     try:
         return work()
     except (onnx.checker.ValidationError, shape_inference.InferenceError, RuntimeError, ValueError) as err:
-        raise OnnxError(f"{path}: the model breaks ONNX's rules: {first_line(err)}") from None
+        raise OnnxError(
+            f"{path}: the model breaks ONNX's rules, or its inputs have sizes that do not fit it: {first_line(err)}"
+        ) from None

@@ -70,7 +70,7 @@ def agrees(model_file, tmp_path):
             rng = np.random.default_rng(3)
             for change in (np.positive, np.rint):
                 feed = {
-                    entry.name: change(rng.standard_normal(entry.shape)).astype(np.float32) + 0
+                    entry.name: np.asarray(change(rng.standard_normal(entry.shape)) + 0, np.float32)
                     for entry in session.get_inputs()
                 }
                 for name, values in feed.items():

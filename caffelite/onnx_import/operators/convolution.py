@@ -22,6 +22,7 @@ _WIDENED = (
 def conv(node: Node, net: Building) -> None:
     """Say Conv: weights (num_output, C / group, *kernel), bias (num_output,)."""
     weights = net.needed(node, 1, "the weights")
+    _check_channels(node, net, weights.shape[1] * int(node.get("group", 1)))
     window = window_of(node, weights.shape[2:], net.shape(node.input(0))[2:])
     window, weights = _equal_pads(node, net, window, weights)
     _add(node, net, "Convolution", weights.shape[0], window, weights)
@@ -34,6 +35,7 @@ def conv_transpose(node: Node, net: Building) -> None:
     output_padding and unequal pads become zeros at the kernel's ends.
     """
     weights = net.needed(node, 1, "the weights")
+    _check_channels(node, net, weights.shape[0])
     axes = weights.ndim - 2
     node.require("auto_pad", "NOTSET", fix="write pads instead")
     if node.get("output_shape") is not None:
@@ -55,6 +57,14 @@ def conv_transpose(node: Node, net: Building) -> None:
     weights = np.pad(weights, room)
     window = Window(weights.shape[2:], window.stride, tuple(pads), tuple(pads), window.dilation)
     _add(node, net, "Deconvolution", weights.shape[1] * int(node.get("group", 1)), window, weights)
+
+
+def _check_channels(node: Node, net: Building, channels: int) -> None:
+    shape = net.shape(node.input(0))
+    if shape[1] != channels:
+        raise node.refuse(
+            f"its input has the shape {shape}, {shape[1]} channels", f"its weights are for {channels}; give it as many"
+        )
 
 
 def _equal_pads(node: Node, net: Building, window: Window, weights: Array) -> tuple[Window, Array]:
