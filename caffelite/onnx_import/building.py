@@ -107,9 +107,9 @@ class Building:
     def step(
         self, node: Node, word: str, type_name: str, bottoms: Sequence[str], blobs: Sequence[Array] = (), **of: Any
     ) -> str:
-        """Add a layer on the way, named NODE/word, and return its blob."""
-        name = self._layer_names.new(f"{node.name}/{word}")
-        top = self._blob_names.new(name)
+        """Add a layer on the way, named NODE/word or as the node, and return its blob, for others or for `hold`."""
+        name = self._layer_names.new(f"{node.name}/{word}")  # a slash at the end is left out
+        top = self._blob_names.new(f"{node.name}/{word or 'made'}")
         self._append(LayerParameter(name=name, type=type_name, bottom=bottoms, **of), blobs, [top])
         return top
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from caffelite.core.files import file_problem
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.onnx_import.errors import OnnxError, first_line
 from caffelite.onnx_import.graph import FLOATS, opset_of
+from caffelite.onnx_import.last_windows import without_last_windows
 
 Shapes = Mapping[str, Sequence[int]]
 OLDEST = 7  # before it Add and others said by attributes how the smaller is repeated
@@ -43,7 +44,8 @@ def load_model(path: Path, shapes: Shapes | None = None) -> Any:
         _fix_sizes(model.graph, dict(shapes or {}))
     except OnnxError as err:
         raise OnnxError(f"{path}: {err}") from None
-    return _with_shapes_of_outputs(model, path)
+    _give_outputs_shapes(model, path)
+    return model
 
 
 def _check_opset(opset: int, path: Path) -> None:
@@ -60,23 +62,36 @@ def _check_opset(opset: int, path: Path) -> None:
         )
 
 
-def _with_shapes_of_outputs(model: Any, path: Path) -> Any:
-    """Return the model with a shape, maybe with open sizes, for each output: onnxsim wants them."""
-    if all(map(_has_shape, model.graph.output)):
-        return model
-    shapes = {entry.name: list(entry.dims) for entry in model.graph.initializer}
-    shapes |= {entry.name: [dim.dim_value for dim in entry.type.tensor_type.shape.dim] for entry in model.graph.input}
-    for entry in model.graph.output:  # that nothing computes, so that nobody infers its shape
+def _give_outputs_shapes(model: Any, path: Path) -> None:
+    """Give each output a shape, the sizes being open but where nothing computes it: onnxsim wants one."""
+    # what nothing computes first: without a shape there nobody infers those of others
+    _give(model, {entry.name: list(entry.dims) for entry in model.graph.initializer} | _sizes(model.graph.input))
+    if not all(map(_has_shape, model.graph.output)):
+        inferred = _checked(lambda: shape_inference.infer_shapes(model, data_prop=True), path)
+        _give(model, {name: [0] * len(sizes) for name, sizes in _sizes(inferred.graph.output).items()})
+    for entry in model.graph.output:
+        if not _has_shape(entry):
+            _checked(lambda: shape_inference.infer_shapes(model, check_type=True, strict_mode=True), path)  # says why
+            raise OnnxError(f'{path}: the shape of output "{entry.name}" cannot be inferred; export the model with it')
+
+
+def _sizes(entries: Iterable[Any]) -> dict[str, list[int]]:
+    return {
+        entry.name: [dim.dim_value for dim in entry.type.tensor_type.shape.dim]
+        for entry in entries
+        if _has_shape(entry)
+    }
+
+
+def _give(model: Any, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Give outputs without a shape that of `shapes`; 0 is an open size."""
+    for entry in model.graph.output:
         if entry.name in shapes and not _has_shape(entry):
             entry.type.tensor_type.shape.SetInParent()
             for size in shapes[entry.name]:
-                entry.type.tensor_type.shape.dim.add().dim_value = size
-    inferred = _checked(lambda: shape_inference.infer_shapes(model, data_prop=True), path)
-    if all(map(_has_shape, inferred.graph.output)):
-        return inferred
-    _checked(lambda: shape_inference.infer_shapes(model, check_type=True, strict_mode=True), path)  # says why
-    name = next(entry.name for entry in inferred.graph.output if not _has_shape(entry))
-    raise OnnxError(f'{path}: the shape of output "{name}" cannot be inferred; export the model with it')
+                dim = entry.type.tensor_type.shape.dim.add()
+                if size:
+                    dim.dim_value = size
 
 
 def _has_shape(entry: Any) -> bool:
@@ -130,7 +145,7 @@ def simplified(model: Any, path: Path) -> Any:
     import onnxsim
 
     def work() -> Any:
-        small, _ = onnxsim.simplify(model)
+        small, _ = onnxsim.simplify(without_last_windows(model))
         return shape_inference.infer_shapes(small, check_type=True, strict_mode=True, data_prop=True)
 
     return _checked(work, path)

@@ -25,3 +25,8 @@ def test_a_number_is_an_output_without_axes(agrees):
 def test_inputs_and_constants_are_outputs_too(read, agrees):
     nodes = [("Mul", ["x", "k"], ["y"], {}) if read else ("Relu", ["x"], ["y"], {})]
     agrees(nodes, (2, 3), {"k": np.arange(6, dtype=np.float32).reshape(2, 3)}, outputs=("x", "y", "k"))
+
+
+def test_an_input_that_is_given_sizes_is_an_output_too(model_file):
+    path = model_file([("Relu", ["x"], ["y"], {})], ("N", 3, "w"), outputs=("x", "y"))
+    assert from_onnx(path, "bvlc", {"x": (2, 3, 4)}).comments[0].endswith("x 2x3x4 in; x 2x3x4, y 2x3x4 out.")

@@ -9,7 +9,7 @@ import numpy as np
 from caffelite.onnx_import.axes import axis_of
 from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
-from caffelite.onnx_import.operators.shaping import reshape_dims
+from caffelite.onnx_import.operators.shaping import reshaped
 from caffelite.onnx_import.pieces import Piece, cut, ordered
 from caffelite.onnx_import.register import operator
 
@@ -66,11 +66,8 @@ def gather(node: Node, net: Building) -> None:
     index = net.needed(node, 1, "the index")
     places = [int(place) % shape[axis] for place in index.reshape(-1)]
     blob = ordered(node, net, net.blob(node, node.input(0)), axis, shape[axis], places)
-    made, wanted = (*shape[:axis], len(places), *shape[axis + 1 :]), net.shape(node.outputs[0])
-    if made == wanted:
-        net.hold(node.outputs[0], blob)
-        return
-    net.add(node, "Reshape", [blob], node.outputs[0], reshape_param={"shape": {"dim": reshape_dims(made, wanted)}})
+    made = (*shape[:axis], len(places), *shape[axis + 1 :])
+    net.hold(node.outputs[0], reshaped(node, net, blob, made, net.shape(node.outputs[0]), ""))
 
 
 def _takes(node: Node, net: Building) -> dict[int, range]:
