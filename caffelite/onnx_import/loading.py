@@ -119,6 +119,8 @@ def _fix_sizes(graph: Any, shapes: dict[str, Sequence[int]]) -> None:
             kind.shape.dim.add().dim_value = size
     del graph.value_info[:]  # they may hold the open sizes
     for entry in graph.output:
+        if entry.name in names:
+            entry.type.tensor_type.ClearField("shape")
         for dim in entry.type.tensor_type.shape.dim:
             dim.Clear()
 
