@@ -81,11 +81,6 @@ REFUSED = [
     (("LRN", ["x"], ["y"], {"size": 4}), {}, "attribute size is 4; Caffe's LRN wants an odd number"),
     (("MatMul", ["x", "x"], ["y"], {}), {}, 'is "x", which is computed'),
     (
-        ("Pad", ["x", "pads"], ["y"], {"mode": "reflect"}),
-        {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1])},
-        'attribute mode is "reflect"; Caffe pads with zeros',
-    ),
-    (
         ("Resize", ["x", "", "scales"], ["y"], {"mode": "linear"}),
         {"scales": np.array([1, 1, 2, 2], np.float32)},
         "attribute mode is linear with half_pixel",

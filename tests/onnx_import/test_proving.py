@@ -33,7 +33,7 @@ def test_other_kinds_of_numbers_are_proved_by_who_can(kind, judge, dialect, mode
 
 
 def test_where_nobody_runs_the_model_it_is_said(model_file, monkeypatch):
-    def stumble(model, wanted, feeds):
+    def stumble(model, wanted):
         raise TypeError("no\nsense")
 
     monkeypatch.setattr(proving, "_onnxruntime", stumble)
@@ -48,7 +48,12 @@ def test_where_nobody_runs_the_model_it_is_said(model_file, monkeypatch):
 
 
 def test_what_is_no_number_in_both_does_not_differ(model_file):
-    nodes = [("Log", ["x"], ["a"], {}), ("Sqrt", ["a"], ["b"], {}), ("Relu", ["b"], ["y"], {})]
+    nodes = [("Log", ["x"], ["a"], {}), ("Sqrt", ["a"], ["y"], {})]
+    assert from_onnx(model_file(nodes, (1, 30)), "bvlc").comments[-1].endswith("onnxruntime computes.")
+
+
+def test_what_layers_make_of_no_number_proves_nothing(model_file):
+    nodes = [("Log", ["x"], ["a"], {}), ("ReduceMax", ["a"], ["b"], {"keepdims": 0}), ("Relu", ["b"], ["y"], {})]
     assert from_onnx(model_file(nodes, (1, 30)), "bvlc").comments[-1].endswith("onnxruntime computes.")
 
 
