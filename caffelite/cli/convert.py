@@ -42,9 +42,9 @@ def convert(arguments: Arguments) -> None:
       caffelite convert models/lenet_small/deploy.prototxt models/lenet_small/digits.caffemodel -o lenet.onnx
       caffelite convert deploy.prototxt net.caffemodel -o net.onnx --fold --shape data=1,3,512,512
 
-    And back: NET may be an ONNX file, of which NAME.prototxt and NAME.caffemodel are made. A batch that the file leaves
-    open becomes 1. Operators without a layer are refused by the node's name. Needs onnxsim, too, which the same extra
-    brings.
+    And back: NET may be an ONNX file, of which NAME.prototxt and NAME.caffemodel are made, and compared with it on
+    random input. A batch that the file leaves open becomes 1. Operators without a layer are refused by the node's name.
+    Needs onnxsim, too, which the same extra brings.
 
       caffelite convert model.onnx -o NAME
       caffelite convert model.onnx -o NAME --dialect bvlc

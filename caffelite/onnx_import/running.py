@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ def read_back(imported: Imported) -> Iterator[Net]:
             net = Net(draft.with_param(with_caller_state(draft.param, TEST)), Context())
             copy_trained_layers(net.weight_layers(), caffemodel, all_needed=bool(net.learnable_params))
         except CaffeliteError as err:
-            said = str(err).replace(f"{folder}/", "")  # nobody can look there
+            said = re.sub(rf"{re.escape(folder)}/net\.\w+:(\d+:)* ?", "", str(err))  # nobody can look there
             raise OnnxError(f"the net that it makes cannot be built: {said}") from None
         try:
             yield net

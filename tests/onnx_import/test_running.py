@@ -10,6 +10,6 @@ def test_the_net_comes_of_what_is_written(model_file):
     with read_back(imported) as net:
         assert [layer.type for layer in net.core_layers] == ["Input", "ReLU"]
     imported.net.layer[1].type = "Rely"
-    with pytest.raises(OnnxError, match=r"the net that it makes cannot be built: net\.prototxt:[0-9:]* .*Rely"):
+    with pytest.raises(OnnxError, match='cannot be built: unknown layer type "Rely"; did you mean'):
         with read_back(imported):
             pass
