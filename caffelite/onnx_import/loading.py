@@ -146,11 +146,17 @@ def simplified(model: Any, path: Path) -> Any:
     """
     import onnxsim
 
-    def work() -> Any:
-        small, _ = onnxsim.simplify(without_last_windows(model))
+    def work(optimized: bool) -> Any:
+        small, _ = onnxsim.simplify(without_last_windows(model), perform_optimization=optimized)
         return shape_inference.infer_shapes(small, check_type=True, strict_mode=True, data_prop=True)
 
-    return _checked(work, path)
+    try:
+        return _checked(lambda: work(True), path)
+    except OnnxError as err:
+        try:
+            return _checked(lambda: work(False), path)  # what onnxsim joins may break the rules, not the model
+        except OnnxError:
+            raise err from None
 
 
 def _checked(work: Callable[[], Any], path: Path) -> Any:

@@ -87,3 +87,12 @@ def test_sizes_that_do_not_fit(node, shape, message, model_file):
     path = model_file([node], [None] * len(shape), WEIGHTS)
     with pytest.raises((OnnxError, UsageError), match=message):
         from_onnx(path, shapes={"x": shape})
+
+
+def test_what_onnxsim_joins_wrongly_stays_as_it_is(agrees):
+    nodes = [
+        ("ReduceL1", ["x"], ["a"], {"axes": [0, 2], "keepdims": 0}),
+        ("ReduceL1", ["a"], ["y"], {"axes": [0], "keepdims": 1}),
+    ]
+    agrees(nodes, (2, 3, 4), opset=11)
+    agrees([("Softmax", ["x"], ["y"], {})], (2, 1), opset=7)  # of which it makes operators of opset 9
