@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import onnx
 from onnx import helper, numpy_helper
 
 from caffelite.core.blob import Array, Shape
+from caffelite.core.format import shape_string
 from caffelite.onnx_import.errors import OnnxError
 from caffelite.onnx_import.node import Node
 
 DOMAINS = ("", "ai.onnx")
+MOST = 2**31 - 1  # values of a blob: Caffe counts them with an int
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
 
 
@@ -58,13 +61,16 @@ class Graph:
         self.shapes[proto.output[0]] = array.shape
 
     def shape(self, tensor: str) -> Shape:
-        """Return the shape of a tensor; OnnxError if the file leaves it open."""
+        """Return the shape of a tensor; OnnxError if the file leaves it open or it is too large."""
         if tensor not in self.shapes:
             raise OnnxError(
                 f'the shape of "{tensor}" depends on the values in the net; give the sizes of all inputs (--shape on '
                 "the command line), or export the model with fixed sizes"
             )
-        return self.shapes[tensor]
+        shape = self.shapes[tensor]
+        if prod(shape) > MOST:
+            raise OnnxError(f'"{tensor}" has the shape {shape_string(shape)}; a blob holds {MOST} values at most')
+        return shape
 
     def is_float(self, tensor: str) -> bool:
         """Return whether a tensor holds floating-point numbers, as all of Caffe's blobs do."""

@@ -19,6 +19,7 @@ from caffelite.onnx_import.last_windows import without_last_windows
 
 Shapes = Mapping[str, Sequence[int]]
 OLDEST = 7  # before it Add and others said by attributes how the smaller is repeated
+DAMAGED = (AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 def load_model(path: Path, shapes: Shapes | None = None) -> Any:
@@ -35,6 +36,8 @@ def load_model(path: Path, shapes: Shapes | None = None) -> Any:
         raise OnnxError(f"{path}: cannot be read as an ONNX file ({first_line(err)})") from None
     if not model.graph.node:
         raise OnnxError(f"{path}: this is no ONNX file, or a model without a node")
+    if any(isinstance(name, bytes) for name in _names(model.graph)):
+        raise OnnxError(f"{path}: it has names that are no UTF-8; the file is damaged, or export the model again")
     if not model.graph.output:
         raise OnnxError(f"{path}: the model has no output; export it with what it is to compute")
     _check_opset(opset_of(model), path)
@@ -46,6 +49,16 @@ def load_model(path: Path, shapes: Shapes | None = None) -> Any:
         raise OnnxError(f"{path}: {err}") from None
     _give_outputs_shapes(model, path)
     return model
+
+
+def _names(graph: Any) -> Iterable[Any]:
+    """Go through all names, which are bytes where they cannot be read as text."""
+    yield graph.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for entry in (*graph.input, *graph.output, *graph.initializer):
+        yield entry.name
 
 
 def _check_opset(opset: int, path: Path) -> None:
@@ -107,7 +120,8 @@ def _fix_sizes(graph: Any, shapes: dict[str, Sequence[int]]) -> None:
     for entry in inputs:
         kind = entry.type.tensor_type
         if kind.elem_type not in FLOATS:
-            word = onnx.TensorProto.DataType.Name(kind.elem_type)
+            known = onnx.TensorProto.DataType.DESCRIPTOR.values_by_number
+            word = known[kind.elem_type].name if kind.elem_type in known else f"an unknown kind, {kind.elem_type}"
             raise OnnxError(
                 f'input "{entry.name}" is of {word}; Caffe\'s blobs are float: cut the model behind what reads it'
             )
@@ -163,7 +177,7 @@ def _checked(work: Callable[[], Any], path: Path) -> Any:
     """Return what `work` makes of the model; OnnxError where that breaks ONNX's rules, or sizes do not fit."""
     try:
         return work()
-    except (onnx.checker.ValidationError, shape_inference.InferenceError, RuntimeError, ValueError) as err:
+    except (onnx.checker.ValidationError, shape_inference.InferenceError, *DAMAGED) as err:
         raise OnnxError(
             f"{path}: the model breaks ONNX's rules, or its inputs have sizes that do not fit it: {first_line(err)}"
         ) from None

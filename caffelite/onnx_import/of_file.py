@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from caffelite.core.errors import UsageError, printable
+from caffelite.core.errors import CaffeliteError, UsageError, printable
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.onnx_import import operators  # noqa: F401 - its files register themselves
 from caffelite.onnx_import.building import BVLC, CAFFELITE, DIALECTS, Building
 from caffelite.onnx_import.dialect import check_bvlc
-from caffelite.onnx_import.errors import NodeError, OnnxError
+from caffelite.onnx_import.errors import NodeError, OnnxError, first_line
 from caffelite.onnx_import.graph import Graph
 from caffelite.onnx_import.imported import Imported
 from caffelite.onnx_import.last_places import join_last_places
@@ -25,6 +25,7 @@ from caffelite.onnx_import.shuffles import join_shuffles
 from caffelite.proto.caffe_pb2 import NetParameter
 
 _MOVES = ("ArgMax", "Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather")
+CHECK = "look at the model with onnx.checker, and export it again"
 
 
 def from_onnx(
@@ -102,7 +103,14 @@ def _convert(node: Node, building: Building) -> None:
         raise node.refuse("there is no layer for this operator", "take it out of the model, or cut the model there")
     if node.operator not in _MOVES and not building.graph.is_float(node.outputs[0]):
         raise node.refuse("it computes whole numbers", "take it out of the model: Caffe's blobs are float")
-    OPERATORS[node.operator](node, building)
+    try:
+        OPERATORS[node.operator](node, building)
+    except CaffeliteError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as err:
+        # onnx checks no values: a damaged file may hold a text for a number, or sizes beyond any memory
+        said = f"{type(err).__name__}: {first_line(err)}"
+        raise node.refuse(f"its attributes or inputs do not belong together ({said})", CHECK) from None
     node.refuse_unread()
 
 

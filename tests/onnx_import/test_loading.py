@@ -5,6 +5,7 @@ import pytest
 from caffelite.core.errors import UsageError
 from caffelite.onnx_import.errors import OnnxError
 from caffelite.onnx_import.of_file import from_onnx
+from caffelite.onnx_import.register import OPERATORS
 
 RELU = [("Relu", ["x"], ["y"], {})]
 
@@ -48,11 +49,12 @@ REFUSED = [
     (lambda model: model.graph.ClearField("output"), "the model has no output; export it with"),
     (lambda model: model.opset_import[0].__setattr__("version", 99), "opset 99, and onnx .* pip install -U onnx"),
     (lambda model: model.opset_import[0].__setattr__("version", 5), "opset 5, whose .* opset 7 or later"),
+    (lambda model: model.graph.input[0].type.tensor_type.__setattr__("elem_type", 56), "is of an unknown kind, 56;"),
     (lambda model: model.graph.input[0].type.tensor_type.ClearField("shape"), 'input "x" has the sizes \\?'),
 ]
 
 
-@pytest.mark.parametrize(("change", "message"), REFUSED, ids=["no output", "new", "old", "no shape"])
+@pytest.mark.parametrize(("change", "message"), REFUSED, ids=["no output", "new", "old", "kind", "no shape"])
 @pytest.mark.parametrize("dialect", ["caffelite", "bvlc"])
 def test_models_that_cannot_be(change, message, dialect, model_file):
     with pytest.raises(OnnxError, match=rf"m\.onnx: .*{message}"):
@@ -96,3 +98,22 @@ def test_what_onnxsim_joins_wrongly_stays_as_it_is(agrees):
     ]
     agrees(nodes, (2, 3, 4), opset=11)
     agrees([("Softmax", ["x"], ["y"], {})], (2, 1), opset=7)  # of which it makes operators of opset 9
+
+
+def test_damaged_names_and_values(model_file, tmp_path):
+    path = model_file([("LeakyRelu", ["x"], ["y"], {"alpha": 0.5})], (1, 3))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"node_0", b"node\xff0"))
+    with pytest.raises(OnnxError, match="names that are no UTF-8"):
+        from_onnx(path)
+    path = model_file([("Concat", ["x"], ["y"], {"axis": 0})], (1, 3))
+    with pytest.raises(
+        OnnxError, match=r'"x" has the shape 90000 90000 \(8100000000\); a blob holds 2147483647 values'
+    ):
+        from_onnx(path, shapes={"x": (90000, 90000)})
+
+
+def test_what_an_operator_stumbles_at_is_told(model_file, monkeypatch):
+    monkeypatch.setitem(OPERATORS._members, "Relu", lambda node, net: net.shape(node.input(0)).nothing)
+    with pytest.raises(OnnxError, match=r'node "node_0" \(Relu\): its attributes or inputs do not belong together'):
+        from_onnx(model_file(RELU, (1, 3)))
