@@ -84,3 +84,15 @@ def test_all_nodes_without_a_layer_are_named_at_once(model_file):
     lines = str(caught.value).splitlines()
     assert len(lines) == 2
     assert "(Erf): there is no layer for this operator" in lines[0] and "(Sin)" in lines[1]
+
+
+@pytest.mark.parametrize("dialect", ["caffelite", "bvlc"])
+@pytest.mark.parametrize("fields", ["axis: 1", "axis: 1 out_max_val: true", ""])
+def test_an_arg_max_comes_back(fields, dialect, tmp_path):
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 dim: 3 } } }\n'
+        f'layer {{ name: "y" type: "ArgMax" bottom: "x" top: "y" argmax_param {{ {fields} }} }}'
+    )
+    export_file(tmp_path / "net.prototxt", None, tmp_path / "net.onnx")
+    types = [layer.type for layer in from_onnx(tmp_path / "net.onnx", dialect, {"x": (2, 5, 3)}).net.layer]
+    assert {"Reverse", "Concat", "Power"}.isdisjoint(types)
