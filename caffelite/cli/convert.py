@@ -17,7 +17,7 @@ FOLD = boolean("fold", "Let BatchNorm, Scale and Bias become part of the convolu
 DIALECT = string(
     "dialect",
     "caffelite",
-    "From ONNX: bvlc writes only what BVLC Caffe 1.0 knows, and proves on random input that the answers are the same.",
+    "From ONNX: bvlc writes only what BVLC Caffe 1.0 knows, and nothing whose answers could not be proved.",
     choices=("caffelite", "bvlc"),
 )
 
@@ -42,22 +42,28 @@ def convert(arguments: Arguments) -> None:
       caffelite convert models/lenet_small/deploy.prototxt models/lenet_small/digits.caffemodel -o lenet.onnx
       caffelite convert deploy.prototxt net.caffemodel -o net.onnx --fold --shape data=1,3,512,512
 
-    And back: NET may be an ONNX file, of which NAME.prototxt and NAME.caffemodel are made. A batch that the file leaves
-    open becomes 1. Operators without a layer are refused by the node's name. Needs onnxsim, too, which the same extra
-    brings.
+    And back: NET may be an ONNX file, of which NAME.prototxt and NAME.caffemodel are made, and compared with it on
+    random input. A batch that the file leaves open becomes 1. Operators without a layer are refused by the node's name.
+    Needs onnxsim, too, which the same extra brings.
 
       caffelite convert model.onnx -o NAME
       caffelite convert model.onnx -o NAME --dialect bvlc
     """
-    if Path(arguments.positionals[0]).suffix == ".onnx":
+    if _is_onnx(arguments.positionals[0]):
         _from_onnx(arguments)
     else:
         _to_onnx(arguments)
 
 
+def _is_onnx(file: str) -> bool:
+    return Path(file).suffix.lower() == ".onnx"
+
+
 def _to_onnx(arguments: Arguments) -> None:
     target = required(arguments, OUTPUT, "Need a file to write")
-    if Path(target).suffix != ".onnx":
+    if arguments.given(DIALECT):
+        raise UsageError(f"--{DIALECT.name} is for the way from ONNX, whose file is the first word; leave it out")
+    if not _is_onnx(target):
         raise UsageError(f'-o is "{target}"; give a name that ends in .onnx')
     from caffelite.onnx_export.file import export_file
 
@@ -85,7 +91,7 @@ def _from_onnx(arguments: Arguments) -> None:
     for flag in (FOLD, LEVEL, STAGE, LAYERS, ALLOW_UNKNOWN_FIELDS):
         if arguments.given(flag):
             raise UsageError(f"--{flag.name} does nothing from ONNX; leave it out")
-    if Path(prefix).suffix in (".onnx", ".prototxt", ".caffemodel"):
+    if Path(prefix).suffix.lower() in (".onnx", ".prototxt", ".caffemodel"):
         raise UsageError(f'-o is "{prefix}"; give the name without its ending, "{Path(prefix).with_suffix("")}"')
     try:
         import onnxsim  # noqa: F401

@@ -97,6 +97,8 @@ def _reshape(net: Net, shapes: Mapping[str, Shape]) -> None:
     for name, shape in shapes.items():
         if name not in blobs:
             raise UsageError(f'the net has no input "{name}"; its inputs are {", ".join(blobs)}')
+        if min(shape) < 1:
+            raise UsageError(f"--shape gives {name} the sizes {','.join(map(str, shape))}; each is 1 or more")
         blobs[name].reshape(*shape)
     if shapes:
         net.reshape()

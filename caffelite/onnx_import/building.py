@@ -77,7 +77,25 @@ class Building:
 
     def same(self, made: str, tensor: str, node: Node) -> None:
         """Let the tensor `made` be held by the blob of another: nothing has to be computed."""
-        self.held[made] = self.blob(node, tensor)
+        self.hold(made, self.blob(node, tensor))
+
+    def hold(self, tensor: str, blob: str) -> None:
+        """Let a tensor be held by a blob that is there; one that was a step on the way gets the tensor's name."""
+        if blob in self.sources:
+            self.held[tensor] = blob
+        else:
+            self.rename(blob, self.top(tensor))
+
+    def rename(self, old: str, new: str) -> None:
+        """Call a blob by another name, wherever it is made, read or held."""
+        for tensor, blob in self.held.items():
+            if blob == old:
+                self.held[tensor] = new
+        for made in self.layers:
+            for names in (made.param.bottom, made.param.top):
+                for index, name in enumerate(names):
+                    if name == old:
+                        names[index] = new
 
     def add(
         self, node: Node, type_name: str, bottoms: Sequence[str], *tensors: str, blobs: Sequence[Array] = (), **of: Any
@@ -89,9 +107,9 @@ class Building:
     def step(
         self, node: Node, word: str, type_name: str, bottoms: Sequence[str], blobs: Sequence[Array] = (), **of: Any
     ) -> str:
-        """Add a layer on the way, named NODE/word, and return its blob."""
-        name = self._layer_names.new(f"{node.name}/{word}")
-        top = self._blob_names.new(name)
+        """Add a layer on the way, named NODE/word or as the node, and return its blob, for others or for `hold`."""
+        name = self._layer_names.new(f"{node.name}/{word}")  # a slash at the end is left out
+        top = self._blob_names.new(f"{node.name}/{word or 'made'}")
         self._append(LayerParameter(name=name, type=type_name, bottom=bottoms, **of), blobs, [top])
         return top
 
@@ -123,7 +141,8 @@ class Building:
 
     def _append(self, param: LayerParameter, blobs: Sequence[Array], tops: Sequence[str]) -> None:
         param.top.extend(tops)
-        self.layers.append(Made(param, [np.ascontiguousarray(values, np.float32) for values in blobs]))
+        # not ascontiguousarray: that gives a number an axis
+        self.layers.append(Made(param, [np.asarray(values, np.float32, order="C") for values in blobs]))
 
 
 CONSTANT = "Caffe has no layer that computes its weights; make it a constant of the model"

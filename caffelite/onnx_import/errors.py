@@ -19,3 +19,8 @@ class NodeError(OnnxError):
     def message(self) -> str:
         """Return `node "name" (Operator): attribute mode is "linear"; what to do instead`."""
         return f'node "{self.node}" ({self.operator}): {self.about}; {self.fix}'
+
+
+def first_line(err: Exception) -> str:
+    """Return the first line of what another package says, or the error's type where it says nothing."""
+    return next(filter(None, map(str.strip, str(err).splitlines())), type(err).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import onnx
 from onnx import helper, numpy_helper
 
 from caffelite.core.blob import Array, Shape
+from caffelite.core.format import shape_string
 from caffelite.onnx_import.errors import OnnxError
 from caffelite.onnx_import.node import Node
 
 DOMAINS = ("", "ai.onnx")
+MOST = 2**31 - 1  # values of a blob: Caffe counts them with an int
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
 
 
@@ -23,7 +26,7 @@ class Graph:
     def __init__(self, model: Any) -> None:
         graph = model.graph
         self.name: str = graph.name
-        self.opset = next((entry.version for entry in model.opset_import if entry.domain in DOMAINS), 1)
+        self.opset = opset_of(model)
         self.constants: dict[str, Array] = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
         self.inputs = [entry.name for entry in graph.input if entry.name not in self.constants]
         self.outputs = [entry.name for entry in graph.output]
@@ -58,13 +61,16 @@ class Graph:
         self.shapes[proto.output[0]] = array.shape
 
     def shape(self, tensor: str) -> Shape:
-        """Return the shape of a tensor; OnnxError if the file leaves it open."""
+        """Return the shape of a tensor; OnnxError if the file leaves it open or it is too large."""
         if tensor not in self.shapes:
             raise OnnxError(
                 f'the shape of "{tensor}" depends on the values in the net; give the sizes of all inputs (--shape on '
                 "the command line), or export the model with fixed sizes"
             )
-        return self.shapes[tensor]
+        shape = self.shapes[tensor]
+        if prod(shape) > MOST:
+            raise OnnxError(f'"{tensor}" has the shape {shape_string(shape)}; a blob holds {MOST} values at most')
+        return shape
 
     def is_float(self, tensor: str) -> bool:
         """Return whether a tensor holds floating-point numbers, as all of Caffe's blobs do."""
@@ -77,6 +83,11 @@ class Graph:
             for tensor in filter(None, node.inputs):
                 found[tensor].append(node)
         return found
+
+
+def opset_of(model: Any) -> int:
+    """Return the version of ONNX's own operators that a model uses."""
+    return next((int(entry.version) for entry in model.opset_import if entry.domain in DOMAINS), 1)
 
 
 def _plain(value: Any) -> Any:

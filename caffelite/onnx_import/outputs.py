@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
-
 from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
 
@@ -22,21 +20,5 @@ def name_outputs(net: Building) -> None:
         elif source in ends:
             net.add(node, "Split", [blob], tensor)
         else:
-            del net.held[tensor]
-            _rename(net, blob, net.top(tensor))
-
-
-def _rename(net: Building, old: str, new: str) -> None:
-    net.sources[new] = net.sources.get(new) or net.sources.pop(old)
-    for tensor, blob in net.held.items():
-        if blob == old:
-            net.held[tensor] = new
-    for made in net.layers:
-        for names in (made.param.bottom, made.param.top):
-            _replace(names, old, new)
-
-
-def _replace(names: MutableSequence[str], old: str, new: str) -> None:
-    for index, name in enumerate(names):
-        if name == old:
-            names[index] = new
+            net.sources.pop(blob, None)
+            net.rename(blob, net.top(tensor))

@@ -32,7 +32,8 @@ class Window:
 def window_of(node: Node, kernel: Sequence[int], sizes: Sequence[int]) -> Window:
     """Return the window of a node that reads an image of `sizes`; auto_pad is worked out.
 
-    Raises NodeError for a kernel_shape that is not the weights', and for negative pads.
+    Raises NodeError for a kernel_shape that is not the weights', for negative pads, and for an auto_pad that means
+    different things to different programs.
     """
     kernel, axes = tuple(kernel), len(kernel)
     if tuple(node.get("kernel_shape", kernel)) != kernel:
@@ -46,7 +47,13 @@ def window_of(node: Node, kernel: Sequence[int], sizes: Sequence[int]) -> Window
         begin = end = (0,) * axes
     elif auto in ("SAME_UPPER", "SAME_LOWER"):
         reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-        missing = [max((-(-size // s) - 1) * s + r - size, 0) for size, s, r in zip(sizes, stride, reach, strict=True)]
+        missing = [(-(-size // s) - 1) * s + r - size for size, s, r in zip(sizes, stride, reach, strict=True)]
+        if min(missing) < -1 and node.operator != "ConvTranspose":  # where programs are not of one mind
+            raise node.refuse(
+                f"attribute auto_pad is {auto}, and strides of {list(stride)} leave more than one pixel out",
+                "write pads: programs begin such windows at different pixels",
+            )
+        missing = [max(pad, 0) for pad in missing]
         less, more = tuple(pad // 2 for pad in missing), tuple(pad - pad // 2 for pad in missing)
         begin, end = (less, more) if auto == "SAME_UPPER" else (more, less)
     if min((*begin, *end), default=0) < 0:

@@ -7,7 +7,7 @@ from pathlib import Path
 from caffelite.core.weights.atomic import replacing
 from caffelite.core.weights.stored import LAYER_BLOBS, NET_LAYER
 from caffelite.core.weights.wire_write import Chunk, blob_chunks, nested
-from caffelite.onnx_import.of_file import Imported
+from caffelite.onnx_import.imported import Imported
 from caffelite.proto.caffe_pb2 import NetParameter
 
 

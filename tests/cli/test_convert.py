@@ -21,6 +21,7 @@ def test_a_net_becomes_a_file(caffelite, folder):
         ((NET, WEIGHTS, "-o", "net.pb"), '-o is "net.pb"; give a name that ends in .onnx'),
         ((NET, "-o", "net.onnx"), "give their caffemodel behind it"),
         ((NET, WEIGHTS, "-o", "no/net.onnx"), "there is no folder"),
+        ((NET, WEIGHTS, "-o", "net.onnx", "--dialect", "bvlc"), "--dialect is for the way from ONNX"),
         (("nowhere.prototxt", WEIGHTS, "-o", "net.onnx"), "nowhere.prototxt: no such file"),
         (("-o", "net.onnx"), "convert is missing NET"),
     ],
@@ -32,10 +33,10 @@ def test_what_cannot_be_done_is_said(words, message, caffelite, folder):
     assert not (folder / "net.onnx").exists()
 
 
-@pytest.mark.parametrize("dialect", ["caffelite", "bvlc"])
-def test_a_file_becomes_a_net(dialect, caffelite, folder):
-    assert caffelite("convert", NET, WEIGHTS, "-o", "net.onnx").status == 0
-    result = caffelite("convert", "net.onnx", "-o", "back", "--dialect", dialect)
+@pytest.mark.parametrize(("dialect", "name"), [("caffelite", "net.onnx"), ("bvlc", "NET.ONNX")])
+def test_a_file_becomes_a_net(dialect, name, caffelite, folder):
+    assert caffelite("convert", NET, WEIGHTS, "-o", name).status == 0
+    result = caffelite("convert", name, "-o", "back", "--dialect", dialect)
     assert (result.status, result.out, result.err) == (0, "back.prototxt\nback.caffemodel\n", "")
     assert caffelite("check", "back.prototxt").status == 0
 

@@ -39,6 +39,8 @@ def test_another_size_on_request(tmp_path):
     assert told == ["input x: N x 3 x 7 x 9", "output y: N x 3 x 4 x 5"]
     with pytest.raises(UsageError, match='has no input "data"; its inputs are x'):
         export_file(net, None, tmp_path / "a.onnx", shapes={"data": (1, 3, 7, 9)})
+    with pytest.raises(UsageError, match="--shape gives x the sizes 0,3,7,9; each is 1 or more"):
+        export_file(net, None, tmp_path / "a.onnx", shapes={"x": (0, 3, 7, 9)})
 
 
 def test_layers_for_training_are_named_with_their_lines(tmp_path):

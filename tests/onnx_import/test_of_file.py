@@ -27,7 +27,7 @@ def test_the_net_answers_as_pytorch(file, dialect, run):
         with pytest.raises(OnnxError, match="--dialect caffelite|use nearest"):
             from_onnx(EXPORTED / f"{file}.onnx", dialect)
         return
-    ours = run(EXPORTED / f"{file}.onnx", ANSWERS[f"{name}_in"], dialect)
+    ours = run(EXPORTED / f"{file}.onnx", ANSWERS[f"{name}_in"], dialect=dialect)
     np.testing.assert_allclose(ours, ANSWERS[f"{name}_out"], rtol=0, atol=1e-4)
 
 
@@ -81,16 +81,6 @@ REFUSED = [
     (("LRN", ["x"], ["y"], {"size": 4}), {}, "attribute size is 4; Caffe's LRN wants an odd number"),
     (("MatMul", ["x", "x"], ["y"], {}), {}, 'is "x", which is computed'),
     (
-        ("Pad", ["x", "pads"], ["y"], {"mode": "reflect"}),
-        {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1])},
-        'attribute mode is "reflect"; Caffe pads with zeros',
-    ),
-    (
-        ("Slice", ["x", "from", "to", "axes", "steps"], ["y"], {}),
-        {"from": np.array([0]), "to": np.array([4]), "axes": np.array([2]), "steps": np.array([2])},
-        "steps has 2; Caffe's Slice takes what lies together",
-    ),
-    (
         ("Resize", ["x", "", "scales"], ["y"], {"mode": "linear"}),
         {"scales": np.array([1, 1, 2, 2], np.float32)},
         "attribute mode is linear with half_pixel",
@@ -110,4 +100,11 @@ def test_a_slice_along_several_axes_is_one_slice_an_axis(model_file, run, dialec
     constants = {"starts": [1, 0, 2], "ends": [3, -2, 9], "axes": [1, 2, 3]}
     nodes = [("Slice", ["x", *constants], ["cut"], {}), ("Relu", ["cut"], ["y"], {})]
     path = model_file(nodes, list(X.shape), {key: np.array(value) for key, value in constants.items()})
-    np.testing.assert_array_equal(run(path, X, dialect), X[:, 1:3, :-2, 2:9].clip(0))
+    np.testing.assert_array_equal(run(path, X, dialect=dialect), X[:, 1:3, :-2, 2:9].clip(0))
+
+
+@pytest.mark.parametrize("dialect", ["caffelite", "bvlc"])
+def test_a_name_with_line_breaks_is_one_line(dialect, model_file, run):
+    path = model_file([("Relu", ["x"], ["y"], {})], (1, 3), name="a\nlayer {\r\x85# b\x1b")
+    np.testing.assert_array_equal(run(path, X[:, :3, 0, 0], dialect=dialect), X[:, :3, 0, 0].clip(0))
+    assert from_onnx(path).net.name == "a layer { # b\\x1b"

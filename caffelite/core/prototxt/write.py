@@ -26,7 +26,7 @@ _PLACES = {name: place for place, name in enumerate(_ORDER)}
 
 def net_text(net: NetParameter, comments: Iterable[str] = (), of_layers: dict[int, str] | None = None) -> str:
     """Return the text of a net, `comments` above it and those `of_layers` (number -> comment) above layers."""
-    lines = [f"# {comment}".rstrip() for comment in comments]
+    lines = [f"# {line}".rstrip() for comment in comments for line in comment.splitlines() or [""]]
     for known, value in net.ListFields():
         if known.name not in ("layer", "layers"):
             lines += [line for entry in _entries(known, value) for line in _field(known, entry, LINE_LENGTH)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
+from caffelite.onnx_import.operators.shaping import reshaped
 from caffelite.onnx_import.register import operator
 
 HIGHEST = float(np.finfo(np.float32).max)
@@ -66,6 +68,14 @@ def elu(node: Node, net: Building) -> None:
     _one(node, net, "ELU", elu_param={"alpha": node.get("alpha", 1.0)})
 
 
+@operator("Selu")
+def selu(node: Node, net: Building) -> None:
+    """Say Selu: gamma times an Elu."""
+    alpha, gamma = node.get("alpha", 1.67326319217681884765625), node.get("gamma", 1.05070102214813232421875)
+    inner = net.step(node, "elu", "ELU", [net.blob(node, node.input(0))], elu_param={"alpha": alpha})
+    net.add(node, "Power", [inner], node.outputs[0], power_param={"scale": gamma})
+
+
 @operator("Softplus")
 def softplus(node: Node, net: Building) -> None:
     """Say Softplus: log(1 + exp(x))."""
@@ -120,15 +130,22 @@ def pow_(node: Node, net: Building) -> None:
 @operator("Clip")
 def clip(node: Node, net: Building) -> None:
     """Say Clip: values between two bounds, of which each may be left out; attributes before opset 11, inputs since."""
-    bounds = []
-    for index, name, default in ((1, "min", -HIGHEST), (2, "max", HIGHEST)):
-        value = net.needed(node, index, name).reshape(()) if node.input(index) else node.get(name, default)
-        bounds.append(float(np.clip(value, -HIGHEST, HIGHEST)))
-    low, high = bounds
-    if low == 0 and high == HIGHEST:
-        relu(node, net)
+    low, high = (
+        float(net.needed(node, index, name).reshape(())) if node.input(index) else node.get(name, default)
+        for index, name, default in ((1, "min", -np.inf), (2, "max", np.inf))
+    )
+    clipped(node, net, net.blob(node, node.input(0)), low, high)
+
+
+def clipped(node: Node, net: Building, bottom: str, low: float, high: float) -> None:
+    """Add the layer that holds a blob between two bounds, of which -inf and inf are none; the upper one wins."""
+    if np.isnan(low) or np.isnan(high):
+        raise node.refuse(f"its bounds are {low:g} and {high:g}", "give numbers")
+    low, high = (float(np.clip(bound, -HIGHEST, HIGHEST)) for bound in (min(low, high), high))
+    if (low, high) == (0, HIGHEST):
+        net.add(node, "ReLU", [bottom], node.outputs[0])
     else:
-        _one(node, net, "Clip", clip_param={"min": low, "max": high})
+        net.add(node, "Clip", [bottom], node.outputs[0], clip_param={"min": low, "max": high})
 
 
 @operator("HardSigmoid")
@@ -161,23 +178,24 @@ def swish(node: Node, net: Building) -> None:
 @operator("Softmax")
 def softmax(node: Node, net: Building) -> None:
     """Say Softmax: exp(x) / its sum over an axis."""
-    _one(node, net, "Softmax", softmax_param={"axis": _axis(node, net)})
+    net.hold(node.outputs[0], _softmax(node, net, ""))
 
 
 @operator("LogSoftmax")
 def log_softmax(node: Node, net: Building) -> None:
     """Say LogSoftmax: the logarithm of Softmax."""
-    bottom = net.blob(node, node.input(0))
-    prob = net.step(node, "prob", "Softmax", [bottom], softmax_param={"axis": _axis(node, net)})
-    net.add(node, "Log", [prob], node.outputs[0])
+    net.add(node, "Log", [_softmax(node, net, "prob")], node.outputs[0])
 
 
-def _axis(node: Node, net: Building) -> int:
-    """Return the axis of a softmax; before opset 13 the axes behind it counted, too, and may only be of size 1."""
-    shape = net.shape(node.input(0))
-    if net.graph.opset >= 13:
-        return int(node.get("axis", -1)) % len(shape)
-    axis = int(node.get("axis", 1)) % len(shape)
-    if set(shape[axis + 1 :]) - {1}:
-        raise node.refuse(f"attribute axis is {axis}, in front of others", "export the model for opset 13 or later")
-    return axis
+def _softmax(node: Node, net: Building, word: str) -> str:
+    """Add a Softmax layer and return its blob; before opset 13 the axes behind `axis` are one with it."""
+    shape, bottom = net.shape(node.input(0)), net.blob(node, node.input(0))
+    old = net.graph.opset < 13
+    axis = int(node.get("axis", 1 if old else -1)) % len(shape)
+    if not old or not set(shape[axis + 1 :]) - {1}:
+        return net.step(node, word, "Softmax", [bottom], softmax_param={"axis": axis})
+    flat = (*shape[:axis], prod(shape[axis:]))
+    made = net.step(
+        node, word, "Softmax", [reshaped(node, net, bottom, shape, flat, "flat")], softmax_param={"axis": axis}
+    )
+    return reshaped(node, net, made, flat, shape, "axes")

@@ -9,7 +9,10 @@ import numpy as np
 from caffelite.core.blob import Array, Shape
 from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
+from caffelite.onnx_import.operators.activation import clipped
+from caffelite.onnx_import.operators.shaping import reshaped
 from caffelite.onnx_import.register import operator
+from caffelite.onnx_import.repeating import aligned, repeated
 
 _MINUS, _INVERSE = {"scale": -1.0}, {"power": -1.0}
 
@@ -77,6 +80,7 @@ def _placed(values: Array, shape: Shape) -> tuple[int, Array]:
 
 
 def _two_blobs(node: Node, net: Building, shape: Shape) -> None:
+    """Add the layers for two blobs, of which each may have to be repeated."""
     left, right = (net.blob(node, tensor) for tensor in node.inputs)
     ours, theirs = (net.shape(tensor) for tensor in node.inputs)
     if node.operator == "Sub" and ours == theirs:
@@ -90,88 +94,73 @@ def _two_blobs(node: Node, net: Building, shape: Shape) -> None:
     if ours == theirs:
         fields = {"operation": "SUM" if total else "PROD"}
         net.add(node, "Eltwise", [left, right], node.outputs[0], eltwise_param=fields)
-    elif ours == shape:
-        _spread(node, net, left, right, theirs, total)
     elif theirs == shape:
         _spread(node, net, right, left, ours, total)
-    else:
-        raise node.refuse(
-            f"its inputs have the shapes {ours} and {theirs}, of which each is repeated along an axis of the other",
-            "repeat one of them before (Expand)",
-        )
+    else:  # of two that are both repeated, the first becomes as large as the result
+        _spread(node, net, repeated(node, net, left, ours, shape, "first"), right, theirs, total)
 
 
 def _spread(node: Node, net: Building, large: str, small: str, sizes: Shape, total: bool) -> None:
     """Add the layers for a blob and one that is repeated: Bias or Scale where its axes lie together, else Tile."""
     shape = net.shape(node.outputs[0])
-    size: tuple[int, ...] = (1,) * (len(shape) - len(sizes)) + tuple(sizes)
-    axes = [axis for axis, count in enumerate(size) if count != 1] or [0]
-    end = axes[-1] + 1
+    size = aligned(sizes, len(shape))
+    axes = [axis for axis, count in enumerate(size) if count != 1]
     name, key = ("Bias", "bias_param") if total else ("Scale", "scale_param")
-    for begin in (0, axes[0]):
+    if not axes:
+        small = reshaped(node, net, small, sizes, (), "number")
+        net.add(node, name, [large, small], node.outputs[0])
+        return
+    end = axes[-1] + 1
+    for begin in (len(shape) - len(sizes), axes[0]):  # first with the batch, where it has one
         if size[begin:end] == shape[begin:end]:
-            if len(sizes) != end - begin:
-                dims = [0 if begin == axis == 0 else size[axis] for axis in range(begin, end)]
-                small = net.step(node, "fewer_axes", "Reshape", [small], reshape_param={"shape": {"dim": dims}})
+            small = reshaped(node, net, small, sizes, size[begin:end], "fewer_axes")
             of: dict[str, Any] = {key: {"axis": begin}}
             net.add(node, name, [large, small], node.outputs[0], **of)
             return
-    small = net.step(node, "axes", "Reshape", [small], reshape_param={"shape": {"dim": list(size)}})
-    for axis, count in enumerate(shape):
-        if size[axis] != count:
-            small = net.step(node, f"tile_{axis}", "Tile", [small], tile_param={"axis": axis, "tiles": count})
+    small = repeated(node, net, small, sizes, shape)
     fields = {"operation": "SUM" if total else "PROD"}
     net.add(node, "Eltwise", [large, small], node.outputs[0], eltwise_param=fields)
 
 
-@operator("Sum", "Mean", "Max")
+@operator("Sum", "Mean", "Max", "Min")
 def several(node: Node, net: Building) -> None:
-    """Say Sum, Mean and Max: any number of blobs of one shape, or the larger of a blob and a number."""
+    """Say Sum, Mean, Max and Min of any number of blobs, the smaller ones repeated.
+
+    Two are added as Add does it; the larger or smaller of a blob and a number is a Clip, and Min is -max(-a, -b).
+    """
     if len(node.inputs) == 1:
         net.same(node.outputs[0], node.inputs[0], node)
         return
-    if node.operator == "Max" and _with_bound(node, net):
+    if node.operator == "Sum" and len(node.inputs) == 2:
+        binary(Node("Add", node.name, node.inputs, node.outputs, {}), net)
         return
-    shapes = {net.shape(tensor) for tensor in node.inputs}
-    if len(shapes) > 1:
-        raise node.refuse(f"its inputs have the shapes {sorted(shapes)}", "repeat the smaller ones before (Expand)")
-    fields: dict[str, Any] = {"operation": "MAX" if node.operator == "Max" else "SUM"}
+    if node.operator in ("Max", "Min") and _with_bound(node, net):
+        return
+    shape, bottoms = net.shape(node.outputs[0]), []
+    for index, tensor in enumerate(node.inputs):
+        bottom = net.blob(node, tensor)
+        if node.operator == "Min":
+            bottom = net.step(node, f"minus_{index}", "Power", [bottom], power_param=_MINUS)
+        bottoms.append(repeated(node, net, bottom, net.shape(tensor), shape, f"tile_{index}"))
+    fields: dict[str, Any] = {"operation": "MAX" if node.operator in ("Max", "Min") else "SUM"}
     if node.operator == "Mean":
         fields["coeff"] = [1 / len(node.inputs)] * len(node.inputs)
-    bottoms = [net.blob(node, tensor) for tensor in node.inputs]
-    net.add(node, "Eltwise", bottoms, node.outputs[0], eltwise_param=fields)
-
-
-@operator("Min")
-def minimum(node: Node, net: Building) -> None:
-    """Say Min: the smaller of two blobs or more, -max(-a, -b), or of a blob and a number."""
-    if len(node.inputs) == 1:
-        net.same(node.outputs[0], node.inputs[0], node)
-        return
-    if _with_bound(node, net):
-        return
-    shapes = {net.shape(tensor) for tensor in node.inputs}
-    if len(shapes) > 1:
-        raise node.refuse(f"its inputs have the shapes {sorted(shapes)}", "repeat the smaller ones before (Expand)")
-    turned = [
-        net.step(node, f"minus_{index}", "Power", [net.blob(node, tensor)], power_param=_MINUS)
-        for index, tensor in enumerate(node.inputs)
-    ]
-    largest = net.step(node, "largest", "Eltwise", turned, eltwise_param={"operation": "MAX"})
-    net.add(node, "Power", [largest], node.outputs[0], power_param=_MINUS)
+    if node.operator == "Min":
+        largest = net.step(node, "largest", "Eltwise", bottoms, eltwise_param=fields)
+        net.add(node, "Power", [largest], node.outputs[0], power_param=_MINUS)
+    else:
+        net.add(node, "Eltwise", bottoms, node.outputs[0], eltwise_param=fields)
 
 
 def _with_bound(node: Node, net: Building) -> bool:
     """Add a Clip layer if the node compares a blob with a number; return whether it does."""
     if len(node.inputs) != 2:
         return False
-    highest = float(np.finfo(np.float32).max)
     for bound, other in (node.inputs, node.inputs[::-1]):
-        values = net.constant(bound)
-        if values is not None and values.size == 1 and net.constant(other) is None:
-            number = float(values.reshape(()))
-            limits = (number, highest) if node.operator == "Max" else (-highest, number)
-            fields = {"min": limits[0], "max": limits[1]}
-            net.add(node, "Clip", [net.blob(node, other)], node.outputs[0], clip_param=fields)
-            return True
+        values, shape = net.constant(bound), net.shape(other)
+        if values is None or values.size != 1 or net.constant(other) is not None or shape != net.shape(node.outputs[0]):
+            continue
+        number = float(values.reshape(()))
+        clipped(node, net, net.blob(node, other), *((number, np.inf) if node.operator == "Max" else (-np.inf, number)))
+        return True
     return False

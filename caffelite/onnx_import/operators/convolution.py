@@ -22,6 +22,7 @@ _WIDENED = (
 def conv(node: Node, net: Building) -> None:
     """Say Conv: weights (num_output, C / group, *kernel), bias (num_output,)."""
     weights = net.needed(node, 1, "the weights")
+    _check_channels(node, net, weights.shape[1] * int(node.get("group", 1)))
     window = window_of(node, weights.shape[2:], net.shape(node.input(0))[2:])
     window, weights = _equal_pads(node, net, window, weights)
     _add(node, net, "Convolution", weights.shape[0], window, weights)
@@ -31,22 +32,26 @@ def conv(node: Node, net: Building) -> None:
 def conv_transpose(node: Node, net: Building) -> None:
     """Say ConvTranspose: weights (C, num_output / group, *kernel).
 
-    output_padding and unequal pads become zeros at the kernel's ends.
+    The output's shape says where it ends. Where Caffe's ends elsewhere the kernel gets zeros at an end.
     """
     weights = net.needed(node, 1, "the weights")
-    axes = weights.ndim - 2
-    node.require("auto_pad", "NOTSET", fix="write pads instead")
-    if node.get("output_shape") is not None:
-        raise node.refuse("attribute output_shape is given", "write pads and output_padding instead")
-    window = window_of(node, weights.shape[2:], net.shape(node.input(0))[2:])
-    added = node.get("output_padding") or [0] * axes
+    _check_channels(node, net, weights.shape[0])
+    sizes, made = net.shape(node.input(0))[2:], net.shape(node.outputs[0])[2:]
+    window = window_of(node, weights.shape[2:], sizes)
+    extra = node.get("output_padding") or [0] * len(sizes)
+    auto, placed = node.get("auto_pad", "NOTSET"), node.get("output_shape") is not None
     room, pads = [(0, 0)] * 2, []
-    for begin, end, extra, dilation in zip(window.begin, window.end, added, window.dilation, strict=True):
-        longer = begin - end + extra  # how much the result reaches further at its end than at its beginning
+    for axis, (size, stride, dilation) in enumerate(zip(sizes, window.stride, window.dilation, strict=True)):
+        whole = (size - 1) * stride + (window.kernel[axis] - 1) * dilation + 1  # without pads
+        begin = window.begin[axis]
+        if placed or auto.startswith("SAME"):
+            missing = max(whole + extra[axis] - made[axis], 0)
+            begin = missing // 2 if auto == "SAME_UPPER" else missing - missing // 2
+        longer = begin - (whole - begin - made[axis])  # how much further it reaches at its end than at its beginning
         if longer % dilation:
             raise node.refuse(
-                f"pads, output_padding and dilations are {begin}, {end}, {extra} and {dilation}",
-                "with dilation the two ends have to differ by a multiple of it",
+                f"along axis {axis + 2} {begin} pixels are cut off in front and {begin - longer} behind",
+                f"with a dilation of {dilation} the two have to differ by a multiple of it",
             )
         room.append((max(-longer // dilation, 0), max(longer // dilation, 0)))
         pads.append(begin + max(-longer, 0))
@@ -55,6 +60,14 @@ def conv_transpose(node: Node, net: Building) -> None:
     weights = np.pad(weights, room)
     window = Window(weights.shape[2:], window.stride, tuple(pads), tuple(pads), window.dilation)
     _add(node, net, "Deconvolution", weights.shape[1] * int(node.get("group", 1)), window, weights)
+
+
+def _check_channels(node: Node, net: Building, channels: int) -> None:
+    shape = net.shape(node.input(0))
+    if shape[1] != channels:
+        raise node.refuse(
+            f"its input has the shape {shape}, {shape[1]} channels", f"its weights are for {channels}; give it as many"
+        )
 
 
 def _equal_pads(node: Node, net: Building, window: Window, weights: Array) -> tuple[Window, Array]:

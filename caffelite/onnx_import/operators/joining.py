@@ -9,10 +9,9 @@ import numpy as np
 from caffelite.onnx_import.axes import axis_of
 from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
-from caffelite.onnx_import.operators.shaping import reshape_dims
+from caffelite.onnx_import.operators.shaping import reshaped
+from caffelite.onnx_import.pieces import Piece, cut, ordered
 from caffelite.onnx_import.register import operator
-
-Piece = tuple[int, int]  # first and last + 1 along the axis
 
 
 @operator("Concat")
@@ -35,67 +34,44 @@ def split(node: Node, net: Building) -> None:
 
 @operator("Slice")
 def slice_(node: Node, net: Building) -> None:
-    """Say Slice: a piece along each axis that it cuts. Nodes whose pieces lie side by side share a layer."""
-    cuts = _cuts(node, net)
+    """Say Slice: what it takes along each axis. Nodes that take pieces side by side share a layer."""
     if node.outputs[0] in net.held:  # with a node before
         return
-    if not cuts:
-        net.same(node.outputs[0], node.input(0), node)
+    takes = _takes(node, net)
+    if len(takes) == 1 and all(taken.step == 1 for taken in takes.values()):
+        ((axis, taken),) = takes.items()
+        pieces = {node.outputs[0]: (taken.start, taken.stop)}
+        for other in net.graph.readers()[node.input(0)]:
+            if other.operator == "Slice" and other is not node and other.outputs[0] not in net.held:
+                also = _takes(other, net)
+                if list(also) == [axis] and also[axis].step == 1 and _is_beside(also[axis], pieces.values()):
+                    pieces[other.outputs[0]] = (also[axis].start, also[axis].stop)
+        _cut(node, net, axis, pieces)
         return
-    if len(cuts) > 1:
-        _one_axis_after_the_other(node, net, cuts)
-        return
-    ((axis, piece),) = cuts
-    pieces = {node.outputs[0]: piece}
-    for other in net.graph.readers()[node.input(0)]:
-        if other.operator == "Slice" and other is not node and other.outputs[0] not in net.held:
-            also = _cuts(other, net)
-            if [cut[0] for cut in also] == [axis] and _is_beside(also[0][1], pieces.values()):
-                pieces[other.outputs[0]] = also[0][1]
-    _cut(node, net, axis, pieces)
+    blob, shape = net.blob(node, node.input(0)), net.shape(node.input(0))
+    for axis, taken in takes.items():
+        blob = ordered(node, net, blob, axis, shape[axis], taken)
+    net.hold(node.outputs[0], blob)
 
 
-def _is_beside(piece: Piece, others: Iterable[Piece]) -> bool:
-    return all(piece[0] >= end or piece[1] <= begin for begin, end in others)
-
-
-def _one_axis_after_the_other(node: Node, net: Building, cuts: list[tuple[int, Piece]]) -> None:
-    """Add a Slice layer for each axis."""
-    bottom = net.blob(node, node.input(0))
-    *front, (axis, piece) = cuts
-    for number, (other, part) in enumerate(front):
-        made = net.rest(node, f"cut_{number}")
-        _slice(node, net, other, {made: part}, bottom)
-        bottom = made
-    _slice(node, net, axis, {net.top(node.outputs[0]): piece}, bottom)
+def _is_beside(piece: range, others: Iterable[Piece]) -> bool:
+    return all(piece.start >= end or piece.stop <= begin for begin, end in others)
 
 
 @operator("Gather")
 def gather(node: Node, net: Building) -> None:
-    """Say Gather: one place along an axis, which then is gone."""
+    """Say Gather: places along an axis, which then is gone where there is a single one, or several."""
     shape = net.shape(node.input(0))
     axis = axis_of(node, len(shape))
     index = net.needed(node, 1, "the index")
-    if index.size != 1:
-        raise node.refuse(f"input 1 lists {index.size} places", "Caffe's layers take one place (Slice); use Split")
-    place = int(index.reshape(())) % shape[axis]
-    if net.shape(node.outputs[0]) == (*shape[:axis], 1, *shape[axis + 1 :]):
-        _cut(node, net, axis, {node.outputs[0]: (place, place + 1)})
-        return
-    piece = _piece(node, net, axis, place)
-    dims = reshape_dims((*shape[:axis], 1, *shape[axis + 1 :]), net.shape(node.outputs[0]))
-    net.add(node, "Reshape", [piece], node.outputs[0], reshape_param={"shape": {"dim": dims}})
+    places = [int(place) % shape[axis] for place in index.reshape(-1)]
+    blob = ordered(node, net, net.blob(node, node.input(0)), axis, shape[axis], places)
+    made = (*shape[:axis], len(places), *shape[axis + 1 :])
+    net.hold(node.outputs[0], reshaped(node, net, blob, made, net.shape(node.outputs[0]), ""))
 
 
-def _piece(node: Node, net: Building, axis: int, place: int) -> str:
-    """Add a Slice layer for one place and return its blob."""
-    made = net.rest(node, "place")
-    _slice(node, net, axis, {made: (place, place + 1)})
-    return made
-
-
-def _cuts(node: Node, net: Building) -> list[tuple[int, Piece]]:
-    """Return the axes along which a Slice node takes less than all, with the piece of each."""
+def _takes(node: Node, net: Building) -> dict[int, range]:
+    """Return the places that a Slice node takes along each axis of which it does not take all as it is."""
     shape = net.shape(node.input(0))
     listed = []
     for index, name in enumerate(("starts", "ends", "axes", "steps"), 1):
@@ -103,46 +79,21 @@ def _cuts(node: Node, net: Building) -> list[tuple[int, Piece]]:
         listed.append(given)
     starts, ends = listed[:2]
     axes, steps = listed[2] or range(len(starts)), listed[3] or [1] * len(starts)
-    found = []
+    found = {}
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         size = shape[axis % len(shape)]
-        if step != 1:
-            raise node.refuse(f"steps has {step}", "Caffe's Slice takes what lies together; use a step of 1")
-        first, last, _ = slice(start, end).indices(size)
-        if (first, last) != (0, size):
-            found.append((axis % len(shape), (first, last)))
+        taken = range(*slice(start, end, step).indices(size))
+        if not taken:
+            raise node.refuse(f"it takes nothing of axis {axis}", "take it out of the model: blobs have values")
+        if taken != range(size):
+            found[axis % len(shape)] = taken
     return found
 
 
 def _cut(node: Node, net: Building, axis: int, pieces: dict[str, Piece]) -> None:
     """Add a Slice layer whose tops are the tensors of `pieces`."""
-    size = net.shape(node.input(0))[axis]
+    bottom, size = net.blob(node, node.input(0)), net.shape(node.input(0))[axis]
     if list(pieces.values()) == [(0, size)]:
-        net.same(next(iter(pieces)), node.input(0), node)
+        net.hold(next(iter(pieces)), bottom)
         return
-    bottom = net.blob(node, node.input(0))  # before the tops get their names
-    _slice(node, net, axis, {net.top(tensor): piece for tensor, piece in pieces.items()}, bottom)
-
-
-def _slice(node: Node, net: Building, axis: int, pieces: dict[str, Piece], bottom: str = "") -> None:
-    """Add a Slice layer with the tops of `pieces` and others for what lies between, which a Silence layer reads."""
-    size = net.shape(node.input(0))[axis]
-    tops: list[str] = []
-    points: list[int] = []
-    rests: list[str] = []
-    end = 0
-    for blob, (first, last) in sorted(pieces.items(), key=lambda entry: entry[1]):
-        if first > end:
-            rests.append(net.rest(node, f"rest_{len(rests)}"))
-            tops.append(rests[-1])
-            points.append(first)
-        tops.append(blob)
-        points.append(last)
-        end = last
-    if end < size:
-        rests.append(net.rest(node, f"rest_{len(rests)}"))
-        tops.append(rests[-1])
-        points.append(size)
-    param = {"axis": axis, "slice_point": points[:-1]}
-    net.add_with_rests(node, "Slice", bottom or net.blob(node, node.input(0)), tops, slice_param=param)
-    net.silence(node, rests)
+    cut(node, net, bottom, axis, size, {net.top(tensor): piece for tensor, piece in pieces.items()})

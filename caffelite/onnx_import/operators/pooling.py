@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,50 +14,69 @@ from caffelite.core.errors import LayerError
 from caffelite.core.layers.shared.pooling_window import pooled_shape, pooling_window
 from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
+from caffelite.onnx_import.operators.shaping import reshaped
+from caffelite.onnx_import.pieces import ordered
 from caffelite.onnx_import.register import operator
 from caffelite.onnx_import.window import Window, window_fields, window_of
 from caffelite.proto.caffe_pb2 import PoolingParameter
+
+
+class _Image(NamedTuple):
+    """What is pooled: the height and width of the image, windows on it, and how many are wanted down and across."""
+
+    sizes: Shape
+    window: Window
+    wanted: Shape
+
+
+class _Pooling(NamedTuple):
+    """Caffe's way: the fields, how many windows they make, and how many of these come before the first wanted one."""
+
+    fields: dict[str, Any]
+    made: Shape
+    before: Shape
+    pads: Shape
 
 
 @operator("MaxPool")
 def max_pool(node: Node, net: Building) -> None:
     """Say MaxPool: the largest value of each window: what lies beside the image never counts, here as there."""
     node.require("storage_order", 0, fix="leave it out: it is about places, which are not made here")
-    bottom, _, fields = _windows(node, net, "MAX")
-    _add(node, net, bottom, fields)
+    if len(node.outputs) > 1 and node.outputs[1]:
+        raise node.refuse("output 1, the places, is read", "Caffe's places are others; take Upsample out of the model")
+    image = _image(node, net)
+    _finish(node, net, _pool(node, net, image, _pooling(node, image, "MAX")))
 
 
 @operator("AveragePool")
 def average_pool(node: Node, net: Building) -> None:
     """Say AveragePool: the mean of each window; a Scale layer mends it where padding counts otherwise in Caffe."""
-    bottom, window, fields = _windows(node, net, "AVE")
-    sizes = net.shape(node.input(0))[2:]
-    pooled = net.shape(node.outputs[0])[2:]
-    if len(sizes) == 1:
-        window, sizes, pooled = _flat(window), (1, *sizes), (1, *pooled)
+    image = _image(node, net)
+    pooling = _pooling(node, image, "AVE")
     include = bool(node.get("count_include_pad", 0))
-    ours = _counted(window, sizes, pooled, window.begin)  # Caffe counts as much padding behind as before
-    theirs = _counted(window, sizes, pooled, window.end) if include else _counted(window, sizes, pooled, None)
-    if (ours == theirs).all():
-        _add(node, net, bottom, fields)
-        return
-    net.note(
-        f"{node.name} does not count its padding as Caffe does: a Scale layer behind it mends the means, for an image "
-        f"of {' x '.join(map(str, sizes))} alone"
-    )
-    means = net.step(node, "means", "Pooling", [bottom], pooling_param=fields)
-    scale = {"axis": 2, "num_axes": 2}
-    _finish(node, net, means, "Scale", blobs=[ours / theirs], scale_param=scale)
+    ours = _counted(image, pooling.pads)  # Caffe counts as much padding behind as before
+    theirs = _counted(image, image.window.end if include else None)
+    if theirs.min() < 1:
+        raise node.refuse(f"pads is {list(image.window.begin + image.window.end)}", "some windows see padding alone")
+    means = _pool(node, net, image, pooling)
+    if (ours != theirs).any():
+        net.note(
+            f"{node.name} does not count its padding as Caffe does: a Scale layer behind it mends the means, for an "
+            f"image of {' x '.join(map(str, image.sizes))} alone"
+        )
+        scale = {"axis": 2, "num_axes": 2}
+        means = net.step(node, "mended", "Scale", [means], blobs=[ours / theirs], scale_param=scale)
+    _finish(node, net, means)
 
 
-def _counted(window: Window, sizes: Shape, pooled: Shape, end: Shape | None) -> Array:
-    """Return how many pixels each window counts, of shape `pooled`: of an image with its begin and `end` of padding.
+def _counted(image: _Image, end: Shape | None) -> Array:
+    """Return how many pixels each window counts: of an image with its padding before and `end` of it behind.
 
     With None those of the image alone.
     """
-    axes = []
-    for axis, size in enumerate(sizes):
-        first = np.arange(pooled[axis]) * window.stride[axis] - window.begin[axis]
+    axes, window = [], image.window
+    for axis, size in enumerate(image.sizes):
+        first = np.arange(image.wanted[axis]) * window.stride[axis] - window.begin[axis]
         last = first + window.kernel[axis]
         if end is None:
             axes.append(np.minimum(last, size) - np.maximum(first, 0))
@@ -64,47 +86,53 @@ def _counted(window: Window, sizes: Shape, pooled: Shape, end: Shape | None) -> 
     return counted
 
 
-def _windows(node: Node, net: Building, pool: str) -> tuple[str, Window, dict[str, Any]]:
-    """Return the blob to pool, with two axes of pixels, the window, and the fields of Pooling that give as many.
-
-    Raises NodeError where neither way of rounding does.
-    """
-    shape = net.shape(node.input(0))
+def _image(node: Node, net: Building) -> _Image:
+    """Return what a node pools; a row is an image of a single one."""
+    shape, wanted = net.shape(node.input(0)), net.shape(node.outputs[0])[2:]
     if len(shape) not in (3, 4):
         raise node.refuse(f"its input has the shape {shape}", "Caffe's Pooling knows images, (N, C, H, W)")
-    if len(node.outputs) > 1 and node.outputs[1]:
-        raise node.refuse("output 1, the places, is read", "Caffe's places are others; take Upsample out of the model")
     window = window_of(node, node.get("kernel_shape"), shape[2:])
     if set(window.dilation) != {1}:
         raise node.refuse(f"attribute dilations is {list(window.dilation)}", "Caffe's Pooling has none; use 1")
     node.get("ceil_mode")  # the shape of the output says what it means
-    bottom, wanted = net.blob(node, node.input(0)), net.shape(node.outputs[0])[2:]
-    if len(shape) == 3:
-        window, shape, wanted = _flat(window), (*shape[:2], 1, shape[2]), (1, *wanted)
-        dims = [0, 0, 1, shape[3]]
-        bottom = net.step(node, "rows", "Reshape", [bottom], reshape_param={"shape": {"dim": dims}})
-    fields = _single(window_fields(window))
-    for rounding in ({}, {"round_mode": "FLOOR"}):
-        found = {"pool": pool, **fields, **rounding}
-        if _pooled(node, found, shape) == wanted:
-            return bottom, window, found
+    if len(shape) == 4:
+        return _Image(shape[2:], window, wanted)
+    row = Window((1, *window.kernel), (1, *window.stride), (0, *window.begin), (0, *window.end), (1, 1))
+    return _Image((1, shape[2]), row, (1, *wanted))
+
+
+def _pooling(node: Node, image: _Image, pool: str) -> _Pooling:
+    """Return the fields with the fewest windows among which are those that are wanted; NodeError if there are none.
+
+    Caffe pads both ends alike and rounds both axes in one way. So there may be windows too many, behind the wanted
+    ones, or before them where the padding is larger by whole strides.
+    """
+    window, found, stumbles = image.window, [], []
+    most = [range(max(-(-(k - b) // s), 1)) for k, b, s in zip(window.kernel, window.begin, window.stride, strict=True)]
+    for before in product(*most):
+        pads = tuple(b + n * s for b, n, s in zip(window.begin, before, window.stride, strict=True))
+        for rounding in ({}, {"round_mode": "FLOOR"}):
+            fields = {"pool": pool, **_single(window_fields(replace(window, begin=pads, end=pads))), **rounding}
+            try:
+                made = _made(fields, image.sizes)
+            except LayerError as err:
+                stumbles.append(node.refuse(f"{err.field} would be {err.value}", err.fix))
+                continue
+            if all(n - b >= w for n, b, w in zip(made, before, image.wanted, strict=True)):
+                found.append(_Pooling(fields, made, before, pads))
+    if found:
+        return min(found, key=lambda pooling: prod(pooling.made))  # the first of equal ones: the fewest fields
+    if stumbles:
+        raise stumbles[0]
     raise node.refuse(
-        f"pads is {list(window.begin + window.end)} and the output {' x '.join(map(str, wanted))}",
-        "Caffe pads both ends alike; write equal pads",
+        f"pads is {list(window.begin + window.end)} and the output {' x '.join(map(str, image.wanted))}",
+        "Caffe pads by less than the kernel, both ends alike",
     )
 
 
-def _pooled(node: Node, fields: dict[str, Any], shape: Shape) -> Shape:
+def _made(fields: dict[str, Any], sizes: Shape) -> Shape:
     param = PoolingParameter(**fields)
-    try:
-        return pooled_shape(param, pooling_window(param, *shape[2:]), *shape[2:])
-    except LayerError as err:
-        raise node.refuse(f"{err.field} would be {err.value}", err.fix) from None
-
-
-def _flat(window: Window) -> Window:
-    """Return the window of a row as one of an image with a single row."""
-    return Window((1, *window.kernel), (1, *window.stride), (0, *window.begin), (0, *window.end), (1, 1))
+    return pooled_shape(param, pooling_window(param, *sizes), *sizes)
 
 
 def _single(fields: dict[str, Any]) -> dict[str, Any]:
@@ -112,18 +140,21 @@ def _single(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value[0] if isinstance(value, list) else value for name, value in fields.items()}
 
 
-def _add(node: Node, net: Building, bottom: str, fields: dict[str, Any]) -> None:
-    _finish(node, net, bottom, "Pooling", pooling_param=fields)
+def _pool(node: Node, net: Building, image: _Image, pooling: _Pooling) -> str:
+    """Add the Pooling layer, and a Slice layer for an axis with windows too many; return the blob of the others."""
+    shape = net.shape(node.input(0))
+    bottom = reshaped(node, net, net.blob(node, node.input(0)), shape, (*shape[:2], *image.sizes), "rows")
+    blob = net.step(node, "", "Pooling", [bottom], pooling_param=pooling.fields)
+    for axis, (made, before, wanted) in enumerate(zip(pooling.made, pooling.before, image.wanted, strict=True), 2):
+        blob = ordered(node, net, blob, axis, made, range(before, before + wanted))
+    return blob
 
 
-def _finish(node: Node, net: Building, bottom: str, type_name: str, **of: Any) -> None:
-    """Add the last layer; what was made an image for it becomes a row again."""
+def _finish(node: Node, net: Building, blob: str) -> None:
+    """Let the output be the blob; what was made an image becomes a row again."""
     shape = net.shape(node.outputs[0])
-    if len(shape) == 4:
-        net.add(node, type_name, [bottom], node.outputs[0], **of)
-        return
-    image = net.step(node, "image", type_name, [bottom], **of)
-    net.add(node, "Reshape", [image], node.outputs[0], reshape_param={"shape": {"dim": [0, 0, shape[2]]}})
+    image = shape if len(shape) == 4 else (*shape[:2], 1, shape[2])
+    net.hold(node.outputs[0], reshaped(node, net, blob, image, shape, "row"))
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool")
@@ -131,7 +162,9 @@ def global_pool(node: Node, net: Building) -> None:
     """Say GlobalAveragePool and GlobalMaxPool: one number for each channel."""
     pool = "AVE" if node.operator == "GlobalAveragePool" else "MAX"
     shape = net.shape(node.input(0))
-    if len(shape) != 4:
-        raise node.refuse(f"its input has the shape {shape}", "Caffe's Pooling knows images, (N, C, H, W)")
-    fields = {"pool": pool, "global_pooling": True}
-    net.add(node, "Pooling", [net.blob(node, node.input(0))], node.outputs[0], pooling_param=fields)
+    if len(shape) < 3:
+        raise node.refuse(f"its input has the shape {shape}", "give it channels and pixels, (N, C, H, W)")
+    image = shape if len(shape) == 4 else (*shape[:2], 1, prod(shape[2:]))
+    bottom = reshaped(node, net, net.blob(node, node.input(0)), shape, image, "image")
+    made = net.step(node, "", "Pooling", [bottom], pooling_param={"pool": pool, "global_pooling": True})
+    net.hold(node.outputs[0], reshaped(node, net, made, (*shape[:2], 1, 1), net.shape(node.outputs[0]), "axes"))

@@ -1,4 +1,4 @@
-"""Resize and Upsample: pixels repeated a whole number of times (Deconvolution, or Upsample), or Interp."""
+"""Resize and Upsample: pixels repeated as often (Deconvolution, Upsample) or picked out (Slice, Concat); Interp."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from caffelite.core.blob import Array
 from caffelite.onnx_import.building import BVLC, Building
 from caffelite.onnx_import.node import Node
+from caffelite.onnx_import.pieces import ordered
 from caffelite.onnx_import.register import operator
 
 _ROUND: dict[str, Callable[[Array], Array]] = {
@@ -22,40 +23,64 @@ _ROUND: dict[str, Callable[[Array], Array]] = {
 
 @operator("Resize", "Upsample")
 def resize(node: Node, net: Building) -> None:
-    """Say Resize and Upsample: the output's shape says how large. NodeError for other ways of filling in."""
-    node.require("antialias", 0, fix="Caffe's layers have none; use 0")
-    for attribute in ("cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy", "scales"):
+    """Say Resize and Upsample: nearest, or linear with aligned corners. NodeError for other ways of filling in."""
+    for attribute in ("cubic_coeff_a", "exclude_outside", "extrapolation_value", "antialias", "nearest_mode", "scales"):
         node.get(attribute)
     node.get("axes")
-    shape, wanted, mode = net.shape(node.input(0)), net.shape(node.outputs[0]), node.get("mode", "nearest")
-    if shape == wanted:
+    node.require("keep_aspect_ratio_policy", "stretch", fix="give the sizes that it makes")
+    shape, wanted, scales = net.shape(node.input(0)), net.shape(node.outputs[0]), _scales(node, net)
+    mode, how = node.get("mode", "nearest"), _how(node, net)
+    if how == "tf_crop_and_resize":
+        raise node.refuse(f"attribute coordinate_transformation_mode is {how}", "cut with a Slice, then resize")
+    if shape == wanted:  # whatever the scales: so does onnxruntime
         net.same(node.outputs[0], node.input(0), node)
+    elif mode == "nearest":
+        _nearest(node, net, [_sources(node, net, *axis) for axis in zip(shape, wanted, scales, strict=True)])
     elif len(shape) != 4 or shape[:2] != wanted[:2]:
         raise node.refuse(f"it makes {wanted} of {shape}", "Caffe's layers change height and width")
-    elif mode == "nearest":
-        _nearest(node, net)
-    elif mode == "linear" and node.get("coordinate_transformation_mode") == "align_corners" and net.dialect != BVLC:
-        node.get("nearest_mode")
+    elif mode == "linear" and how == "align_corners" and net.dialect != BVLC:
+        node.require("antialias", 0, fix="Caffe's layers have none; use 0")
         fields = {"height": wanted[2], "width": wanted[3]}
         net.add(node, "Interp", [net.blob(node, node.input(0))], node.outputs[0], interp_param=fields)
     else:
-        how = node.get("coordinate_transformation_mode", "half_pixel")
         known = "nearest" if net.dialect == BVLC else "nearest, or linear with align_corners"
         raise node.refuse(f"attribute mode is {mode} with {how}", f"use {known}; Caffe's layers know no other")
 
 
-def _nearest(node: Node, net: Building) -> None:
-    (height, width), (high, wide) = net.shape(node.input(0))[2:], net.shape(node.outputs[0])[2:]
-    scales = (high // height, wide // width)
-    for size, made, scale in ((height, high, scales[0]), (width, wide, scales[1])):
-        if made != size * scale or (_sources(node, net, size, made) != np.arange(made) // scale).any():
-            raise node.refuse(
-                f"it makes {made} pixels of {size} that are not each repeated as often",
-                "use a whole number as scale, with asymmetric and floor",
-            )
-    channels, bottom = net.shape(node.input(0))[1], net.blob(node, node.input(0))
+def _how(node: Node, net: Building) -> str:
+    """Return how places in the result become places in the image."""
+    default = "half_pixel" if net.graph.opset >= 11 and node.operator == "Resize" else "asymmetric"
+    return str(node.get("coordinate_transformation_mode", default))
+
+
+def _scales(node: Node, net: Building) -> Array:
+    """Return the scale of each axis, of float32: as it is given, which is not always that of the sizes."""
+    shape, wanted = net.shape(node.input(0)), net.shape(node.outputs[0])
+    given = 2 if net.graph.opset >= 11 and node.operator == "Resize" else 1
+    values = net.needed(node, given, "the scales") if node.input(given) else np.asarray(node.get("scales") or [])
+    if not values.size:  # there are sizes
+        return np.divide(wanted, shape).astype(np.float32)
+    scales = np.ones(len(shape), np.float32)
+    scales[node.get("axes") or range(len(shape))] = values
+    return scales
+
+
+def _nearest(node: Node, net: Building, sources: list[Array]) -> None:
+    """Add the layer that repeats each pixel as often, or those that take the pixels `sources` along each axis."""
+    shape, wanted, blob = net.shape(node.input(0)), net.shape(node.outputs[0]), net.blob(node, node.input(0))
+    times = [made // size for made, size in zip(wanted, shape, strict=True)]
+    whole = all(
+        (of == np.repeat(np.arange(size), count)).all() if len(of) == size * count else False
+        for of, size, count in zip(sources, shape, times, strict=True)
+    )
+    if not whole or len(shape) != 4 or times[:2] != [1, 1]:
+        for axis, places in enumerate(sources):
+            blob = ordered(node, net, blob, axis, shape[axis], places.tolist())
+        net.hold(node.outputs[0], blob)
+        return
+    channels, scales = shape[1], times[2:]
     if scales[0] == scales[1] and net.dialect != BVLC:
-        net.add(node, "Upsample", [bottom], node.outputs[0], upsample_param={"scale": scales[0]})
+        net.add(node, "Upsample", [blob], node.outputs[0], upsample_param={"scale": scales[0]})
         return
     weights = np.ones((channels, 1, *scales))
     window: dict[str, Any] = {"kernel_size": [scales[0]], "stride": [scales[0]]}
@@ -63,22 +88,29 @@ def _nearest(node: Node, net: Building) -> None:
         names = ("kernel_h", "kernel_w", "stride_h", "stride_w")
         window = dict(zip(names, scales * 2, strict=True))
     fields = {"num_output": channels, **window, "group": channels, "bias_term": False}
-    net.add(node, "Deconvolution", [bottom], node.outputs[0], blobs=[weights], convolution_param=fields)
+    net.add(node, "Deconvolution", [blob], node.outputs[0], blobs=[weights], convolution_param=fields)
 
 
-def _sources(node: Node, net: Building, size: int, made: int) -> Array:
-    """Return which pixel of `size` each of the `made` pixels copies, as the attributes say."""
-    default = "half_pixel" if net.graph.opset >= 11 and node.operator == "Resize" else "asymmetric"
-    how = node.get("coordinate_transformation_mode", default)
-    rounding = node.get("nearest_mode", "round_prefer_floor" if default == "half_pixel" else "floor")
-    places = np.arange(made, dtype=np.float64)
-    if how in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
-        places = (places + 0.5) * size / made - 0.5
-    elif how == "align_corners":
-        places = places * (size - 1) / max(made - 1, 1)
+def _sources(node: Node, net: Building, size: int, made: int, scale: Any) -> Array:
+    """Return which pixel of `size` each of the `made` pixels copies, reckoned in float32 as onnxruntime does."""
+    how = _how(node, net)
+    old = net.graph.opset < 11 or node.operator == "Upsample"
+    rounding = node.get("nearest_mode", ("ceil" if scale < 1 else "floor") if old else "round_prefer_floor")
+    places, half = np.arange(made, dtype=np.float32), np.float32(0.5)
+    if how == "align_corners":
+        places = places * np.float32(size - 1) / np.float32(max(made - 1, 1))
     elif how == "asymmetric":
-        places = places * size / made
+        places = places / scale
+    elif how in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        off = np.float32(0)
+        if how == "half_pixel_symmetric":
+            off = np.float32(size / 2) * (1 - np.float32(made) / (scale * np.float32(size)))
+        places = off + (places + half) / scale - half
+        if how == "pytorch_half_pixel" and made == 1:
+            places = np.zeros(1, np.float32)
     else:
         raise node.refuse(f"attribute coordinate_transformation_mode is {how}", "use asymmetric")
-    sources: Array = np.clip(_ROUND[rounding](places), 0, size - 1)
+    if rounding not in _ROUND:
+        raise node.refuse(f"attribute nearest_mode is {rounding}", f"use one of {', '.join(_ROUND)}")
+    sources: Array = np.clip(_ROUND[rounding](places.astype(np.float64)), 0, size - 1).astype(int)
     return sources

@@ -18,6 +18,13 @@ def reshape_dims(shape: Shape, wanted: Shape) -> list[int]:
     return dims
 
 
+def reshaped(node: Node, net: Building, blob: str, shape: Shape, wanted: Shape, word: str) -> str:
+    """Return the blob, of `shape`, in the shape `wanted`: by a Reshape layer, NODE/word, where that is another."""
+    if shape == wanted:
+        return blob
+    return net.step(node, word, "Reshape", [blob], reshape_param={"shape": {"dim": reshape_dims(shape, wanted)}})
+
+
 @operator("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def reshape(node: Node, net: Building) -> None:
     """Say what changes axes alone: the output's shape says all, and is known in a simplified model."""

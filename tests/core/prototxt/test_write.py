@@ -89,3 +89,8 @@ def test_files_in_the_style_of_models_come_out_as_they_were():
 
 def test_an_empty_net():
     assert net_text(NetParameter()) == ""
+
+
+def test_a_comment_of_several_lines_stays_a_comment():
+    text = net_text(NetParameter(name="a"), ["one\ntwo\rthree\x85four", "", "five"])
+    assert text == '# one\n# two\n# three\n# four\n#\n# five\nname: "a"\n'

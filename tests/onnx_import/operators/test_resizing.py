@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from caffelite.onnx_import.errors import OnnxError
+from caffelite.onnx_import.of_file import from_onnx
+
+SHAPE = (1, 2, 6, 5)
+PLACES = ("asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners", "half_pixel_symmetric")
+ROUNDING = ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
+
+
+def floats(*values):
+    return np.array(values, np.float32)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.5, 2.0, 2.7])
+@pytest.mark.parametrize("places", PLACES)
+def test_each_pixel_is_the_one_that_onnx_copies(places, scale, agrees):
+    how = {"mode": "nearest", "coordinate_transformation_mode": places}
+    nodes = [("Resize", ["x", "", "s"], [rounding], {**how, "nearest_mode": rounding}) for rounding in ROUNDING]
+    types = agrees(nodes, SHAPE, {"s": floats(1, 1, scale, scale)}, outputs=ROUNDING)
+    assert ("Upsample" in types) == (scale == 2)
+
+
+@pytest.mark.parametrize(("opset", "name", "scale"), [(9, "Upsample", 2.5), (10, "Resize", 2.5), (10, "Resize", 0.7)])
+def test_old_operators(opset, name, scale, agrees):
+    agrees([(name, ["x", "s"], ["y"], {"mode": "nearest"})], (1, 2, 6, 5), {"s": floats(1, 1, scale, 3)}, opset=opset)
+
+
+@pytest.mark.parametrize("axes", [[2, 3], [3], [1, 2]])
+def test_axes_and_sizes(axes, agrees):
+    sizes = {"sizes": np.array([9] * len(axes))}
+    agrees([("Resize", ["x", "", "", "sizes"], ["y"], {"mode": "nearest", "axes": axes})], SHAPE, sizes)
+
+
+@pytest.mark.parametrize("how", [{"mode": "linear"}, {"mode": "cubic", "antialias": 1}, {"mode": "nearest"}])
+def test_the_same_size_is_the_image(how, agrees):
+    agrees([("Resize", ["x", "", "", "sizes"], ["y"], how)], SHAPE, {"sizes": np.array(SHAPE)})
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"mode": "linear"}, "attribute mode is linear with half_pixel; use nearest"),
+        ({"coordinate_transformation_mode": "tf_crop_and_resize"}, "is tf_crop_and_resize; cut with a Slice"),
+        ({"keep_aspect_ratio_policy": "not_larger"}, 'keep_aspect_ratio_policy is "not_larger"; give the sizes'),
+    ],
+)
+def test_refuses(how, message, model_file):
+    sizes = {"roi": floats(0, 0, 0, 0, 1, 1, 1, 1), "sizes": np.array([1, 2, 9, 9])}
+    with pytest.raises(OnnxError, match=message):
+        from_onnx(model_file([("Resize", ["x", "roi", "", "sizes"], ["y"], how)], SHAPE, sizes))
