@@ -1,15 +1,17 @@
-"""Resize and Upsample: pixels repeated as often (Deconvolution, Upsample) or picked out (Slice, Concat); Interp."""
+"""Resize and Upsample: pixels repeated (Deconvolution, Upsample), picked out (Slice, Concat) or mixed, by products."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from caffelite.core.blob import Array
+from caffelite.core.blob import Array, Shape
 from caffelite.onnx_import.building import BVLC, Building
 from caffelite.onnx_import.node import Node
+from caffelite.onnx_import.operators.shaping import reshaped
 from caffelite.onnx_import.pieces import ordered
 from caffelite.onnx_import.register import operator
 
@@ -23,7 +25,7 @@ _ROUND: dict[str, Callable[[Array], Array]] = {
 
 @operator("Resize", "Upsample")
 def resize(node: Node, net: Building) -> None:
-    """Say Resize and Upsample: nearest, or linear with aligned corners. NodeError for other ways of filling in."""
+    """Say Resize and Upsample: nearest and linear. NodeError for other ways of filling in."""
     for attribute in ("cubic_coeff_a", "exclude_outside", "extrapolation_value", "antialias", "nearest_mode", "scales"):
         node.get(attribute)
     node.get("axes")
@@ -36,15 +38,15 @@ def resize(node: Node, net: Building) -> None:
         net.same(node.outputs[0], node.input(0), node)
     elif mode == "nearest":
         _nearest(node, net, [_sources(node, net, *axis) for axis in zip(shape, wanted, scales, strict=True)])
-    elif len(shape) != 4 or shape[:2] != wanted[:2]:
-        raise node.refuse(f"it makes {wanted} of {shape}", "Caffe's layers change height and width")
-    elif mode == "linear" and how == "align_corners" and net.dialect != BVLC:
-        node.require("antialias", 0, fix="Caffe's layers have none; use 0")
+    elif mode != "linear":
+        raise node.refuse(f"attribute mode is {mode}", "use nearest or linear")
+    elif node.get("antialias", 0) and any(made < size for size, made in zip(shape, wanted, strict=True)):
+        raise node.refuse("attribute antialias is 1", "leave it out: without it each pixel is a mix of two")
+    elif how == "align_corners" and net.dialect != BVLC and len(shape) == 4 and shape[:2] == wanted[:2]:
         fields = {"height": wanted[2], "width": wanted[3]}
         net.add(node, "Interp", [net.blob(node, node.input(0))], node.outputs[0], interp_param=fields)
     else:
-        known = "nearest" if net.dialect == BVLC else "nearest, or linear with align_corners"
-        raise node.refuse(f"attribute mode is {mode} with {how}", f"use {known}; Caffe's layers know no other")
+        _linear(node, net, scales)
 
 
 def _how(node: Node, net: Building) -> str:
@@ -91,11 +93,53 @@ def _nearest(node: Node, net: Building, sources: list[Array]) -> None:
     net.add(node, "Deconvolution", [blob], node.outputs[0], blobs=[weights], convolution_param=fields)
 
 
+def _linear(node: Node, net: Building, scales: Array) -> None:
+    """Add a product with a matrix for each axis whose size changes: its rows mix two pixels that lie side by side."""
+    shape, wanted, blob = net.shape(node.input(0)), net.shape(node.outputs[0]), net.blob(node, node.input(0))
+    for axis, made in reversed(list(enumerate(wanted))):
+        size = shape[axis]
+        if size == made:
+            continue
+        places = np.clip(_places(node, net, size, made, scales[axis]), 0, size - 1).astype(np.float64)
+        first = np.minimum(places.astype(int), max(size - 2, 0))
+        weights, rows = np.zeros((made, size)), np.arange(made)
+        np.add.at(weights, (rows, first), 1 - (places - first))
+        np.add.at(weights, (rows, np.minimum(first + 1, size - 1)), places - first)
+        blob = _product(node, net, blob, shape, axis, weights)
+        shape = (*shape[:axis], made, *shape[axis + 1 :])
+    net.hold(node.outputs[0], blob)
+
+
+def _product(node: Node, net: Building, blob: str, shape: Shape, axis: int, weights: Array) -> str:
+    """Return the blob with `weights` times what lies along an axis: InnerProduct, or a convolution of that axis."""
+    made, last = len(weights), len(shape) - 1
+    if axis == last:
+        fields = {"num_output": made, "axis": last, "bias_term": False}
+        return net.step(node, f"axis_{axis}", "InnerProduct", [blob], blobs=[weights], inner_product_param=fields)
+    images = (prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]), 1)
+    blob = reshaped(node, net, blob, shape, images, f"axis_{axis}_as_channels")
+    conv = {"num_output": made, "kernel_size": [1], "bias_term": False}
+    kernels = weights[..., np.newaxis, np.newaxis]
+    blob = net.step(node, f"axis_{axis}", "Convolution", [blob], blobs=[kernels], convolution_param=conv)
+    return reshaped(
+        node, net, blob, (images[0], made, *images[2:]), (*shape[:axis], made, *shape[axis + 1 :]), f"{axis}"
+    )
+
+
 def _sources(node: Node, net: Building, size: int, made: int, scale: Any) -> Array:
     """Return which pixel of `size` each of the `made` pixels copies, reckoned in float32 as onnxruntime does."""
-    how = _how(node, net)
     old = net.graph.opset < 11 or node.operator == "Upsample"
     rounding = node.get("nearest_mode", ("ceil" if scale < 1 else "floor") if old else "round_prefer_floor")
+    if rounding not in _ROUND:
+        raise node.refuse(f"attribute nearest_mode is {rounding}", f"use one of {', '.join(_ROUND)}")
+    places = _places(node, net, size, made, scale).astype(np.float64)
+    sources: Array = np.clip(_ROUND[rounding](places), 0, size - 1).astype(int)
+    return sources
+
+
+def _places(node: Node, net: Building, size: int, made: int, scale: Any) -> Array:
+    """Return where each of the `made` pixels lies among the `size` that there are, in float32."""
+    how = _how(node, net)
     places, half = np.arange(made, dtype=np.float32), np.float32(0.5)
     if how == "align_corners":
         places = places * np.float32(size - 1) / np.float32(max(made - 1, 1))
@@ -110,7 +154,4 @@ def _sources(node: Node, net: Building, size: int, made: int, scale: Any) -> Arr
             places = np.zeros(1, np.float32)
     else:
         raise node.refuse(f"attribute coordinate_transformation_mode is {how}", "use asymmetric")
-    if rounding not in _ROUND:
-        raise node.refuse(f"attribute nearest_mode is {rounding}", f"use one of {', '.join(_ROUND)}")
-    sources: Array = np.clip(_ROUND[rounding](places.astype(np.float64)), 0, size - 1).astype(int)
-    return sources
+    return places

@@ -27,6 +27,21 @@ def test_old_operators(opset, name, scale, agrees):
     agrees([(name, ["x", "s"], ["y"], {"mode": "nearest"})], (1, 2, 6, 5), {"s": floats(1, 1, scale, 3)}, opset=opset)
 
 
+@pytest.mark.parametrize("scale", [0.5, 1.5, 2.0, 2.7])
+@pytest.mark.parametrize("places", PLACES)
+def test_each_pixel_is_a_mix_of_two(places, scale, agrees):
+    how = {"mode": "linear", "coordinate_transformation_mode": places}
+    types = agrees([("Resize", ["x", "", "s"], ["y"], how)], SHAPE, {"s": floats(1, 1, scale, 2 * scale)})
+    assert "Interp" in types if places == "align_corners" else "Convolution" in types
+
+
+def test_a_row_and_a_pixel_are_mixed_too(agrees):
+    how = {"mode": "linear"}
+    agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 3, 5), {"s": floats(1, 1, 2)})
+    agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 3, 1, 1), {"s": floats(1, 1, 4, 3)})
+    agrees([("Upsample", ["x", "s"], ["y"], how)], SHAPE, {"s": floats(1, 1, 2, 3)}, opset=9)
+
+
 @pytest.mark.parametrize("axes", [[2, 3], [3], [1, 2]])
 def test_axes_and_sizes(axes, agrees):
     sizes = {"sizes": np.array([9] * len(axes))}
@@ -41,12 +56,13 @@ def test_the_same_size_is_the_image(how, agrees):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"mode": "linear"}, "attribute mode is linear with half_pixel; use nearest"),
+        ({"mode": "cubic"}, "attribute mode is cubic; use nearest or linear"),
+        ({"mode": "linear", "antialias": 1}, "attribute antialias is 1; leave it out"),
         ({"coordinate_transformation_mode": "tf_crop_and_resize"}, "is tf_crop_and_resize; cut with a Slice"),
         ({"keep_aspect_ratio_policy": "not_larger"}, 'keep_aspect_ratio_policy is "not_larger"; give the sizes'),
     ],
 )
 def test_refuses(how, message, model_file):
-    sizes = {"roi": floats(0, 0, 0, 0, 1, 1, 1, 1), "sizes": np.array([1, 2, 9, 9])}
+    sizes = {"roi": floats(0, 0, 0, 0, 1, 1, 1, 1), "sizes": np.array([1, 2, 3, 9])}
     with pytest.raises(OnnxError, match=message):
         from_onnx(model_file([("Resize", ["x", "roi", "", "sizes"], ["y"], how)], SHAPE, sizes))
