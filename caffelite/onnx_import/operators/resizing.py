@@ -15,9 +15,10 @@ from caffelite.onnx_import.operators.shaping import reshaped
 from caffelite.onnx_import.pieces import ordered
 from caffelite.onnx_import.register import operator
 
+TIE = 1e-6  # pixels: what rounding in float32 moved so little from the middle of two lies there, to onnxruntime, too
 _ROUND: dict[str, Callable[[Array], Array]] = {
-    "round_prefer_floor": lambda places: np.ceil(places - 0.5),
-    "round_prefer_ceil": lambda places: np.floor(places + 0.5),
+    "round_prefer_floor": lambda places: np.ceil(places - 0.5 - TIE),
+    "round_prefer_ceil": lambda places: np.floor(places + 0.5 + TIE),
     "floor": np.floor,
     "ceil": np.ceil,
 }
@@ -94,17 +95,20 @@ def _nearest(node: Node, net: Building, sources: list[Array]) -> None:
 
 
 def _linear(node: Node, net: Building, scales: Array) -> None:
-    """Add a product with a matrix for each axis whose size changes: its rows mix two pixels that lie side by side."""
+    """Add a product with a matrix for each axis that it changes: its rows mix two pixels that lie side by side.
+
+    An axis may change though its size does not: 2 pixels of a scale of 1.3 stay 2, which lie elsewhere.
+    """
     shape, wanted, blob = net.shape(node.input(0)), net.shape(node.outputs[0]), net.blob(node, node.input(0))
     for axis, made in reversed(list(enumerate(wanted))):
         size = shape[axis]
-        if size == made:
-            continue
         places = np.clip(_places(node, net, size, made, scales[axis]), 0, size - 1).astype(np.float64)
         first = np.minimum(places.astype(int), max(size - 2, 0))
         weights, rows = np.zeros((made, size)), np.arange(made)
         np.add.at(weights, (rows, first), 1 - (places - first))
         np.add.at(weights, (rows, np.minimum(first + 1, size - 1)), places - first)
+        if np.array_equal(weights, np.eye(size)):
+            continue
         blob = _product(node, net, blob, shape, axis, weights)
         shape = (*shape[:axis], made, *shape[axis + 1 :])
     net.hold(node.outputs[0], blob)

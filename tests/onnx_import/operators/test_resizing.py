@@ -35,6 +35,20 @@ def test_each_pixel_is_a_mix_of_two(places, scale, agrees):
     assert "Interp" in types if places == "align_corners" else "Convolution" in types
 
 
+def test_a_place_that_is_the_middle_of_two_but_for_rounding(agrees):
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}  # 8 / float32(16 / 7) is 3.4999998
+    nodes = [("Resize", ["x", "", "", "s"], [rounding], {**how, "nearest_mode": rounding}) for rounding in ROUNDING]
+    agrees(nodes, (1, 2, 7, 7), {"s": np.array([1, 2, 16, 38])}, outputs=ROUNDING)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_the_pixels_of_an_axis_move_though_they_are_as_many(axis, agrees):
+    how = {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"}
+    scales = np.array([1, 1, 2, 2], np.float32)
+    scales[axis] = 1.3
+    agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 2, 2, 2), {"s": scales})
+
+
 def test_a_row_and_a_pixel_are_mixed_too(agrees):
     how = {"mode": "linear"}
     agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 3, 5), {"s": floats(1, 1, 2)})
