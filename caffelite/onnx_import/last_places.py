@@ -12,24 +12,24 @@ def join_last_places(graph: Graph) -> None:
     Caffe's ArgMax takes the last of equal values, so that nothing has to be turned round.
     """
     readers = graph.readers()
+    made = {output: node for node in graph.nodes for output in node.outputs}
+    joined: dict[int, Node] = {}  # the Sub, by its identity -> what becomes of it
     gone: set[int] = set()
-    for turn in graph.nodes:
-        chain = [turn]
-        while len(chain) < 3 and len(readers[chain[-1].outputs[0]]) == 1:
-            chain.append(readers[chain[-1].outputs[0]][0])
-        if _is_last_place(graph, chain):
-            _, search, sub = chain
+    for search in graph.nodes:
+        turn, subs = made.get(search.input(0)), readers[search.outputs[0]]
+        if turn and len(subs) == 1 and _is_last_place(graph, turn, search, subs[0]):
+            sub = subs[0]
             kept = {"axis": search.get("axis", 0), "keepdims": search.get("keepdims", 1), "select_last_index": 1}
-            at = next(index for index, node in enumerate(graph.nodes) if node is sub)
-            graph.nodes[at] = Node("ArgMax", search.name, turn.inputs[:1], sub.outputs, kept)
-            gone |= {id(turn), id(search)}
-    graph.nodes = [node for node in graph.nodes if id(node) not in gone]
+            joined[id(sub)] = Node("ArgMax", search.name, turn.inputs[:1], sub.outputs, kept)
+            gone.add(id(search))
+            if all(id(reader) in gone for reader in readers[turn.outputs[0]]):
+                gone.add(id(turn))
+    graph.nodes = [joined.get(id(node), node) for node in graph.nodes if id(node) not in gone]
 
 
-def _is_last_place(graph: Graph, chain: list[Node]) -> bool:
-    if [node.operator for node in chain] != ["Slice", "ArgMax", "Sub"]:
+def _is_last_place(graph: Graph, turn: Node, search: Node, sub: Node) -> bool:
+    if [node.operator for node in (turn, search, sub)] != ["Slice", "ArgMax", "Sub"]:
         return False
-    turn, search, sub = chain
     if any(node.outputs[0] in graph.outputs for node in (turn, search)) or search.get("select_last_index", 0):
         return False
     shape = graph.shape(turn.inputs[0])

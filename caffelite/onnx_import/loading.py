@@ -16,6 +16,7 @@ from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.onnx_import.errors import OnnxError, first_line
 from caffelite.onnx_import.graph import FLOATS, opset_of
 from caffelite.onnx_import.last_windows import without_last_windows
+from caffelite.onnx_import.old_axes import count_axes_from_front
 
 Shapes = Mapping[str, Sequence[int]]
 OLDEST = 7  # before it Add and others said by attributes how the smaller is repeated
@@ -47,6 +48,7 @@ def load_model(path: Path, shapes: Shapes | None = None) -> Any:
         _fix_sizes(model.graph, dict(shapes or {}))
     except OnnxError as err:
         raise OnnxError(f"{path}: {err}") from None
+    _checked(lambda: count_axes_from_front(model), path)
     _give_outputs_shapes(model, path)
     return model
 

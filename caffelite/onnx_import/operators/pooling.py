@@ -52,8 +52,10 @@ def max_pool(node: Node, net: Building) -> None:
 def average_pool(node: Node, net: Building) -> None:
     """Say AveragePool: the mean of each window; a Scale layer mends it where padding counts otherwise in Caffe."""
     image = _image(node, net)
-    pooling = _pooling(node, image, "AVE")
     include = bool(node.get("count_include_pad", 0))
+    if include:
+        _check_size(node, image)
+    pooling = _pooling(node, image, "AVE")
     ours = _counted(image, pooling.pads)  # Caffe counts as much padding behind as before
     theirs = _counted(image, image.window.end if include else None)
     if theirs.min() < 1:
@@ -67,6 +69,17 @@ def average_pool(node: Node, net: Building) -> None:
         scale = {"axis": 2, "num_axes": 2}
         means = net.step(node, "mended", "Scale", [means], blobs=[ours / theirs], scale_param=scale)
     _finish(node, net, means)
+
+
+def _check_size(node: Node, image: _Image) -> None:
+    """Raise NodeError for windows larger than the padded image, of which programs count other pixels than there are."""
+    window = image.window
+    padded = [size + b + e for size, b, e in zip(image.sizes, window.begin, window.end, strict=True)]
+    if any(kernel > size for kernel, size in zip(window.kernel, padded, strict=True)):
+        kernel, sizes = (" x ".join(map(str, of)) for of in (window.kernel, padded))
+        raise node.refuse(
+            f"attribute kernel_shape is {kernel}, and the image with its padding {sizes}", "use a smaller kernel"
+        )
 
 
 def _counted(image: _Image, end: Shape | None) -> Array:

@@ -13,6 +13,15 @@ def test_slopes_are_stored_as_the_layer_has_them(shape, agrees):
     assert agrees([("PRelu", ["x", "slope"], ["y"], {})], SHAPE, {"slope": slope}) == ["Input", "PReLU"]
 
 
+def test_a_slope_for_values_without_channels(agrees, model_file):
+    assert agrees([("PRelu", ["x", "slope"], ["y"], {})], (4,), {"slope": np.full(1, 0.3, np.float32)}) == [
+        "Input",
+        "ReLU",
+    ]
+    with pytest.raises(OnnxError, match=r"the slope, has the shape \(4,\); give one slope, or one for each channel"):
+        from_onnx(model_file([("PRelu", ["x", "slope"], ["y"], {})], (4,), {"slope": np.ones(4, np.float32)}))
+
+
 @pytest.mark.parametrize(("low", "high"), [(1, -1), (0, 6), (-np.inf, 0.5), (0, np.inf), (-1, 1), (0.5, 0.5)])
 def test_clip_ends_with_the_upper_bound(low, high, agrees):
     bounds = {"low": np.float32(low), "high": np.float32(high)}

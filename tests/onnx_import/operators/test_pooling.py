@@ -61,6 +61,12 @@ def test_refuses_windows_that_see_padding_alone(model_file):
         from_onnx(model_file([("AveragePool", ["x"], ["y"], window)], (1, 1, 4, 4)))
 
 
+def test_refuses_to_count_padding_of_windows_larger_than_the_image(model_file):
+    window = {"kernel_shape": [3, 3], "pads": [1, 0, 1, 0], "strides": [1, 4], "count_include_pad": 1}
+    with pytest.raises(OnnxError, match="kernel_shape is 3 x 3, and the image with its padding 10 x 2; use a smaller"):
+        from_onnx(model_file([("AveragePool", ["x"], ["y"], window)], (1, 1, 8, 2)))
+
+
 def test_a_layer_has_the_name_of_its_node(model_file):
     net = from_onnx(model_file([("MaxPool", ["x"], ["y"], {"kernel_shape": [2, 2]})], (1, 3, 5, 5))).net
     assert (net.layer[1].name, list(net.layer[1].top)) == ("node_0", ["y"])

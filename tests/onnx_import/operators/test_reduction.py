@@ -14,6 +14,13 @@ def test_of_equal_values_the_one_that_onnx_takes(last, axis, keepdims, agrees):
     assert ("Reverse" in types) == (not last)  # onnxsim makes three nodes of it, which are one again
 
 
+def test_several_look_for_the_last_place_of_one_blob(agrees):
+    nodes = [("ArgMax", ["x"], [f"y{keep}"], {"axis": 2, "keepdims": keep, "select_last_index": 1}) for keep in (0, 1)]
+    types = agrees(nodes, SHAPE, made_kind=TensorProto.INT64, outputs=("y0", "y1"))  # onnxsim lets them share a Slice
+    assert types.count("ArgMax") == 2
+    assert "Reverse" not in types
+
+
 REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceL1", "ReduceSumSquare", "ReduceMax")
 
 
