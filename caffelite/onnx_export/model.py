@@ -27,11 +27,14 @@ def export_net(net: Net, folded: bool = False) -> onnx.ModelProto:
     `folded`: BatchNorm, Scale and Bias become part of the convolutions and inner products before them, as far as nobody
     else reads what is between. Batch, height and width are free where the net allows it: to find out, the net is
     reshaped, and though it has its shapes again afterwards, the values of its blobs are gone. Raises LayerError for a
-    layer that ONNX cannot say, NetError for a model above 2 GB, UsageError without the package onnx.
+    layer that ONNX cannot say, NetError for a net without outputs or a model above 2 GB, and UsageError without the
+    package onnx.
     """
     require_onnx()
     load_forms()
     graph = graph_of_net(net)
+    if not graph.outputs:
+        raise NetError("the net has no output, and programs run no such model; leave out the Silence layer of one blob")
     name_sizes(graph, free_sizes(net, graph, graph_of_net))
     if folded:
         fold(graph)

@@ -74,6 +74,32 @@ def test_a_field_that_onnx_cannot_say_is_named_with_its_line(tmp_path):
         export_file(net, None, tmp_path / "net.onnx")
 
 
+def test_four_axes_in_the_place_of_fewer_are_refused(tmp_path):
+    net = tmp_path / "net.prototxt"
+    text = (
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }\n'
+        'layer { name: "abs" type: "AbsVal" bottom: "x" top: "y" }\n'
+        'layer { name: "mvn" type: "MVN" bottom: "y" top: "%s" mvn_param { across_channels: true } }\n'
+    )
+    net.write_text(text % "y")
+    with pytest.raises(
+        LayerError, match=r'prototxt:3: layer "mvn" \(MVN\): top is "y", which the bottom is, too; .*2 ax'
+    ):
+        export_file(net, None, tmp_path / "net.onnx")
+    net.write_text(text % "z")
+    assert export_file(net, None, tmp_path / "net.onnx")[1] == "output z: N x 6 x 1 x 1"
+
+
+def test_a_net_that_is_silent_is_refused(tmp_path):
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }\n'
+        'layer { name: "silence" type: "Silence" bottom: "x" }\n'
+    )
+    with pytest.raises(NetError, match="the net has no output, .* leave out the Silence layer"):
+        export_file(net, None, tmp_path / "net.onnx")
+
+
 def test_a_type_that_is_unknown_is_answered_as_always(tmp_path):
     net = tmp_path / "net.prototxt"
     net.write_text('layer { name: "p" type: "Poolling" bottom: "x" top: "y" }\n')

@@ -40,6 +40,7 @@ class MVNLayer(Layer):
             raise LayerError(
                 "bottom[0]", shape_or_scalar(shape), "MVN takes 4 axes at most; join some by a Reshape layer"
             )
+        self.axes_before = len(shape)  # in place the bottom gets 4, too
         shape = (*shape, *[1] * (4 - len(shape)))
         groups = shape[0] if self.layer_param.mvn_param.across_channels else shape[0] * shape[1]
         top[0].reshape(*shape)

@@ -40,6 +40,9 @@ def mvn(writer: Writer) -> str:
     """Write (x - mean) / (deviation + eps) on four axes, which is what the layer makes of fewer."""
     param = writer.param.mvn_param
     value = writer.bottom
+    if writer.layer.axes_before != writer.num_axes:
+        top = f'"{writer.param.top[0]}", which the bottom is, too'
+        raise writer.error("top", top, f"of {writer.layer.axes_before} axes it makes 4, so give it a top of its own")
     missing = 4 - writer.num_axes
     if missing:
         value = writer.op("Unsqueeze", value, writer.ints(*range(writer.num_axes, 4)))
