@@ -29,7 +29,7 @@ class Graph:
         self.opset = opset_of(model)
         self.constants: dict[str, Array] = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
         self.inputs = [entry.name for entry in graph.input if entry.name not in self.constants]
-        self.outputs = [entry.name for entry in graph.output]
+        self.outputs = list(dict.fromkeys(entry.name for entry in graph.output))  # a model may list one twice
         self.shapes: dict[str, Shape] = {name: value.shape for name, value in self.constants.items()}
         self._float = {name: value.dtype.kind == "f" for name, value in self.constants.items()}
         for entry in (*graph.input, *graph.value_info, *graph.output):

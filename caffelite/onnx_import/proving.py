@@ -36,7 +36,7 @@ def prove(net: Net, model: Any, blobs: dict[str, str]) -> tuple[float, str]:
     weights = {entry.name for entry in model.graph.initializer}
     inputs = [entry for entry in model.graph.input if entry.name not in weights]
     feeds = _feeds({entry.name: _typed(entry, held[blobs[entry.name]].shape) for entry in inputs})
-    wanted = [entry.name for entry in model.graph.output]
+    wanted = list(dict.fromkeys(entry.name for entry in model.graph.output))
     run, judge = _judge(model, wanted, feeds[0])
     furthest, problems = [], []
     for feed in feeds:

@@ -30,3 +30,11 @@ def test_inputs_and_constants_are_outputs_too(read, agrees):
 def test_an_input_that_is_given_sizes_is_an_output_too(model_file):
     path = model_file([("Relu", ["x"], ["y"], {})], ("N", 3, "w"), outputs=("x", "y"))
     assert from_onnx(path, "bvlc", {"x": (2, 3, 4)}).comments[0].endswith("x 2x3x4 in; x 2x3x4, y 2x3x4 out.")
+
+
+def test_an_output_that_is_listed_twice_is_one(model_file):
+    assert (
+        from_onnx(model_file([("Relu", ["x"], ["y"], {})], (2, 3), outputs=("y", "y")))
+        .comments[0]
+        .endswith("x 2x3 in; y 2x3 out.")
+    )
