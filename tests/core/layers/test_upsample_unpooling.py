@@ -137,6 +137,13 @@ def test_refuses_places_outside_the_plane(wrong, dtype):
         run_forward(fields_of(), blob_of(VALUES, dtype), blob_of(places, dtype))
 
 
+def test_a_place_of_a_window_without_a_pixel_is_said_to_be_one():
+    places = places_in(24)
+    places[0, 0, 0, 0] = -1  # as Pooling has it
+    with pytest.raises(LayerError, match="of a window without a pixel; give the Pooling layer a kernel as large"):
+        run_forward(fields_of(), VALUES, places)
+
+
 def test_places_have_a_gradient_of_0():
     layer, blobs = layer_from(fields_of()), [blob_of(VALUES), blob_of(places_in(24))]
     top = set_up(layer, blobs)

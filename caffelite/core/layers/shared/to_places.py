@@ -67,11 +67,17 @@ class ToPlacesLayer(Layer):
         """Return where each value goes in the whole top; LayerError if it is not in its plane."""
         outside = ~((places >= 0) & (places < self.plane) & (places == np.floor(places)))
         if outside.any():
+            place = places[outside][0]
+            fix = (
+                "take the second top of the Pooling layer whose bottom is as large as this top, or set "
+                f"{self.size_fields} to that size"
+            )
+            if place == -1:
+                fix = "that is of a window without a pixel; give the Pooling layer a kernel as large as its stride"
             raise LayerError(
                 "bottom[1]",
-                f"{places[outside][0]:g} at {tuple(int(i[0]) for i in np.nonzero(outside))}",
-                f"a plane of the top has places 0 to {self.plane - 1}; take the second top of the Pooling layer whose "
-                f"bottom is as large as this top, or set {self.size_fields} to that size",
+                f"{place:g} at {tuple(int(i[0]) for i in np.nonzero(outside))}",
+                f"a plane of the top has places 0 to {self.plane - 1}; {fix}",
             )
         num, channels = places.shape[:2]
         at = places.astype(np.int64)
