@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -181,24 +182,37 @@ def swish(node: Node, net: Building) -> None:
 @operator("Softmax")
 def softmax(node: Node, net: Building) -> None:
     """Say Softmax: exp(x) / its sum over an axis."""
-    net.hold(node.outputs[0], _softmax(node, net, ""))
+    _along_axis(node, net, lambda x, axis, _: net.step(node, "", "Softmax", [x], softmax_param={"axis": axis}))
 
 
 @operator("LogSoftmax")
 def log_softmax(node: Node, net: Building) -> None:
-    """Say LogSoftmax: the logarithm of Softmax."""
-    net.add(node, "Log", [_softmax(node, net, "prob")], node.outputs[0])
+    """Say LogSoftmax: x - (m - log p), of the largest x, m, with its probability p, of which the logarithm is finite.
+
+    That of the others' need not be: exp(-110) is 0 in float32.
+    """
+
+    def made(x: str, axis: int, size: int) -> str:
+        probabilities = net.step(node, "prob", "Softmax", [x], softmax_param={"axis": axis})
+        largest, best = (
+            net.step(node, word, "ArgMax", [blob], argmax_param={"axis": axis, "out_max_val": True})
+            for word, blob in (("largest", x), ("best", probabilities))
+        )
+        log = net.step(node, "log", "Log", [best])
+        minus = {"operation": "SUM", "coeff": [1.0, -1.0]}
+        total = net.step(node, "log_of_sum", "Eltwise", [largest, log], eltwise_param=minus)
+        if size != 1:
+            total = net.step(node, "for_all", "Tile", [total], tile_param={"axis": axis, "tiles": size})
+        return net.step(node, "", "Eltwise", [x, total], eltwise_param=minus)
+
+    _along_axis(node, net, made)
 
 
-def _softmax(node: Node, net: Building, word: str) -> str:
-    """Add a Softmax layer and return its blob; before opset 13 the axes behind `axis` are one with it."""
-    shape, bottom = net.shape(node.input(0)), net.blob(node, node.input(0))
+def _along_axis(node: Node, net: Building, made: Callable[[str, int, int], str]) -> None:
+    """Let `made` add layers for a blob, an axis and its size; before opset 13 the axes behind `axis` are part of it."""
+    shape, blob = net.shape(node.input(0)), net.blob(node, node.input(0))
     old = net.graph.opset < 13
     axis = int(node.get("axis", 1 if old else -1)) % len(shape)
-    if not old or not set(shape[axis + 1 :]) - {1}:
-        return net.step(node, word, "Softmax", [bottom], softmax_param={"axis": axis})
-    flat = (*shape[:axis], prod(shape[axis:]))
-    made = net.step(
-        node, word, "Softmax", [reshaped(node, net, bottom, shape, flat, "flat")], softmax_param={"axis": axis}
-    )
-    return reshaped(node, net, made, flat, shape, "axes")
+    flat = (*shape[:axis], prod(shape[axis:])) if old and set(shape[axis + 1 :]) - {1} else shape
+    blob = made(reshaped(node, net, blob, shape, flat, "flat"), axis, flat[axis])
+    net.hold(node.outputs[0], reshaped(node, net, blob, flat, shape, "axes"))

@@ -44,3 +44,11 @@ def test_softmax_of_each_age(opset, agrees):
     ways = [{}, *({"axis": axis} for axis in (-1, 0, 1, 2))]
     nodes = [(name, ["x"], [f"{name}{of}"], way) for name in ("Softmax", "LogSoftmax") for of, way in enumerate(ways)]
     agrees(nodes, SHAPE, opset=opset, outputs=[node[2][0] for node in nodes])
+
+
+@pytest.mark.parametrize("dialect", ["caffelite", "bvlc"])
+def test_log_softmax_of_scores_far_apart(dialect, model_file, run):
+    """Of exp(-150) there is nothing left in float32, of its logarithm there is."""
+    x = np.float32([[0, 150, 20], [-400, 3, 3]])
+    made = run(model_file([("LogSoftmax", ["x"], ["y"], {"axis": 1})], x.shape), x, dialect=dialect)
+    np.testing.assert_allclose(made, [[-150, 0, -130], [-403 - np.log(2), -np.log(2), -np.log(2)]], rtol=1e-5)
