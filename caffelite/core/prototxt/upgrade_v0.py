@@ -100,7 +100,8 @@ def upgrade_v0(param: NetParameter, lines: Lines) -> Upgraded:
 
     Kept are name, layers, input, input_dim and force_backward, and of what stands beside a nested `layer` only bottom
     and top, as in Caffe. Fields that the type has no place for are lost and reported. Raises PrototxtError for unknown
-    types and for padding layers in front of anything but one convolution or pooling layer.
+    types, for layers in the form of 2014, and for padding layers in front of anything but one convolution or pooling
+    layer.
     """
     param, lines = fold_padding(param, lines)
     upgraded = NetParameter(input=param.input, input_dim=param.input_dim)
@@ -113,10 +114,21 @@ def upgrade_v0(param: NetParameter, lines: Lines) -> Upgraded:
         path = f"layers[{index}]"
         layer = upgraded.layers.add(bottom=old.bottom, top=old.top)
         if not old.HasField("layer"):
+            _refuse_other_form(old, lines.where(path))
             continue
         moves |= prefixed(_fill(layer, old.layer, lines.where(f"{path}.layer.type"), problems), f"{path}.layer", path)
         moves[f"{path}.layer"] = None
     return Upgraded(upgraded, lines.moved(moves), tuple(problems))
+
+
+def _refuse_other_form(old: V1LayerParameter, where: str) -> None:
+    """Raise PrototxtError for a layer in the form of 2014 among those of 2013, of which nothing would be kept."""
+    if old.HasField("type"):
+        word = V1LayerParameter.LayerType.Name(old.type)
+        raise PrototxtError(
+            f'{where}layer "{old.name}" (layers {{ type: {word} }}) is in the form of 2014, others are in that of 2013 '
+            "(layers { layer { ... } }); write all in one form"
+        )
 
 
 def _fill(layer: V1LayerParameter, old: V0LayerParameter, where: str, problems: list[str]) -> Moves:

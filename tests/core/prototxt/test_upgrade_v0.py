@@ -46,6 +46,11 @@ def test_padding_of_a_net_input():
         ),
         (DATA + conv("c1", "dta"), 'f:2: Unknown blob input dta to layer c1; did you mean "data"?'),
         (
+            'input: "data" ' + conv("c1", "data") + 'layers { name: "r" type: RELU bottom: "c1" top: "r" }',
+            'f:2: layer "r" (layers { type: RELU }) is in the form of 2014, others are in that of 2013 '
+            "(layers { layer { ... } }); write all in one form",
+        ),
+        (
             'layers { layer {\n name: "c" type: "convo" } }',
             'f:2: layer "c": Unknown layer name: convo; did you mean "conv"?',
         ),
