@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import inliner, shape_inference
+from onnx import helper, inliner, shape_inference
 
 from caffelite.core.errors import UsageError
 from caffelite.core.files import file_problem
@@ -46,11 +46,34 @@ def load_model(path: Path, shapes: Shapes | None = None) -> Any:
         model = inliner.inline_local_functions(model)
     try:
         _fix_sizes(model.graph, dict(shapes or {}))
+        _say_kernels(model.graph)
     except OnnxError as err:
         raise OnnxError(f"{path}: {err}") from None
     _checked(lambda: count_axes_from_front(model), path)
     _give_outputs_shapes(model, path)
     return model
+
+
+def _say_kernels(graph: Any) -> None:
+    """Write the attribute kernel_shape where only the weights say it; OnnxError for weights that have no kernels.
+
+    Before version 1.23 the shape inference of onnx reads beyond its memory where an image has fewer axes than kernels
+    whose size is not written.
+    """
+    constants = [node for node in graph.node if node.op_type == "Constant"]
+    dims = {entry.name: list(entry.dims) for entry in graph.initializer}
+    dims |= {node.output[0]: list(of.t.dims) for node in constants for of in node.attribute if of.name == "value"}
+    for node in graph.node:
+        if node.op_type not in ("Conv", "ConvTranspose") or len(node.input) < 2 or node.input[1] not in dims:
+            continue
+        shape = dims[node.input[1]]
+        if len(shape) < 3:
+            raise OnnxError(
+                f'node "{node.name}" ({node.op_type}): its weights have the shape {tuple(shape)}, and kernels none; '
+                "export the model again"
+            )
+        if not any(entry.name == "kernel_shape" for entry in node.attribute):
+            node.attribute.append(helper.make_attribute("kernel_shape", shape[2:]))
 
 
 def _names(graph: Any) -> Iterable[Any]:

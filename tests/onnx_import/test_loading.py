@@ -79,8 +79,9 @@ WEIGHTS = {"w": np.ones((2, 3, 3, 3), np.float32), "t": np.ones((48, 2), np.floa
     [
         (("Conv", ["x", "w"], ["y"], {}), (1, 4, 8, 8), r"\(1, 4, 8, 8\), 4 channels; its weights are for 3"),
         (("ConvTranspose", ["x", "w"], ["y"], {}), (1, 3, 8, 8), r"3 channels; its weights are for 2"),
-        (("Conv", ["x", "w"], ["y"], {}), (1, 3, 8), "sizes that do not fit it: .*dimensions"),
-        (("Gemm", ["x", "t"], ["y"], {}), (1, 47), "sizes that do not fit it: .*48 and 47"),
+        (("Conv", ["x", "w"], ["y"], {}), (1, 3, 8), "sizes that do not fit it: .*kernel_shape"),
+        (("Conv", ["x", "t"], ["y"], {}), (1, 3, 8), r"its weights have the shape \(48, 2\), and kernels none"),
+        (("Gemm", ["x", "t"], ["y"], {}), (1, 47), "sizes that do not fit it: .*48 and 47|Source param shape is 2 48"),
         (("Conv", ["x", "w"], ["y"], {}), (1, 3, 2, 2), "does not fit a bottom of 2 x 2"),
         (("Relu", ["x"], ["y"], {}), (1, 3, 0), "--shape gives x the sizes 1,3,0; each is 1 or more"),
     ],

@@ -17,6 +17,7 @@ WINDOWS = [
 ]
 
 
+@pytest.mark.usefixtures("onnxruntime_of_today")
 @pytest.mark.parametrize("opset", [11, 20, 22])
 @pytest.mark.parametrize(("kernel", "stride", "pad", "pixels"), WINDOWS)
 def test_rounding_up_makes_no_window_beyond_the_image(kernel, stride, pad, pixels, opset, agrees):
@@ -25,12 +26,14 @@ def test_rounding_up_makes_no_window_beyond_the_image(kernel, stride, pad, pixel
     agrees([*nodes, ("Flatten", ["c"], ["y"], {})], (1, 2, pixels, pixels), opset=opset, outputs=("a", "b", "y"))
 
 
+@pytest.mark.usefixtures("onnxruntime_of_today")
 @pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
 def test_one_axis_may_reach_out_where_another_does_not(operator, agrees):
     window = {"kernel_shape": [2, 3], "strides": [2, 2], "pads": [1, 0, 1, 0], "ceil_mode": 1}
     agrees([(operator, ["x"], ["y"], window)], (1, 2, 5, 6), opset=11)
 
 
+@pytest.mark.usefixtures("onnxruntime_of_today")
 @pytest.mark.parametrize("pads", [[1, 0, 1, 1], [0, 1, 2, 0], [0, 0, 2, 2], [2, 1, 0, 0]])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_windows_too_many_are_cut_off(stride, pads, agrees):

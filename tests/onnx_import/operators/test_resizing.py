@@ -35,6 +35,7 @@ def test_each_pixel_is_a_mix_of_two(places, scale, agrees):
     assert "Interp" in types if places == "align_corners" else "Convolution" in types
 
 
+@pytest.mark.usefixtures("onnxruntime_of_today")
 def test_a_place_that_is_the_middle_of_two_but_for_rounding(agrees):
     how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}  # 8 / float32(16 / 7) is 3.4999998
     nodes = [("Resize", ["x", "", "", "s"], [rounding], {**how, "nearest_mode": rounding}) for rounding in ROUNDING]
