@@ -86,7 +86,7 @@ def test_every_blob_has_its_sizes(case, run_of):
 def test_a_size_that_is_equal_when_even_alone_has_a_name_of_its_own(run_of, agree):
     """Pooled and blown up again, 8 pixels are 8 and 9 are 10."""
     pool = 'layer { name: "p" type: "Pooling" bottom: "x" top: "p" pooling_param { kernel_size: 2 stride: 2 } }\n'
-    up = """layer { name: "up" type: "Deconvolution" bottom: "p" top: "up" convolution_param { num_output: 3 group: 3
+    up = """layer { name: "up" type: "Deconvolution" bottom: "p" top: "up" convolution_param { num_output: 3
         kernel_size: 2 stride: 2 bias_term: false weight_filler { type: "gaussian" std: 0.5 } } }
     """
     crop = """layer { name: "crop" type: "Crop" bottom: "up" bottom: "x" top: "crop" crop_param { axis: 2 } }
