@@ -98,6 +98,7 @@ def reference_detections(
     encoded: bool = False,
     least: float = -np.inf,
     objectness: float = 0.01,
+    clip: bool = False,
 ) -> Array:
     """Return the rows of DetectionOutput, (K, 7), none where nothing is found; bottoms and fields are the layer's."""
     count = priors.shape[2] // 4
@@ -119,6 +120,8 @@ def reference_detections(
             order = [p for p in range(count) if scores[p, label] > least]
             order = sorted(order, key=lambda p: -scores[p, label])[:top_k]  # noqa: B023  (used at once)
             decoded = [reference_decoded(own[p], variances[p], said[p], code_type) for p in order]
+            if clip:
+                decoded = [[min(max(side, 0.0), 1.0) for side in box] for box in decoded]
             kept = _without_overlaps(decoded, threshold, eta)
             found += [[image, label, scores[order[k], label], *decoded[k]] for k in kept]
         best = sorted(found, key=lambda row: -row[2])[: keep if keep > -1 else None]

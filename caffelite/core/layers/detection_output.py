@@ -33,6 +33,7 @@ class DetectionOutputLayer(DetectionsLayer):
         order, labels rising, the best box first. If none is found (1, 1, N, 7) of -1, the first column being the image.
         Set-up, before there are values, gives (1, 1, 1, 7).
 
+    `clip`, of OpenCV's face detector, cuts boxes to the image before their overlaps are looked at.
     Raises LayerError without num_classes, for thresholds out of range, and for sizes that do not fit the priors.
     """
 
@@ -127,6 +128,8 @@ class DetectionOutputLayer(DetectionsLayer):
             said = offsets[places, 0 if self.param.share_location else label]
             variances = None if spread is None else spread[places]
             boxes = decoded(said, priors[places], variances, self.param.code_type)
+            if self.param.clip:
+                boxes = np.clip(boxes, 0, 1)
             kept = kept_boxes(boxes, self.nms.nms_threshold, eta=self.nms.eta)
             found.append(rows_of(image, label, scores[places[kept], label], boxes[kept]))
         return self._best_of_all(found)

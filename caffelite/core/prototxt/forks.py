@@ -117,6 +117,7 @@ FIELDS: dict[str, ForkField] = {
     **_of_layers(
         "ELUParameter", "lambda", NV, "results are multiplied by it", "write a Power layer with scale behind it"
     ),
+    **_of_layers("DetectionOutputParameter", "clip", "OpenCV", "boxes are cut to the image", _NOT_IN_LAYER),
     **_of_layers("ReshapeParameter", "pixelshuffler", INTEL, "channels become squares of pixels", _NOT_IN_LAYER),
     **_changing("InnerProductParameter", "normalize", HN, "rows of weights get length 1", _NOT_IN_LAYER),
     **_of_layers("DropoutParameter", "scale_train", "Fast R-CNN", "false scales in TEST, not in TRAIN", _NOT_IN_LAYER),

@@ -80,7 +80,8 @@ def _boxes(writer: Writer, num: int) -> str:
         offsets = writer.reshape(writer.bottoms[4], num, 1, layer.priors, 4)
         priors = _decoded(writer, offsets, priors, spread)
     offsets = writer.reshape(writer.bottom, num, layer.priors, layer.locations, 4)
-    return _decoded(writer, writer.op("Transpose", offsets, perm=[0, 2, 1, 3]), priors, spread)
+    boxes = _decoded(writer, writer.op("Transpose", offsets, perm=[0, 2, 1, 3]), priors, spread)
+    return writer.op("Clip", boxes, writer.constant(0), writer.constant(1)) if layer.param.clip else boxes
 
 
 def _decoded(writer: Writer, offsets: str, priors: str, variances: str | None) -> str:

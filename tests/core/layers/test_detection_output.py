@@ -36,6 +36,7 @@ def boxes_for(count, images=2, classes=3, locations=1, seed=1):
         ("nms_param { nms_threshold: 0.9 eta: 0.7 }", {"threshold": 0.9, "eta": 0.7}),
         ("variance_encoded_in_target: true background_label_id: 2", {"encoded": True, "background": 2}),
         ("background_label_id: -1", {"background": -1}),
+        ("clip: true", {"clip": True}),
         ("share_location: false keep_top_k: 12", {"share": False, "keep": 12}),
     ],
 )
