@@ -73,6 +73,8 @@ FIELDS: dict[str, ForkField] = {
     **_harmless("LayerParameter", "debug", NV, _LAYER_LOG),
     **_harmless("LayerParameter", "cudnn_math_override", NV, _KERNELS),
     **_harmless("LayerParameter", "quantization_param", INTEL, _FLOATS),
+    **_harmless("LayerParameter", "reshape_every_iter", "FlowNet", "layers are shaped anew where a size changed"),
+    **_harmless("LayerParameter", "multinode", INTEL, "a net runs on one machine"),
     **_harmless("LayerParameter", "deletetop deletebottom", "a fork", "it frees memory early, and changes no value"),
     **_harmless(
         "NetParameter",
@@ -240,24 +242,6 @@ FIELDS: dict[str, ForkField] = {
         "write lr_plateau { patience: N }",
     ),
     **_changing("SolverParameter", "local_lr_auto", INTEL, "each layer has a rate of its own", "leave it out"),
-}
-
-# Fields of forks that caffe.proto does not have: no layer reads them.
-UNKNOWN: dict[str, ForkField] = {
-    **_changing(
-        "ConvolutionParameter",
-        "kernel_depth temporal_pad temporal_stride",
-        "C3D",
-        "kernels have a depth",
-        "write kernel_size, pad and stride once for each axis",
-    ),
-    **_changing(
-        "PoolingParameter", "kernel_depth temporal_stride", "C3D", "windows have a depth", "Pooling here is of images"
-    ),
-    **_changing(
-        "ROIPoolingParameter", "pad_ratio", "MS-CNN", "boxes are enlarged", "enlarge the boxes, and leave it out"
-    ),
-    **_changing("FillerParameter", "alpha", HN, "msra counts with it", "leave it out where weights come from a file"),
     **_changing("SoftmaxParameter", "normalize_type label_smooth_factor", HN, "it changes the loss", "leave it out"),
     **_changing(
         "ConvolutionParameter", "relu negative_slope", INTEL, "a ReLU is inside", "write a ReLU layer behind it"
@@ -281,6 +265,24 @@ UNKNOWN: dict[str, ForkField] = {
     **_changing(
         "BatchNormParameter", "disable_mean disable_variance", HN, "a part of the layer is off", "leave it out"
     ),
+}
+
+# Fields of forks that caffe.proto does not have: no layer reads them.
+UNKNOWN: dict[str, ForkField] = {
+    **_changing(
+        "ConvolutionParameter",
+        "kernel_depth temporal_pad temporal_stride",
+        "C3D",
+        "kernels have a depth",
+        "write kernel_size, pad and stride once for each axis",
+    ),
+    **_changing(
+        "PoolingParameter", "kernel_depth temporal_stride", "C3D", "windows have a depth", "Pooling here is of images"
+    ),
+    **_changing(
+        "ROIPoolingParameter", "pad_ratio", "MS-CNN", "boxes are enlarged", "enlarge the boxes, and leave it out"
+    ),
+    **_changing("FillerParameter", "alpha", HN, "msra counts with it", "leave it out where weights come from a file"),
 }
 
 

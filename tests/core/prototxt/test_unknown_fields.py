@@ -101,9 +101,9 @@ def test_a_field_that_is_too_deep_is_refused_in_any_case(layer, home):
 
 
 def test_a_forks_field_is_said_to_be_one():
-    assert refused('layer { softmax_param { normalize_type: "Softmax" } }') == (
-        'f:1:25: unknown field "normalize_type" in softmax_param: it is one of happynear\'s Caffe: it changes the '
-        "loss, which is not done here; leave it out"
+    assert refused("layer { pooling_param { kernel_depth: 2 } }") == (
+        'f:1:25: unknown field "kernel_depth" in pooling_param: it is one of C3D\'s Caffe: windows have a depth, which '
+        "is not done here; Pooling here is of images"
     )
 
 

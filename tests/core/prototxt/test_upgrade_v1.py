@@ -41,7 +41,7 @@ def test_every_layers_message_is_there():
     new = {field.name: field for field in LayerParameter.DESCRIPTOR.fields if field.message_type is not None}
     old = V1LayerParameter.DESCRIPTOR.fields_by_name
     missing = {name for name, field in new.items() if name not in old or old[name].message_type != field.message_type}
-    assert missing == {"param", "quantization_param"}
+    assert missing == {"multinode", "param", "quantization_param"}
     assert all(old[name].number == field.number for name, field in new.items() if field.number > 10000 and name in old)
 
 
