@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffelite.core.costs import Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
-from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.shared.blocks import Block, down_and_across
-from caffelite.core.layers.shared.taps import Taps, blend, blend_backward
+from caffelite.core.layer import Blobs, register_layer
+from caffelite.core.layers.shared.blocks import Block, BlocksLayer, down_and_across
+from caffelite.core.layers.shared.taps import Taps
 from caffelite.proto import caffe_pb2
 
 Param = caffe_pb2.UnPoolingParameter
@@ -25,7 +24,7 @@ NOT_READ = {
 
 
 @register_layer("UnPooling")
-class UnPoolingLayer(Layer):
+class UnPoolingLayer(BlocksLayer):
     """Make of each pixel a block of the top: FIXED puts it at the middle, REP repeats it, DIV shares it out.
 
     bottom[0]: (N, C, H, W).
@@ -43,8 +42,6 @@ class UnPoolingLayer(Layer):
     fork = "ParseNet"
     min_bottom_blobs = 1
     max_bottom_blobs = 2
-    exact_num_top_blobs = 1
-    gradient_reads_bottoms = False
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         """Say that the bottom which gives the size has no gradient."""
@@ -79,28 +76,7 @@ class UnPoolingLayer(Layer):
         down, across = self.blocks
         name = Param.UnPoolMethod.Name(self.layer_param.unpooling_param.unpool)
         words = {"FIXED": "in its middle", "REP": "all of it", "DIV": f"all of it, / {down.kernel * across.kernel}"}
-        return (
-            f"y = x[n, c, h, w] in the block of {down.kernel} x {across.kernel} from {down.begins('h')}, "
-            f"{across.begins('w')} on ({name}: {words[name]})"
-        )
-
-    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
-        """Return how many blocks overlap, as of a deconvolution; of bottom[1] nothing is read but the shape."""
-        if bottom_index:
-            return None
-        overlap = (self._down.source.shape[1], self._across.source.shape[1])
-        return Reach(overlap, tuple(block.step for block in self.blocks))
-
-    def forward(self, bottom: Blobs, top: Blobs) -> None:
-        """Fill the top."""
-        top[0].data[...] = blend(bottom[0].data, self._down, self._across)
-
-    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
-        """Overwrite the gradient of bottom[0] with what its block gives back."""
-        if propagate_down[0]:
-            blend_backward(top[0].diff, self._down, self._across, bottom[0].diff)
-        if len(bottom) == 2 and propagate_down[1]:
-            bottom[1].diff.fill(0)
+        return self.in_blocks(f"{name}: {words[name]}")
 
 
 def _check(block: Block) -> Block:

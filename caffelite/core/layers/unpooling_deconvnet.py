@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffelite.core.costs import Reach
 from caffelite.core.errors import LayerError
 from caffelite.core.format import shape_or_scalar
-from caffelite.core.layer import Blobs, Layer, register_layer
-from caffelite.core.layers.shared.blocks import Block, down_and_across
-from caffelite.core.layers.shared.taps import Taps, blend, blend_backward
+from caffelite.core.layer import Blobs, register_layer
+from caffelite.core.layers.shared.blocks import Block, BlocksLayer, down_and_across
+from caffelite.core.layers.shared.taps import Taps
 from caffelite.core.layers.shared.to_places import ToPlacesLayer
 from caffelite.proto import caffe_pb2
 
@@ -55,7 +54,7 @@ class UnpoolingToPlacesLayer(ToPlacesLayer):
 
 
 @register_layer("Unpooling")
-class UnpoolingLayer(Layer):
+class UnpoolingLayer(BlocksLayer):
     """Make of each pixel a block of the top: MAX puts it at the first place, TILE repeats it, AVE shares it out.
 
     bottom[0]: (N, C, H, W).
@@ -73,8 +72,6 @@ class UnpoolingLayer(Layer):
     not_read = NOT_READ
     fork = "DeconvNet"
     exact_num_bottom_blobs = 1
-    exact_num_top_blobs = 1
-    gradient_reads_bottoms = False
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         """Find the blocks and what each pixel of the top is made of."""
@@ -90,27 +87,9 @@ class UnpoolingLayer(Layer):
 
     def formula_with_numbers(self, bottom: Blobs, top: Blobs) -> str:
         """Return the formula, with the sizes of the blocks."""
-        down, across = self.blocks
         name = Param.UnPoolMethod.Name(_method(self.layer_param.unpooling_param))
         words = {"MAX": "its first place", "TILE": "all of it", "AVE": "all of it, / its pixels in the top"}
-        return (
-            f"y = x[n, c, h, w] in the block of {down.kernel} x {across.kernel} from {down.begins('h')}, "
-            f"{across.begins('w')} on ({name}: {words[name]})"
-        )
-
-    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
-        """Return how many blocks overlap, as of a deconvolution."""
-        overlap = (self._down.source.shape[1], self._across.source.shape[1])
-        return Reach(overlap, tuple(block.step for block in self.blocks))
-
-    def forward(self, bottom: Blobs, top: Blobs) -> None:
-        """Fill the top."""
-        top[0].data[...] = blend(bottom[0].data, self._down, self._across)
-
-    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
-        """Overwrite the gradient of bottom[0] with what its block gives back."""
-        if propagate_down[0]:
-            blend_backward(top[0].diff, self._down, self._across, bottom[0].diff)
+        return self.in_blocks(f"{name}: {words[name]}")
 
 
 def _method(param: Param) -> int:

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from caffelite.core.costs import Reach
 from caffelite.core.errors import LayerError
-from caffelite.core.layers.shared.taps import Taps
+from caffelite.core.layer import Blobs, Layer
+from caffelite.core.layers.shared.taps import Taps, blend, blend_backward
 
 Fields = tuple[str, str, str]  # of one size: the field for both sides, the one for height and the one for width
 
@@ -44,6 +46,46 @@ class Block(NamedTuple):
         last = np.minimum(place // self.stride, size - 1)
         index = first[:, None] + np.arange(max((last - first + 1).max(initial=1), 1))
         return Taps(np.clip(index, 0, size - 1), (index <= last[:, None]).astype(float))
+
+
+class BlocksLayer(Layer):
+    """A layer that spreads each pixel of bottom[0] over a block of top[0]; of further bottoms the shape alone counts.
+
+    `reshape` finds `blocks`, down and across, and what each line and column of the top is made of.
+    """
+
+    exact_num_top_blobs = 1
+    gradient_reads_bottoms = False
+    blocks: list[Block]
+    _down: Taps
+    _across: Taps
+
+    def in_blocks(self, how: str) -> str:
+        """Return the formula, with the sizes of the blocks; `how` says what a block holds."""
+        down, across = self.blocks
+        return (
+            f"y = x[n, c, h, w] in the block of {down.kernel} x {across.kernel} from {down.begins('h')}, "
+            f"{across.begins('w')} on ({how})"
+        )
+
+    def reach(self, bottom_index: int, bottom: Blobs, top: Blobs) -> Reach | None:
+        """Return how many blocks overlap, as of a deconvolution; of another bottom nothing is read but the shape."""
+        if bottom_index:
+            return None
+        overlap = (self._down.source.shape[1], self._across.source.shape[1])
+        return Reach(overlap, tuple(block.step for block in self.blocks))
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        """Fill the top."""
+        top[0].data[...] = blend(bottom[0].data, self._down, self._across)
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        """Overwrite the gradient of bottom[0] with what its block gives back; that of another bottom is zero."""
+        if propagate_down[0]:
+            blend_backward(top[0].diff, self._down, self._across, bottom[0].diff)
+        for blob, wanted in zip(bottom[1:], propagate_down[1:], strict=True):
+            if wanted:
+                blob.diff.fill(0)
 
 
 def down_and_across(param: Any, message: str, fields: Fields, needed: bool = False) -> tuple[int, int]:
