@@ -28,14 +28,14 @@ from caffelite.core.fillers import fill
 from caffelite.core.format import message_text, shape_string
 from caffelite.core.layer_fields import OwnFields, own_fields_of
 from caffelite.core.prototxt.fork_types import known_elsewhere
-from caffelite.core.prototxt.lines import Place, where
+from caffelite.core.prototxt.lines import Place, at_layer
 from caffelite.core.prototxt.own_fields import USER_TYPES
 from caffelite.core.prototxt.suggest import did_you_mean
 from caffelite.core.prototxt.unknown_fields import READ
 from caffelite.core.registry import Registry
 from caffelite.core.tables import html_table
 from caffelite.core.user_code import note, problem_in
-from caffelite.core.user_layers import check_shaped, described, is_ours, note_error
+from caffelite.core.user_layers import Noting, check_shaped, described, is_ours
 from caffelite.core.vectors import BlobVec, StringVec
 from caffelite.proto import caffe_pb2
 
@@ -209,7 +209,7 @@ class Layer:
 
     def located(self, text: str) -> str:
         """Return a text with the layer's file, line, name and type in front."""
-        return f'{where(self.place)}layer "{self.name}" ({self.layer_param.type}): {text}'
+        return at_layer(self.layer_param, self.place) + text
 
     def new_blob(self, shape: Shape | None = None) -> Blob:
         """Return a blob of the net's number type."""
@@ -508,7 +508,7 @@ def make_layer(
     except (CaffeliteError, MemoryError):
         raise
     except Exception as err:
-        note(err, f'{where(place)}layer "{layer_param.name}" ({layer_param.type}): raised while the layer was made')
+        note(err, f"{at_layer(layer_param, place)}raised while the layer was made")
         raise
     if not hasattr(layer, "param_propagate_down"):
         raise LayerError(
@@ -550,17 +550,11 @@ def setup_layer(layer: Layer, bottom: Blobs, top: Blobs) -> None:
     Raises LayerError for a top that a class of another package leaves without a shape.
     """
     check_blob_counts(layer, len(bottom), len(top))
-    doing = "setup"
-    try:
+    with Noting(layer, "setup"):
         layer.setup(bottom, top)
-        if not layer.param_propagate_down:
-            layer.param_propagate_down = [True] * len(layer.blobs)
-        doing = "reshape"
+    if not layer.param_propagate_down:
+        layer.param_propagate_down = [True] * len(layer.blobs)
+    with Noting(layer, "reshape"):
         layer.reshape(bottom, top)
-    except (CaffeliteError, MemoryError):
-        raise
-    except Exception as err:
-        note_error(err, layer, doing)
-        raise
     if not layer.is_input and not is_ours(type(layer)):
         check_shaped(top, described(type(layer)))

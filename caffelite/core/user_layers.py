@@ -26,27 +26,23 @@ def described(layer_class: type[Any]) -> str:
     return f"{layer_class.__module__}.{layer_class.__qualname__}"
 
 
-def note_error(err: Exception, layer: Layer, doing: str) -> None:
-    """Name the layer in a note at what a class of another package raised in its method `doing`.
+class Noting:
+    """What a class of another package raises in the block, in its method `doing`, gets a note that names the layer.
 
     Its traceback leads to the class, of which a net may have several layers.
     """
-    if not layer.notes_errors and not is_ours(type(layer)):
-        text = f"raised in {doing} of {described(type(layer))}"
-        note(err, layer.located(text))
 
+    def __init__(self, layer: Layer, doing: str) -> None:
+        self.layer, self.doing = layer, doing
 
-def state_of(layer: Layer) -> State:
-    """Return what a layer keeps; LayerError for what no snapshot can hold, of a class of another package."""
-    if is_ours(type(layer)):
-        return layer.get_state()
-    try:
-        return checked_state(layer.get_state(), described(type(layer)))
-    except CaffeliteError:
-        raise
-    except Exception as err:
-        note_error(err, layer, "get_state")
-        raise
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, traceback: object) -> None:
+        if not isinstance(err, Exception) or isinstance(err, (CaffeliteError, MemoryError)):
+            return
+        if not self.layer.notes_errors and not is_ours(type(self.layer)):
+            note(err, self.layer.located(f"raised in {self.doing} of {described(type(self.layer))}"))
 
 
 def checked_state(state: Any, whose: str) -> State:

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caffelite.core.blob import Array, Blob, Shape
-from caffelite.core.errors import CaffeliteError
 from caffelite.core.layer import Layer
-from caffelite.core.user_layers import note_error
+from caffelite.core.user_layers import Noting
 from caffelite.testing.layers import Bottom, as_blobs, layer_from, loss_weights, set_up
 
 # What diffs hold before a backward pass: a bottom's must be overwritten, a parameter's added to.
@@ -104,8 +103,10 @@ class LayerRun:
         if self._state:
             self.layer.set_state(copy.deepcopy(self._state))
         if self.layer.reshape_every_pass:
-            self._call("reshape", self.bottom, self.top)
-        self._call("forward", self.bottom, self.top)
+            with Noting(self.layer, "reshape"):
+                self.layer.reshape(self.bottom, self.top)
+        with Noting(self.layer, "forward"):
+            self.layer.forward(self.bottom, self.top)
         return np.concatenate([self.top[index].data.ravel() for index in self.checked_tops])
 
     def gradients(self, inputs: Sequence[Checked], top_diffs: Iterable[Array]) -> list[Array]:
@@ -130,17 +131,8 @@ class LayerRun:
         for blobs, value in ((self.bottom, BOTTOM_DIFF), (self.layer.blobs, PARAM_DIFF)):
             for blob in blobs:
                 blob.diff[...] = value
-        self._call("backward", self.top, self.propagate_down, self.bottom)
-
-    def _call(self, method: str, *arguments: Any) -> None:
-        """Run a method of the layer; what a class of the user's raises says in which layer."""
-        try:
-            getattr(self.layer, method)(*arguments)
-        except CaffeliteError:
-            raise
-        except Exception as err:
-            note_error(err, self.layer, method)
-            raise
+        with Noting(self.layer, "backward"):
+            self.layer.backward(self.top, self.propagate_down, self.bottom)
 
 
 def _exhaustive(run: LayerRun) -> _Objectives:

@@ -4,7 +4,7 @@ import pytest
 import caffelite
 from caffelite.core.errors import LayerError
 from caffelite.core.layers.relu import ReLULayer
-from caffelite.core.user_layers import check_shaped, checked_state, described, is_ours, note_error
+from caffelite.core.user_layers import Noting, check_shaped, checked_state, described, is_ours
 from caffelite.testing import blob_of, layer_from
 
 
@@ -18,9 +18,9 @@ def test_classes_of_this_package_are_ours():
 
 
 def test_an_error_of_ours_gets_no_note():
-    err = ValueError("x")
-    note_error(err, layer_from('name: "r" type: "ReLU"', np.float32), "forward")
-    assert not hasattr(err, "__notes__")
+    with pytest.raises(ValueError, match="x") as caught, Noting(layer_from('type: "ReLU"', np.float32), "forward"):
+        raise ValueError("x")
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_a_state_is_made_of_numbers_texts_and_arrays():

@@ -9,17 +9,17 @@ from functools import cached_property
 from typing import NoReturn, SupportsIndex, TypeVar
 
 from caffelite.core.blob import Array, Blob
-from caffelite.core.errors import CaffeliteError, CopyError, NetError, UsageError
+from caffelite.core.errors import CopyError, NetError, UsageError
 from caffelite.core.fixed import fixed_property
 from caffelite.core.layer import Context, Layer, State
 from caffelite.core.net import forecast
 from caffelite.core.net.build import build
 from caffelite.core.net.debug_info import DebugInfo, Names, log_norms
 from caffelite.core.net.graph import Graph, graph_of
-from caffelite.core.net.plan import with_location
+from caffelite.core.net.plan import Naming
 from caffelite.core.net.share_layers import share_trained_layers
 from caffelite.core.net.wiring.draft import Draft
-from caffelite.core.user_layers import note_error, state_of
+from caffelite.core.user_layers import checked_state, described, is_ours
 from caffelite.core.weights.match import NetLayer, distinct
 
 Phase = int
@@ -250,7 +250,7 @@ class Net:
 
         Raises LayerError for a layer of the user's that keeps what no snapshot can hold.
         """
-        states = {name: _state_of(layer) for name, layer in self.layers_by_name().items()}
+        states = {name: state_of(layer) for name, layer in self.layers_by_name().items()}
         return {name: state for name, state in states.items() if state}
 
     def set_state(self, states: dict[str, State]) -> None:
@@ -259,14 +259,8 @@ class Net:
         for name, state in states.items():
             if name not in by_name:
                 raise NetError(f'the state is of another net: this one has no layer "{name}"')
-            layer = by_name[name]
-            try:
-                layer.set_state(state)
-            except CaffeliteError as err:
-                raise with_location(err, layer.layer_param, layer.place) from err.__cause__
-            except Exception as err:
-                note_error(err, layer, "set_state")
-                raise
+            with Naming(by_name[name], "set_state"):
+                by_name[name].set_state(state)
 
     def close(self) -> None:
         """Stop reading ahead and give back files; the net is not used afterwards."""
@@ -274,8 +268,8 @@ class Net:
             layer.close()
 
 
-def _state_of(layer: Layer) -> State:
-    try:
-        return state_of(layer)
-    except CaffeliteError as err:
-        raise with_location(err, layer.layer_param, layer.place) from err.__cause__
+def state_of(layer: Layer) -> State:
+    """Return what a layer keeps; LayerError for what no snapshot can hold, of a class of another package."""
+    with Naming(layer, "get_state"):
+        state = layer.get_state()
+        return state if is_ours(type(layer)) else checked_state(state, described(type(layer)))

@@ -12,8 +12,8 @@ from caffelite.core.blob import Array, Blob, Shape
 from caffelite.core.errors import CaffeliteError, LayerError, OutOfMemoryError
 from caffelite.core.layer import Layer
 from caffelite.core.net.top_memory import BottomCopy, KeptTop, LossDiff, OwnMemory
-from caffelite.core.prototxt.lines import Place, where
-from caffelite.core.user_layers import note_error
+from caffelite.core.prototxt.lines import Place, at_layer
+from caffelite.core.user_layers import Noting
 from caffelite.proto.caffe_pb2 import LayerParameter
 
 
@@ -190,15 +190,10 @@ class LayerStep:
         shapes = [blob.shape for blob in self.bottom]
         if shapes == self._shapes and not self.layer.reshape_every_pass:
             return
-        try:
+        with Naming(self.layer, "reshape"):
             self.layer.reshape(self.bottom, self.top)
             for copy in self.bottom_copies.values():
                 copy.check()
-        except (CaffeliteError, MemoryError) as err:
-            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
-        except Exception as err:
-            note_error(err, self.layer, "reshape")
-            raise
         self._shapes = shapes
         self._fill_loss_diffs()
 
@@ -211,13 +206,8 @@ class LayerStep:
         self.reshape()
         for copy in self.bottom_copies.values():
             copy.take()
-        try:
+        with Naming(self.layer, "forward"):
             self.layer.forward(self.bottom, self.top)
-        except (CaffeliteError, MemoryError) as err:
-            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
-        except Exception as err:
-            note_error(err, self.layer, "forward")
-            raise
         for top in self.own_memory:
             top.take()
         for kept in self.kept_tops:
@@ -232,7 +222,7 @@ class LayerStep:
         for diff in self.loss_diffs:
             diff.put_back()
             diff.put_aside()
-        try:
+        with Naming(self.layer, "backward"):
             if self.kept_tops:
                 with ExitStack() as shown:
                     for kept in self.kept_tops:
@@ -240,11 +230,6 @@ class LayerStep:
                     self._layer_backward()
             else:  # almost always; an ExitStack takes as long as a small layer's arithmetic
                 self._layer_backward()
-        except (CaffeliteError, MemoryError) as err:
-            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
-        except Exception as err:
-            note_error(err, self.layer, "backward")
-            raise
         for index, copy in self.bottom_copies.items():
             if self.propagate_down[index] or not self.layer.has_backward:
                 copy.give_gradient()
@@ -277,6 +262,15 @@ def final_after(owners: Sequence[int], offsets: Sequence[int], size: int, layers
     return list(accumulate([size, *begins[:-1]], min))[:layers]
 
 
+class Naming(Noting):
+    """What a layer's method raises in the block names the layer: an error of ours in front, another in a note."""
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, traceback: object) -> None:
+        if isinstance(err, (CaffeliteError, MemoryError)):
+            raise with_location(err, self.layer.layer_param, self.layer.place) from err.__cause__
+        super().__exit__(kind, err, traceback)
+
+
 def with_location(err: CaffeliteError | MemoryError, layer: LayerParameter, place: Place | None) -> CaffeliteError:
     """Return the error with the layer's file, line, name and type in front, unless it has them already.
 
@@ -285,12 +279,8 @@ def with_location(err: CaffeliteError | MemoryError, layer: LayerParameter, plac
     if not isinstance(err, CaffeliteError):
         err = OutOfMemoryError(f"out of memory: {str(err) or 'use a smaller batch_size, num_output or input'}")
     if isinstance(err, LayerError):
-        err.where = err.where or _location(layer, place, err.field)
+        err.where = err.where or at_layer(layer, place, err.field)
     elif not getattr(err, "located", False):
-        err.args = (_location(layer, place) + str(err), *err.args[1:])
+        err.args = (at_layer(layer, place) + str(err), *err.args[1:])
         err.located = True  # type: ignore[attr-defined]
     return err
-
-
-def _location(layer: LayerParameter, place: Place | None, field_name: str = "") -> str:
-    return f'{where(place, field_name)}layer "{layer.name}" ({layer.type}): '

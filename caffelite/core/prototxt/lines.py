@@ -1,8 +1,12 @@
 """The line on which each field of a prototxt stands, which a parsed message forgets."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from caffelite.proto.caffe_pb2 import LayerParameter
 
 _LAST_PART = re.compile(r"(^|[.\[])[^.\[]*$")  # of any text: what a user's layer names need be no path
 
@@ -31,14 +35,14 @@ class Lines:
         line = self.line(path)
         return f"{self.file}: " if line is None else f"{self.file}:{line}: "
 
-    def under(self, prefix: str) -> "Lines":
+    def under(self, prefix: str) -> Lines:
         """Return the lines of the message at `prefix`, such as a solver's net_param."""
         start = f"{prefix}."
         return Lines(
             self.file, {path[len(start) :]: line for path, line in self.table.items() if path.startswith(start)}
         )
 
-    def moved(self, moves: Mapping[str, str | None]) -> "Lines":
+    def moved(self, moves: Mapping[str, str | None]) -> Lines:
         """Return the lines with messages and fields renamed, as an upgrade moves them: old path -> new path.
 
         What stands inside a moved message moves along, unless it has a move of its own; None forgets it.
@@ -76,3 +80,8 @@ class Place:
 def where(place: Place | None, field: str = "") -> str:
     """Return `file:67: `, or "" for a layer that comes from no file."""
     return "" if place is None else place.where(field)
+
+
+def at_layer(layer: LayerParameter, place: Place | None, field: str = "") -> str:
+    """Return `file:67: layer "conv1" (Convolution): `, the line being that of the field if one is given."""
+    return f'{where(place, field)}layer "{layer.name}" ({layer.type}): '

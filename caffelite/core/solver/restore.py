@@ -18,12 +18,11 @@ from caffelite.core.events import Events, HistoryRestored
 from caffelite.core.files import NoSuchFileError, first_existing
 from caffelite.core.format import shape_string
 from caffelite.core.layer import Layer, State
-from caffelite.core.net.net import Net
+from caffelite.core.net.net import Net, state_of
 from caffelite.core.solver.file import SolverFile
 from caffelite.core.solver.lr_policies import multistep_after
 from caffelite.core.solver.snapshot import history_blobs, machine, state_crc32
 from caffelite.core.solver.snapshot_files import Snapshot
-from caffelite.core.user_layers import state_of
 from caffelite.core.weights.checksum import crc32_of
 from caffelite.core.weights.formats import copy_trained_layers, format_of
 from caffelite.core.weights.solverstate import StoredState
