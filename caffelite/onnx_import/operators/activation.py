@@ -12,6 +12,7 @@ from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
 from caffelite.onnx_import.operators.shaping import reshaped
 from caffelite.onnx_import.register import operator
+from caffelite.onnx_import.repeating import aligned
 
 HIGHEST = float(np.finfo(np.float32).max)
 
@@ -42,14 +43,13 @@ def leaky_relu(node: Node, net: Building) -> None:
 def p_relu(node: Node, net: Building) -> None:
     """Say PRelu: a slope for each channel, or one for all."""
     slope, shape = net.needed(node, 1, "the slope"), net.shape(node.input(0))
-    aligned = (1,) * (len(shape) - slope.ndim) + slope.shape
     if slope.size == 1 and len(shape) < 2:  # which has no channels
         _one(node, net, "ReLU", relu_param={"negative_slope": float(slope.reshape(()))})
         return
     if slope.size == 1:
         _one(node, net, "PReLU", blobs=[slope.reshape(())], prelu_param={"channel_shared": True})
         return
-    if len(shape) < 2 or len(aligned) != len(shape) or aligned[1] != slope.size:
+    if len(shape) < 2 or slope.ndim > len(shape) or aligned(slope.shape, len(shape))[1] != slope.size:
         raise node.refuse(f"input 1, the slope, has the shape {slope.shape}", "give one slope, or one for each channel")
     _one(node, net, "PReLU", blobs=[slope.reshape(-1)])
 

@@ -72,7 +72,7 @@ def _with_number(node: Node, net: Building, x: str, number: float, first: bool) 
 
 def _placed(values: Array, shape: Shape) -> tuple[int, Array]:
     """Return the first axis along which a constant differs, and its values from there to the last such axis."""
-    values = values.reshape((1,) * (len(shape) - values.ndim) + values.shape)
+    values = values.reshape(aligned(values.shape, len(shape)))
     axes = [axis for axis in range(len(shape)) if values.shape[axis] != 1]
     begin, end = axes[0], axes[-1] + 1
     block = values.reshape(values.shape[begin:end])

@@ -8,7 +8,7 @@ from typing import Any
 from caffelite.onnx_import.axes import axes_of, axis_of
 from caffelite.onnx_import.building import Building
 from caffelite.onnx_import.node import Node
-from caffelite.onnx_import.operators.shaping import reshape_dims, reshaped
+from caffelite.onnx_import.operators.shaping import reshaped
 from caffelite.onnx_import.pieces import ordered
 from caffelite.onnx_import.register import operator
 
@@ -98,10 +98,5 @@ def _finish(node: Node, net: Building, made: tuple[int, ...], type_name: str, bo
 
     `bottom` is the node's first input unless it is given.
     """
-    bottom, wanted = bottom or net.blob(node, node.input(0)), net.shape(node.outputs[0])
-    if made == wanted:
-        net.add(node, type_name, [bottom], node.outputs[0], **of)
-        return
-    whole = net.step(node, "whole", type_name, [bottom], **of)
-    param = {"shape": {"dim": reshape_dims(made, wanted)}}
-    net.add(node, "Reshape", [whole], node.outputs[0], reshape_param=param)
+    blob = net.step(node, "", type_name, [bottom or net.blob(node, node.input(0))], **of)
+    net.hold(node.outputs[0], reshaped(node, net, blob, made, net.shape(node.outputs[0]), "axes"))
