@@ -35,7 +35,7 @@ def test_another_file_is_refused(tmp_path):
 
 
 def test_a_number_is_an_input_without_axes(agrees):
-    agrees([("Add", ["x", "z"], ["y"], {})], {"x": (2, 3), "z": ()})
+    assert agrees([("Add", ["x", "z"], ["y"], {})], {"x": (2, 3), "z": ()})
 
 
 def changed(path, change):
@@ -97,8 +97,8 @@ def test_what_onnxsim_joins_wrongly_stays_as_it_is(agrees):
         ("ReduceL1", ["x"], ["a"], {"axes": [0, 2], "keepdims": 0}),
         ("ReduceL1", ["a"], ["y"], {"axes": [0], "keepdims": 1}),
     ]
-    agrees(nodes, (2, 3, 4), opset=11)
-    agrees([("Softmax", ["x"], ["y"], {})], (2, 1), opset=7)  # of which it makes operators of opset 9
+    assert agrees(nodes, (2, 3, 4), opset=11)
+    assert agrees([("Softmax", ["x"], ["y"], {})], (2, 1), opset=7)  # of which it makes operators of opset 9
 
 
 def test_damaged_names_and_values(model_file, tmp_path):

@@ -18,13 +18,13 @@ def test_names_are_kept_and_made_legal(model_file):
 
 def test_a_number_is_an_output_without_axes(agrees):
     nodes = [("Relu", ["x"], ["y"], {}), ("Identity", ["k"], ["z"], {})]
-    agrees(nodes, (1, 3), {"k": np.float32(3)}, outputs=("y", "z"))
+    assert agrees(nodes, (1, 3), {"k": np.float32(3)}, outputs=("y", "z"))
 
 
 @pytest.mark.parametrize("read", [False, True])
 def test_inputs_and_constants_are_outputs_too(read, agrees):
     nodes = [("Mul", ["x", "k"], ["y"], {}) if read else ("Relu", ["x"], ["y"], {})]
-    agrees(nodes, (2, 3), {"k": np.arange(6, dtype=np.float32).reshape(2, 3)}, outputs=("x", "y", "k"))
+    assert agrees(nodes, (2, 3), {"k": np.arange(6, dtype=np.float32).reshape(2, 3)}, outputs=("x", "y", "k"))
 
 
 def test_an_input_that_is_given_sizes_is_an_output_too(model_file):

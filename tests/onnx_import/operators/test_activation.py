@@ -25,7 +25,7 @@ def test_a_slope_for_values_without_channels(agrees, model_file):
 @pytest.mark.parametrize(("low", "high"), [(1, -1), (0, 6), (-np.inf, 0.5), (0, np.inf), (-1, 1), (0.5, 0.5)])
 def test_clip_ends_with_the_upper_bound(low, high, agrees):
     bounds = {"low": np.float32(low), "high": np.float32(high)}
-    agrees([("Clip", ["x", "low", "high"], ["y"], {})], SHAPE, bounds)
+    assert agrees([("Clip", ["x", "low", "high"], ["y"], {})], SHAPE, bounds)
 
 
 def test_clip_wants_numbers(model_file):
@@ -36,14 +36,14 @@ def test_clip_wants_numbers(model_file):
 
 @pytest.mark.parametrize("more", [{}, {"alpha": 1.2, "gamma": 0.7}])
 def test_selu(more, agrees):
-    agrees([("Selu", ["x"], ["y"], more)], SHAPE)
+    assert agrees([("Selu", ["x"], ["y"], more)], SHAPE)
 
 
 @pytest.mark.parametrize("opset", [9, 12, 13])
 def test_softmax_of_each_age(opset, agrees):
     ways = [{}, *({"axis": axis} for axis in (-1, 0, 1, 2))]
     nodes = [(name, ["x"], [f"{name}{of}"], way) for name in ("Softmax", "LogSoftmax") for of, way in enumerate(ways)]
-    agrees(nodes, SHAPE, opset=opset, outputs=[node[2][0] for node in nodes])
+    assert agrees(nodes, SHAPE, opset=opset, outputs=[node[2][0] for node in nodes])
 
 
 @pytest.mark.parametrize("dialect", ["caffelite", "bvlc"])

@@ -10,7 +10,7 @@ SHAPE = (2, 4, 6, 5)
 @pytest.mark.parametrize("axis", [0, 1, 3])
 def test_gather(places, axis, agrees):
     shape = (4, 4, 3, 4)
-    agrees([("Gather", ["x", "places"], ["y"], {"axis": axis})], shape, {"places": np.array(places)})
+    assert agrees([("Gather", ["x", "places"], ["y"], {"axis": axis})], shape, {"places": np.array(places)})
 
 
 @pytest.mark.parametrize(("start", "end", "step"), [(-1, -99, -1), (0, 99, 2), (4, 0, -2), (1, 3, 1), (2, -1, 1)])
@@ -23,4 +23,4 @@ def test_slice_takes_every_step(start, end, step, agrees):
 
 def test_what_is_taken_has_the_tensors_name(agrees):
     nodes = [("Gather", ["x", "places"], ["taken"], {"axis": 1}), ("Relu", ["taken"], ["y"], {})]
-    agrees(nodes, SHAPE, {"places": np.array([2, 0])}, outputs=("taken", "y"))
+    assert agrees(nodes, SHAPE, {"places": np.array([2, 0])}, outputs=("taken", "y"))

@@ -12,13 +12,13 @@ SHAPE = (2, 3, 5, 4)
     "pads", [[0, 0, 1, 2, 0, 0, 0, 3], [0] * 8, [1, 2, 0, 0, 0, 1, 0, 1], [0, -1, -1, 2, 0, 0, 1, -1]]
 )
 def test_pads(pads, mode, agrees):
-    agrees([("Pad", ["x", "pads"], ["y"], {"mode": mode})], SHAPE, {"pads": np.array(pads)})
+    assert agrees([("Pad", ["x", "pads"], ["y"], {"mode": mode})], SHAPE, {"pads": np.array(pads)})
 
 
 @pytest.mark.parametrize("value", [1.5, 0.0])
 def test_other_values_and_fewer_axes(value, agrees):
     constants = {"pads": np.array([1, 2]), "value": np.float32(value), "axes": np.array([-1])}
-    agrees([("Pad", ["x", *constants], ["y"], {})], SHAPE, constants)
+    assert agrees([("Pad", ["x", *constants], ["y"], {})], SHAPE, constants)
 
 
 def test_refuses_to_reflect_more_than_there_is(model_file):

@@ -23,14 +23,14 @@ WINDOWS = [
 def test_rounding_up_makes_no_window_beyond_the_image(kernel, stride, pad, pixels, opset, agrees):
     window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "ceil_mode": 1}
     nodes = [("MaxPool", ["x"], ["a"], window), ("AveragePool", ["x"], ["b"], window), ("Add", ["a", "b"], ["c"], {})]
-    agrees([*nodes, ("Flatten", ["c"], ["y"], {})], (1, 2, pixels, pixels), opset=opset, outputs=("a", "b", "y"))
+    assert agrees([*nodes, ("Flatten", ["c"], ["y"], {})], (1, 2, pixels, pixels), opset=opset, outputs=("a", "b", "y"))
 
 
 @pytest.mark.usefixtures("onnxruntime_of_today")
 @pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
 def test_one_axis_may_reach_out_where_another_does_not(operator, agrees):
     window = {"kernel_shape": [2, 3], "strides": [2, 2], "pads": [1, 0, 1, 0], "ceil_mode": 1}
-    agrees([(operator, ["x"], ["y"], window)], (1, 2, 5, 6), opset=11)
+    assert agrees([(operator, ["x"], ["y"], window)], (1, 2, 5, 6), opset=11)
 
 
 @pytest.mark.usefixtures("onnxruntime_of_today")
@@ -40,20 +40,20 @@ def test_windows_too_many_are_cut_off(stride, pads, agrees):
     window = {"kernel_shape": [3, 3], "strides": [stride, stride], "pads": pads}
     ways = [("MaxPool", {}), ("AveragePool", {}), ("AveragePool", {"count_include_pad": 1})]
     nodes = [(name, ["x"], [f"y{index}"], {**window, **more}) for index, (name, more) in enumerate(ways)]
-    agrees(nodes, (2, 3, 6, 5), outputs=("y0", "y1", "y2"))
+    assert agrees(nodes, (2, 3, 6, 5), outputs=("y0", "y1", "y2"))
 
 
 @pytest.mark.parametrize("include", [0, 1])
 @pytest.mark.parametrize("pads", [[1, 1], [1, 0], [0, 2]])
 def test_means_of_a_row(pads, include, agrees):
     window = {"kernel_shape": [3], "strides": [2], "pads": pads, "count_include_pad": include}
-    agrees([("AveragePool", ["x"], ["y"], window)], (2, 3, 8))
+    assert agrees([("AveragePool", ["x"], ["y"], window)], (2, 3, 8))
 
 
 @pytest.mark.parametrize("operator", ["GlobalAveragePool", "GlobalMaxPool"])
 @pytest.mark.parametrize("shape", [(2, 3, 7), (2, 3, 4, 5), (1, 3, 2, 4, 3)])
 def test_whole_images(operator, shape, agrees):
-    agrees([(operator, ["x"], ["y"], {})], shape)
+    assert agrees([(operator, ["x"], ["y"], {})], shape)
 
 
 def test_refuses_windows_that_see_padding_alone(model_file):

@@ -6,4 +6,4 @@ import pytest
 @pytest.mark.parametrize("weights", [(4, 5), (4,), (4, 1)])
 def test_mat_mul(weights, shape, agrees):
     matrix = np.random.default_rng(1).standard_normal(weights).astype(np.float32)
-    agrees([("MatMul", ["x", "w"], ["y"], {})], shape, {"w": matrix})
+    assert agrees([("MatMul", ["x", "w"], ["y"], {})], shape, {"w": matrix})

@@ -27,17 +27,17 @@ REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceL1", "ReduceSumSquare", "ReduceM
 @pytest.mark.parametrize("axes", [[0], [1], [2], [3], [1, 2], [2, 3], [1, 3], [0, 2], [1, 2, 3], [0, 1, 2, 3]])
 def test_along_axes(axes, agrees):
     nodes = [(name, ["x", "axes"], [f"{name}{keep}"], {"keepdims": keep}) for name in REDUCTIONS for keep in (0, 1)]
-    agrees(nodes, SHAPE, {"axes": np.array(axes)}, outputs=[node[2][0] for node in nodes])
+    assert agrees(nodes, SHAPE, {"axes": np.array(axes)}, outputs=[node[2][0] for node in nodes])
 
 
 @pytest.mark.usefixtures("onnxruntime_of_today")
 def test_where_nothing_is_added_up_values_still_change(agrees):
     nodes = [(name, ["x", "axes"], [name], {}) for name in REDUCTIONS]
-    agrees(nodes, (2, 1, 4, 1), {"axes": np.array([1, 3])}, outputs=REDUCTIONS)
-    agrees(nodes, (2, 3, 4), {"axes": np.zeros(0, np.int64)}, outputs=REDUCTIONS)  # that means all
+    assert agrees(nodes, (2, 1, 4, 1), {"axes": np.array([1, 3])}, outputs=REDUCTIONS)
+    assert agrees(nodes, (2, 3, 4), {"axes": np.zeros(0, np.int64)}, outputs=REDUCTIONS)  # that means all
     nodes = [
         (name, ["x", axes] if axes else ["x"], [name + axes], {"noop_with_empty_axes": 1})
         for name in REDUCTIONS
         for axes in ("", "axes")
     ]
-    agrees(nodes, (2, 3, 4), {"axes": np.zeros(0, np.int64)}, outputs=[node[2][0] for node in nodes])
+    assert agrees(nodes, (2, 3, 4), {"axes": np.zeros(0, np.int64)}, outputs=[node[2][0] for node in nodes])

@@ -24,7 +24,9 @@ def test_each_pixel_is_the_one_that_onnx_copies(places, scale, agrees):
 
 @pytest.mark.parametrize(("opset", "name", "scale"), [(9, "Upsample", 2.5), (10, "Resize", 2.5), (10, "Resize", 0.7)])
 def test_old_operators(opset, name, scale, agrees):
-    agrees([(name, ["x", "s"], ["y"], {"mode": "nearest"})], (1, 2, 6, 5), {"s": floats(1, 1, scale, 3)}, opset=opset)
+    assert agrees(
+        [(name, ["x", "s"], ["y"], {"mode": "nearest"})], (1, 2, 6, 5), {"s": floats(1, 1, scale, 3)}, opset=opset
+    )
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.5, 2.0, 2.7])
@@ -39,7 +41,7 @@ def test_each_pixel_is_a_mix_of_two(places, scale, agrees):
 def test_a_place_that_is_the_middle_of_two_but_for_rounding(agrees):
     how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}  # 8 / float32(16 / 7) is 3.4999998
     nodes = [("Resize", ["x", "", "", "s"], [rounding], {**how, "nearest_mode": rounding}) for rounding in ROUNDING]
-    agrees(nodes, (1, 2, 7, 7), {"s": np.array([1, 2, 16, 38])}, outputs=ROUNDING)
+    assert agrees(nodes, (1, 2, 7, 7), {"s": np.array([1, 2, 16, 38])}, outputs=ROUNDING)
 
 
 @pytest.mark.parametrize("axis", [2, 3])
@@ -47,25 +49,25 @@ def test_the_pixels_of_an_axis_move_though_they_are_as_many(axis, agrees):
     how = {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"}
     scales = np.array([1, 1, 2, 2], np.float32)
     scales[axis] = 1.3
-    agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 2, 2, 2), {"s": scales})
+    assert agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 2, 2, 2), {"s": scales})
 
 
 def test_a_row_and_a_pixel_are_mixed_too(agrees):
     how = {"mode": "linear"}
-    agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 3, 5), {"s": floats(1, 1, 2)})
-    agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 3, 1, 1), {"s": floats(1, 1, 4, 3)})
-    agrees([("Upsample", ["x", "s"], ["y"], how)], SHAPE, {"s": floats(1, 1, 2, 3)}, opset=9)
+    assert agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 3, 5), {"s": floats(1, 1, 2)})
+    assert agrees([("Resize", ["x", "", "s"], ["y"], how)], (2, 3, 1, 1), {"s": floats(1, 1, 4, 3)})
+    assert agrees([("Upsample", ["x", "s"], ["y"], how)], SHAPE, {"s": floats(1, 1, 2, 3)}, opset=9)
 
 
 @pytest.mark.parametrize("axes", [[2, 3], [3], [1, 2]])
 def test_axes_and_sizes(axes, agrees):
     sizes = {"sizes": np.array([9] * len(axes))}
-    agrees([("Resize", ["x", "", "", "sizes"], ["y"], {"mode": "nearest", "axes": axes})], SHAPE, sizes)
+    assert agrees([("Resize", ["x", "", "", "sizes"], ["y"], {"mode": "nearest", "axes": axes})], SHAPE, sizes)
 
 
 @pytest.mark.parametrize("how", [{"mode": "linear"}, {"mode": "cubic", "antialias": 1}, {"mode": "nearest"}])
 def test_the_same_size_is_the_image(how, agrees):
-    agrees([("Resize", ["x", "", "", "sizes"], ["y"], how)], SHAPE, {"sizes": np.array(SHAPE)})
+    assert agrees([("Resize", ["x", "", "", "sizes"], ["y"], how)], SHAPE, {"sizes": np.array(SHAPE)})
 
 
 @pytest.mark.parametrize(
