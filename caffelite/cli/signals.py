@@ -15,19 +15,26 @@ from caffelite.core.events import Action
 ACTIONS = {"stop": Action.STOP, "snapshot": Action.SNAPSHOT, "none": Action.NONE}
 INTERRUPTED = 130  # what shells show for a program ended by Ctrl-C
 RAISED_AGAIN = 0.02  # seconds
+LOCKING = ("__enter__", "__exit__")  # functions of threading.py that take a lock, or give it back
 SLOW = 0.2  # seconds, after which Ctrl-C is answered though the program did not end
 
 Say = Callable[[str], object]  # writes a line for who looks at the terminal
 
 
-def raise_interrupt(number: int = signal.SIGINT, frame: FrameType | None = None) -> NoReturn:
+def raise_interrupt(number: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt, as Python's own handler of SIGINT, for a program that will end.
+
+    Raise it soon, and not yet, where threading.py takes a lock or gives it back: nobody would give back what has just
+    been taken, and the end of the program would wait for ever for the threads that need it.
 
     What was half made then, as LLVM's objects, may fail while it is taken apart; Python would write each as a traceback
     that it ignores.
     """
     sys.unraisablehook = _unraisable
-    raise KeyboardInterrupt
+    if frame and frame.f_code.co_name in LOCKING and frame.f_globals.get("__name__") == threading.__name__:
+        _raise_soon()
+    else:
+        raise KeyboardInterrupt
 
 
 def is_interrupted() -> bool:
@@ -41,8 +48,12 @@ def _unraisable(ignored: Any) -> None:
     It does so where C called Python, as LLVM does when it has made an object, and in finalizers.
     """
     if ignored.exc_type is KeyboardInterrupt:
-        signal.signal(signal.SIGALRM, raise_interrupt)
-        signal.setitimer(signal.ITIMER_REAL, RAISED_AGAIN)
+        _raise_soon()
+
+
+def _raise_soon() -> None:
+    signal.signal(signal.SIGALRM, raise_interrupt)
+    signal.setitimer(signal.ITIMER_REAL, RAISED_AGAIN)
 
 
 @contextlib.contextmanager
@@ -151,7 +162,7 @@ class SignalSource:
             return
         if came is signal.SIGINT and self._effects[came] is Action.STOP:
             if self._stopping:
-                raise_interrupt()
+                raise_interrupt(number, frame)
             self._stopping = True
         self._came.add(came)
 

@@ -203,6 +203,35 @@ def test_an_interrupt_that_python_drops_ends_the_command_all_the_same(write):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "caffelite: stopped by Ctrl-C\n")
 
 
+# A lock has been taken, and an interrupt comes before the block that would give it back has begun.
+LOCKED = """
+import functools, signal, sys, threading, time, types
+from caffelite.cli import main, version
+
+def interrupted(line):
+    lock = threading.Lock()
+    lock.acquire()
+    taken = functools.partial(signal.raise_signal, signal.SIGINT)
+    names = {"acquire": lock.acquire, "release": lock.release, "__enter__": taken, "__exit__": lock.__exit__}
+    with threading.Condition(types.SimpleNamespace(**names)):
+        pass
+    print("given back")
+    time.sleep(20)
+    print("went on")
+
+version.write_stdout = interrupted
+sys.argv = ["caffelite", "version"]
+sys.exit(main())
+"""
+
+
+def test_an_interrupt_waits_where_a_lock_was_taken():
+    """Else the threads that need the lock would wait for it for ever, and the end of the program for them."""
+    done = subprocess.run([sys.executable, "-c", LOCKED], capture_output=True, text=True, timeout=15)
+    assert (done.returncode, done.stdout) == (130, "given back\n")
+    assert done.stderr == "caffelite: stopped by Ctrl-C\n"
+
+
 def test_a_third_interrupt_ends_a_training_that_is_held_up():
     busy = BUSY.replace("4_000_000", "400_000_000")
     with start(busy) as process:
