@@ -136,9 +136,10 @@ def test_a_timer(caplog):
     assert 12 <= ms < 5000 and ms == int(ms) and type(ms) is float
     time.sleep(0.005)
     assert timer.ms == ms
+    began = time.perf_counter()
     timer.start()
     timer.stop()
-    assert timer.ms < 12 and len(caplog.messages) == 1
+    assert timer.ms <= 1000 * (time.perf_counter() - began) and len(caplog.messages) == 1
     with pytest.raises(AttributeError):
         timer.ms = 3
 

@@ -232,13 +232,13 @@ def test_no_worker_works_while_the_process_forks():
 
 def test_waiting_is_measured_but_for_the_first():
     def load(buffer):
-        time.sleep(0.05)
+        time.sleep(0.2)
 
     prefetcher = Prefetcher(load, [[None]])
     taken(prefetcher, 1)
     assert prefetcher.waited == 0
     first = prefetcher.first_wait
-    assert 0.04 < first  # it may have begun before it was asked for
+    assert 0.04 < first  # it begins before it is asked for, by much on a busy machine
     taken(prefetcher, 2)
     assert 0.05 < prefetcher.waited
     assert prefetcher.first_wait == first

@@ -139,7 +139,7 @@ def test_no_pause_of_two_seconds_without_a_word_also_where_little_of_it_is_compi
         watch.end()
         time.sleep(0.04)
     gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
-    assert max(gaps[:3]) < 0.6
+    assert max(gaps[:3]) < 1.2  # compiling alone would take 1.5 s to come to AGAIN
 
 
 @pytest.mark.parametrize("terminal", [False, True])
