@@ -17,7 +17,8 @@ class NoSuchFileError(FileNotFoundError):
     """None of the places `tried` holds the file, or it has no name; who knows the field makes an error of the text."""
 
     def __init__(self, tried: list[str]) -> None:
-        super().__init__(f"there is no such file (tried {_listed(tried)})" if tried else "the name is empty")
+        text = f"there is no such file (tried {_listed(tried)}){_of_controls(tried)}" if tried else "the name is empty"
+        super().__init__(text)
         self.tried = tried
 
 
@@ -84,6 +85,15 @@ def require_file(path: str | os.PathLike[str], flag: str = "") -> None:
 def _listed(words: list[str]) -> str:
     """Return `a, b and c`."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _of_controls(tried: list[str]) -> str:
+    r"""Return a hint on names with a tab and the like, which prototxts make of `C:\train`."""
+    controls = {character for place in tried for character in place if character < " "}
+    if not controls:
+        return ""
+    letters = _listed([repr(character)[1:-1] for character in sorted(controls)])
+    return rf"; {letters} in a prototxt stands for one character: write \\ for a backslash, or / between folders"
 
 
 def open_file(path: str | os.PathLike[str]) -> io.FileIO:

@@ -75,6 +75,15 @@ def test_no_name_is_not_the_working_directory(tmp_path):
         find_file("", tmp_path)
 
 
+def test_a_name_with_a_tab_is_explained(tmp_path):
+    """A prototxt gives it, of a path of Windows."""
+    with pytest.raises(NoSuchFileError) as caught:
+        find_file("C:\train\new", tmp_path)
+    assert str(caught.value).endswith(
+        r"; \t and \n in a prototxt stands for one character: write \\ for a backslash, or / between folders"
+    )
+
+
 def test_the_first_of_any_places(nets, tmp_path):
     (tmp_path / "b").touch()
     assert first_existing(iter([tmp_path / "a", tmp_path / "b", nets])) == tmp_path / "b"

@@ -19,6 +19,7 @@ from google.protobuf.text_encoding import CUnescape
 
 from caffelite.core.prototxt.tokens import Source, Token
 from caffelite.core.prototxt.unknown_fields import LeftOut
+from caffelite.core.prototxt.values import NO_ESCAPE
 
 # Names of layer types that somebody outside of this package registered; core/layer.py fills it.
 USER_TYPES: set[str] = set()
@@ -173,7 +174,8 @@ def carried_of(layer: str, layer_type: str, spans: list[Span], mistakes: list[tu
     taken = [span for span in spans if span.name in names]
     for span in reversed(taken):
         within = mistakes[span.first : span.last]
-        mistakes[span.first : span.last] = [one for one in within if NO_COLON in one[1]]  # which nobody can read
+        unreadable = [one for one in within if NO_COLON in one[1] or NO_ESCAPE in one[1]]
+        mistakes[span.first : span.last] = unreadable
     return [Carried(layer, span.start, span.end) for span in taken]
 
 

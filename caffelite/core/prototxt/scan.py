@@ -16,7 +16,7 @@ from caffelite.core.prototxt.braces import CLOSER
 from caffelite.core.prototxt.forks import is_harmless
 from caffelite.core.prototxt.tokens import Source, Token
 from caffelite.core.prototxt.unknown_fields import LeftOut, are_allowed, may_be_left_out, unknown_field
-from caffelite.core.prototxt.values import mistake_in
+from caffelite.core.prototxt.values import mistake_in, wrong_escape
 
 _FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 _FIELD = re.compile(r"\s*[A-Za-z_]\w*\s*[:{]")
@@ -98,6 +98,13 @@ class _Walk:
         self.mistake(token, text)
         return _BadSyntax()
 
+    def unexpected(self, token: Token, value: bool = False) -> _BadSyntax:
+        line = self.source.text[token.offset :].partition("\n")[0]
+        within = (
+            rf"; \{token.text} is a quote within it" if token.text in ('"', "'") and f"\\{token.text}" in line else ""
+        )
+        return self.stop(token, _unexpected(token, value) + within)
+
     def message(self, descriptor: Descriptor | None, path: str, opener: Token) -> None:
         """Walk to the end of a message; descriptor None: inside an unknown field, whose contents nobody can judge."""
         closer = CLOSER.get(opener.text, "}" if opener.kind == "name" else "")
@@ -163,7 +170,7 @@ class _Walk:
     def field(self, descriptor: Descriptor | None, path: str, counts: dict[str, int]) -> None:
         name = self.token
         if name.kind != "name":
-            raise self.stop(name, _unexpected(name))
+            raise self.unexpected(name)
         self.advance()
         known = None if descriptor is None else descriptor.fields_by_name.get(name.text)
         if known is None and descriptor is not None:
@@ -267,10 +274,10 @@ class _Walk:
     def scalar(self, known: FieldDescriptor | None, path: str) -> None:
         token = self.token
         if token.kind not in ("string", "number", "name"):
-            raise self.stop(token, _unexpected(token, value=True))
-        self.advance()
+            raise self.unexpected(token, value=True)
+        self.escapes(self.advance(), path)
         while token.kind == "string" and self.token.kind == "string":  # "a" "b" is one string, as in C
-            self.advance()
+            self.escapes(self.advance(), path)
         self.last = None
         if known is None:
             return
@@ -283,13 +290,18 @@ class _Walk:
         if wrong:
             self.mistake(token, wrong)
 
+    def escapes(self, token: Token, path: str) -> None:
+        wrong = wrong_escape(token.text) if token.kind == "string" else ""
+        if wrong:
+            self.mistake(token, f"{path.rpartition('.')[2].partition('[')[0]} is {token.text}; {wrong}")
+
 
 def _is_repeated(known: FieldDescriptor) -> bool:
     # new protobufs warn about `label`, old ones do not know `is_repeated`; the default value is a list in all of them
     return isinstance(known.default_value, list)
 
 
-def _unexpected(token: Token, value: bool = False) -> str:
+def _unexpected(token: Token, value: bool) -> str:
     wanted = "a value" if value else "the name of a field"
     if token.kind == "end":
         return f"the file ends where {wanted} should stand"

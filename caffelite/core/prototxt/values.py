@@ -11,12 +11,26 @@ _INT = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$")
 _FLOAT = re.compile(r"[+-]?(?!0[0-9])(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?$")
 _BOOLS = ("true", "false", "True", "False", "t", "f", "1", "0")
 _NOT_FINITE = ("inf", "infinity", "nan")
+# A backslash in a string, and what may follow it; else group 1. protobuf's C++ takes \? and \X41, too, its Python not.
+_ESCAPE = re.compile(
+    r"""\\(?: [abfnrtv\\'"] | [0-3][0-7]{2} | [0-7]{1,2}(?![0-7]) | x[0-9a-fA-F]
+          | u(?![dD][89a-fA-F])[0-9a-fA-F]{4} | U000(?!0[dD][89a-fA-F])[0-9a-fA-F]{5} | U0010[0-9a-fA-F]{4} )
+      | \\(.)""",
+    re.VERBOSE | re.DOTALL,
+)
+NO_ESCAPE = "begins no escape"
 _RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+
+
+def wrong_escape(text: str) -> str:
+    r"""Return what is wrong with the escapes of a string in quotes, as `\d begins no escape; write ...`, or ""."""
+    wrong = next((found[1] for found in _ESCAPE.finditer(text) if found[1]), "")
+    return rf"\{wrong} {NO_ESCAPE}; write \\ for a backslash, or / between folders" if wrong else ""
 
 
 def mistake_in(field: FieldDescriptor, token: Token) -> str:

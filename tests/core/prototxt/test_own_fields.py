@@ -70,6 +70,7 @@ def test_messages_that_the_schema_can_read_stay_messages():
         ('layer { type: "Mine" name: 3 mine_param {} }', "f:1:28: name is 3; write it in quotes"),
         ('layer { type: "Mine" mine_param { size 3 } }', "f:1:35: size needs a"),
         ('layer { type: "Mine" mine_param { size: } }', 'f:1:41: "}" stands where a value should'),
+        (r'layer { type: "Mine" mine_param { file: "a\d" } }', r'f:1:41: file is "a\d"; \d begins no escape'),
     ],
 )
 def test_other_mistakes_are_still_said(text, words):

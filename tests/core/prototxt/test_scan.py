@@ -79,6 +79,9 @@ def test_contents_of_an_unknown_message_are_not_judged():
     ]
 
 
+ESCAPED = r"write \\ for a backslash, or / between folders"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -106,6 +109,10 @@ def test_contents_of_an_unknown_message_are_not_judged():
         ("// a net", 'f:1:1: comments begin with "#"'),
         ('"name": "a"', 'f:1:1: "name" stands where the name of a field should; names have no quotes'),
         ('name: "a\n', "f:1:7: this string is not closed on its line"),
+        (r'name: "C:\a\"', r"f:1:7: this string is not closed on its line; \" is a quote within it"),
+        (r'name: "C:\data"', rf'f:1:7: name is "C:\data"; \d begins no escape; {ESCAPED}'),
+        (r"""name: "a" '\z'""", rf"f:1:11: name is '\z'; \z begins no escape; {ESCAPED}"),
+        (r'input: ["a", "\z"]', rf'f:1:14: input is "\z"; \z begins no escape; {ESCAPED}'),
         ("layer {\n name:", "f:2:7: the file ends where a value should stand"),
         ("layer {\n", 'f:1:7: "{" is never closed; add "}"'),
         ("layer < }", 'f:1:9: "}" stands where the name of a field should'),

@@ -1,7 +1,11 @@
+import random
+import re
+
 import pytest
+from google.protobuf.text_encoding import CUnescape
 
 from caffelite.core.prototxt.tokens import Source
-from caffelite.core.prototxt.values import mistake_in
+from caffelite.core.prototxt.values import mistake_in, wrong_escape
 from caffelite.proto import caffe_pb2
 
 FIELDS = {
@@ -83,3 +87,35 @@ def test_long_enums_are_listed_in_order():
     enum = caffe_pb2.V1LayerParameter.DESCRIPTOR.fields_by_name["type"]
     text = mistake_in(enum, next(Source("f", "BOGUS").tokens()))
     assert text.startswith("type is BOGUS; known are ABSVAL, ACCURACY, ARGMAX")
+
+
+@pytest.mark.parametrize(
+    "text", [r"\a\b\f\n\r\t\v\\\'\"", r"\0\17\377", r"\x4\x41", r"\u20ac", r"\U0010FFFF", r"C:\\data"]
+)
+def test_escapes(text):
+    assert wrong_escape(f'"{text}"') == ""
+
+
+@pytest.mark.parametrize(
+    "wrong", [r"\d", r"\400", r"\x", r"\xg", r"\X41", r"\?", r"\u12", r"\ud800", r"\U0000dfff", r"\U00110000"]
+)
+def test_what_is_no_escape(wrong):
+    """C++'s protobuf takes two of them, which Python's leaves as they are or cannot read."""
+    expected = rf"{wrong[:2]} begins no escape; write \\ for a backslash, or / between folders"
+    assert wrong_escape(f'"a\\\\{wrong}"') == expected
+
+
+def test_escapes_are_those_that_protobuf_reads():
+    rng = random.Random(1)
+    judged = {True: 0, False: 0}
+    while min(judged.values()) < 2000:
+        text = "".join(rng.choices(["\\", *"aduxUX01478dDf?'"], k=rng.randrange(1, 11)))
+        if not re.fullmatch(r"(?:[^\\]|\\.)*", text):
+            continue
+        try:
+            CUnescape(text)
+            readable = True
+        except (UnicodeError, Warning):
+            readable = False
+        judged[readable] += 1
+        assert bool(wrong_escape(f'"{text}"')) is not readable, text
