@@ -1,6 +1,6 @@
 """Damaged files by the thousand: each is an error that says so, or is read; never a crash, a hang or a memory hog.
 
-Every kind of file that caffelite reads has its doors in this folder. `pytest -m slow` runs each for 30 seconds,
+Every kind of file that caffelite reads has its doors in this folder. `pytest -m slow` runs each for 10 seconds,
 `pytest -m soak` for an hour with other seeds. The inputs of the last batch stay in the test's folder.
 """
 
@@ -58,7 +58,7 @@ def mutated(data, rng, strange, region=None):
 
 
 @pytest.fixture(
-    params=[pytest.param(30, marks=pytest.mark.slow, id="30s"), pytest.param(3600, marks=pytest.mark.soak, id="1h")]
+    params=[pytest.param(10, marks=pytest.mark.slow, id="10s"), pytest.param(3600, marks=pytest.mark.soak, id="1h")]
 )
 def fuzz(request, tmp_path):
     """Feed damaged forms of a file to a reader of paths: fuzz(bytes, reader) -> share of those that were refused.

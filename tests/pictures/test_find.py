@@ -23,15 +23,19 @@ def test_of_equal_names_the_last_layer(make_net):
     assert layer_index(net, "c") == 1
 
 
-@pytest.mark.slow  # thousands of blobs
+@pytest.mark.slow  # hundreds of pictures, though what has one shape is shown once
 @pytest.mark.parametrize("model", MODELS)
-def test_every_layer_of_every_model_can_be_shown(model):
+def test_blobs_and_layers_of_every_model_can_be_shown(model):
     net = Net(ROOT / "models" / model / "deploy.prototxt", TEST)
-    for name in {node.name for node in net.graph().nodes}:
-        layer = net.core_layers[layer_index(net, name)]
+    nodes = {}
+    for node in net.graph().nodes:
+        layer = net.core_layers[layer_index(net, node.name)]
+        if layer.blobs:
+            nodes[node.type, layer.blobs[0].shape] = node, layer
+    for node, layer in nodes.values():
         if has_filters(layer):
-            assert net.show("filters", name).axes
-        if layer.type in ("Convolution", "Deconvolution"):
-            assert net.show("im2col", name).axes
-    for name in net.blob_names:
+            assert net.show("filters", node.name).axes
+        if node.type in ("Convolution", "Deconvolution"):
+            assert net.show("im2col", node.name).axes
+    for name in {blob.shape: name for name, blob in net.blobs.items()}.values():
         assert net.show("activations", name).axes
