@@ -45,9 +45,11 @@ class ReadingLog:
         seconds, waited = now[0] - self._shown[0], now[1] - self._shown[1]
         if seconds < AT_ONCE:
             return
-        self._shown = now
-        if waited >= MUCH * seconds:
-            log.info("    %s", waiting_text(waited, seconds))
+        much, text = waited >= MUCH * seconds, waiting_text(waited, seconds)
+        if much and text:
+            log.info("    %s", text)
+        if text or not much:  # else it adds up until it is worth a line
+            self._shown = now
 
     def _sum_up(self) -> None:
         now = self._now()

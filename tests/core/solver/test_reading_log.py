@@ -41,6 +41,19 @@ def test_says_how_long_training_waited(clock, caplog):
     assert log.text.startswith("9% of the time")
 
 
+def test_much_waiting_adds_up_until_it_is_worth_a_line(clock, caplog):
+    caplog.set_level("INFO")
+    layer = SimpleNamespace(name="data", phase=TRAIN, records_skipped=0, seconds_waited=0.0, seconds_for_first=0.0)
+    log = ReadingLog([layer])
+    log(events.SolvingStarted(0, "net", "fixed", 100))
+    for clock.seconds, layer.seconds_waited in [(1.0, 0.5), (2.0, 0.9), (3.0, 1.2), (4.0, 1.7), (5.0, 2.2)]:
+        log(events.IterationDisplayed(10, 0.5, (), 1.0, 10.0, 10))
+    assert caplog.messages == [
+        "    40% of the time was spent waiting for data (1.2 s of 3.0 s)",
+        "    50% of the time was spent waiting for data (1.0 s of 2.0 s)",
+    ]
+
+
 def test_says_nothing_of_a_training_that_did_not_wait(clock, caplog):
     caplog.set_level("INFO")
     log = ReadingLog(
