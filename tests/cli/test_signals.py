@@ -165,7 +165,7 @@ def test_an_interrupt_is_answered_where_the_command_cannot_end_yet_and_a_second_
 
 
 def test_one_interrupt_is_enough_where_the_command_is_held_up():
-    with start(HELD_UP.replace("ROUNDS", "1_000_000")) as process:
+    with start(HELD_UP.replace("ROUNDS", "4_000_000")) as process:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
