@@ -41,7 +41,7 @@ def test_a_command_that_says_nothing_is_named_with_its_seconds(terminal):
     with waiting.shown("check"):
         until(lambda: "caffelite check: 0 s" in seen.getvalue())
         streams.write_stderr("found")
-        assert " s\r\x1b[Kfound\n" in seen.getvalue()
+        assert "caffelite check: 0 s\r\x1b[Kfound\n" in seen.getvalue()
         until(lambda: seen.getvalue().endswith(" s"))
     assert seen.getvalue().endswith(" s\r\x1b[K")
     streams.write_stderr("end")
@@ -79,7 +79,7 @@ def test_what_is_printed_takes_the_place_of_the_line(terminal, monkeypatch):
     with waiting.shown("lesson"), waiting.printing():
         until(lambda: seen.getvalue().endswith("caffelite lesson: 0 s"))
         print("one", flush=True)
-        assert " s\r\x1b[Kone\n" in seen.getvalue()
+        assert "0 s\r\x1b[Kone\n" in seen.getvalue()
         until(lambda: seen.getvalue().endswith(" s"))
     assert sys.stdout is seen
 
