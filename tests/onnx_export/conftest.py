@@ -116,13 +116,14 @@ def check_close(names, made, wanted, tolerance=1e-4):
 
 
 @pytest.fixture(scope="session")
-def agree():
-    """Whether a model computes what its net does, by ONNX's reference evaluator."""
+def agrees():
+    """Asserts that a model computes what its net does, by ONNX's reference evaluator; returns the outputs' names."""
     from onnx.reference import ReferenceEvaluator
 
     def check(run, model):
         names = [output.name for output in model.graph.output]
         made = ReferenceEvaluator(model).run(names, run.feeds(model))
         check_close(names, made, run.outputs(model))
+        return names
 
     return check

@@ -60,12 +60,12 @@ def test_an_error_names_the_layer(run_of):
         graph_of_net(run_of(text.replace("dim: 5", "dim: 6")).net)
 
 
-def test_layers_of_one_name_have_weights_of_their_own(run_of, agree):
+def test_layers_of_one_name_have_weights_of_their_own(run_of, agrees):
     again = CONV.replace('"y"', '"z"').replace("3 }", '3 weight_filler { type: "gaussian" } }')
     run = run_of(INPUT + CONV.replace("3 }", '3 weight_filler { type: "xavier" } }') + again)
     assert list(graph_of_net(run.net).weights) == ["conv.0", "conv.1", "conv.0_", "conv.1_"]
     for folded in (False, True):
-        agree(run, run.export(folded))
+        assert agrees(run, run.export(folded))
 
 
 NAMES = ["conv.0", "conv.1", "m", "m/ReduceMean_0", "m/constant_0", "r_out", "conv/folded_1", "s.0", "conv_", "y"]
@@ -73,7 +73,7 @@ NAMES = ["conv.0", "conv.1", "m", "m/ReduceMean_0", "m/constant_0", "r_out", "co
 
 @pytest.mark.parametrize("blob", NAMES)
 @pytest.mark.parametrize("folded", [False, True])
-def test_a_blob_may_be_called_as_anything_else_is(blob, folded, run_of, agree):
+def test_a_blob_may_be_called_as_anything_else_is(blob, folded, run_of, agrees):
     """Weights, constants and what is within a layer have other names then; the blob keeps its own."""
     text = (
         INPUT
@@ -92,4 +92,4 @@ def test_a_blob_may_be_called_as_anything_else_is(blob, folded, run_of, agree):
     made = [output for node in model.graph.node for output in node.output]
     names = [*made, *(value.name for value in (*model.graph.input, *model.graph.initializer))]
     assert len(names) == len(set(names)) and blob in made
-    agree(run, model)
+    assert agrees(run, model)

@@ -27,32 +27,32 @@ def operators(model):
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_batch_norm_and_scale_become_part_of_a_product(name, run_of, agree):
+def test_batch_norm_and_scale_become_part_of_a_product(name, run_of, agrees):
     run = run_of(INPUT + product(name) + NORMALIZED)
     plain, folded = run.export(), run.export(folded=True)
     assert len(operators(plain)) == 7
     assert len(operators(folded)) == 2
     assert [node.output[0] for node in folded.graph.node][-2:] == ["y_before_relu", "y"]
-    agree(run, folded)
+    assert agrees(run, folded)
 
 
-def test_what_stands_before_a_product_becomes_one_batch_norm(run_of, agree):
+def test_what_stands_before_a_product_becomes_one_batch_norm(run_of, agrees):
     run = run_of(INPUT + NORMALIZED.replace('"y"', '"x"') + product("Convolution"))
     folded = run.export(folded=True)
     assert operators(folded) == ["BatchNormalization", "Relu", "Conv"]
-    agree(run, folded)
+    assert agrees(run, folded)
 
 
-def test_a_product_that_others_read_stays(run_of, agree):
+def test_a_product_that_others_read_stays(run_of, agrees):
     other = 'layer { name: "other" type: "AbsVal" bottom: "y" top: "z" }\n'
     normalized = NORMALIZED.replace('bottom: "y"', 'bottom: "n"').replace('top: "y"', 'top: "n"')
     run = run_of(INPUT + product("Convolution") + other + normalized.replace('bottom: "n"', 'bottom: "y"', 1))
     folded = run.export(folded=True)
     assert operators(folded)[:3] == ["Conv", "Abs", "BatchNormalization"]  # the rest is in the last
-    agree(run, folded)
+    assert agrees(run, folded)
 
 
-def test_shared_weights_are_folded_where_they_are_scaled(run_of, agree):
+def test_shared_weights_are_folded_where_they_are_scaled(run_of, agrees):
     shared = [
         product("Convolution", *ends).replace("convolution_param", 'param { name: "w" } convolution_param')
         for ends in (("x", "y"), ("x", "z"))
@@ -60,12 +60,12 @@ def test_shared_weights_are_folded_where_they_are_scaled(run_of, agree):
     run = run_of(INPUT + shared[0] + NORMALIZED + shared[1].replace('"product"', '"again"'))
     folded = run.export(folded=True)
     assert sorted(operators(folded)) == ["Conv", "Conv", "Relu"]
-    agree(run, folded)
+    assert agrees(run, folded)
 
 
-def test_a_scale_along_another_axis_stays(run_of, agree):
+def test_a_scale_along_another_axis_stays(run_of, agrees):
     scale = f'layer {{ name: "s" type: "Scale" bottom: "y" top: "y" scale_param {{ axis: 2 {UNIFORM} }} }}\n'
     run = run_of(INPUT + product("Convolution") + scale)
     folded = run.export(folded=True)
     assert operators(folded) == ["Conv", "Mul"]
-    agree(run, folded)
+    assert agrees(run, folded)

@@ -23,12 +23,12 @@ def test_every_type_that_is_exported_has_a_case(all_cases):
     assert set(FORMS) & set(layer_type_list()) - shown == set()
 
 
-def test_the_reference_evaluator_agrees(case, run_of, agree):
+def test_the_reference_evaluator_agrees(case, run_of, agrees):
     run = run_of(case.text)
     model = run.export()
     is_old = tuple(map(int, onnx.__version__.split(".")[:2])) < (1, 23)
     if "reference" not in case.exempt and not (is_old and "reference_before_1_23" in case.exempt):
-        agree(run, model)
+        assert agrees(run, model)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ layer { name: "own" type: "Own" bottom: "x" top: "y" }
 """
 
 
-def test_a_type_of_the_users_own(own_type, run_of, agree):
+def test_a_type_of_the_users_own(own_type, run_of, agrees):
     @form(own_type)
     def own(writer):
         return writer.op("Neg", writer.bottom)
@@ -63,7 +63,7 @@ def test_a_type_of_the_users_own(own_type, run_of, agree):
     run = run_of(NET)
     model = run.export()
     assert [node.op_type for node in model.graph.node] == ["Neg"]
-    agree(run, model)
+    assert agrees(run, model)
     with pytest.raises(AssertionError, match="registered twice"):
         form(own_type)(own)
 

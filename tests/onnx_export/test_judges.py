@@ -222,20 +222,20 @@ NOT_FOR_THE_EVALUATOR = {"lrn_across", "lrn_across_k", "deconv_group"}
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", NETS)
-def test_models_by_the_reference_evaluator(name, request, tmp_path, run_net, agree):
+def test_models_by_the_reference_evaluator(name, request, tmp_path, run_net, agrees):
     """It is Python: some nets take minutes."""
     if name in LRN_OF_N_CHANNELS:
         request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason="its LRN"))
     run = run_of_model(name, tmp_path, run_net)
-    agree(run, run.export())
+    assert agrees(run, run.export())
 
 
 @pytest.mark.slow
-def test_nets_of_golden_cases_by_the_reference_evaluator(run_net, agree):
+def test_nets_of_golden_cases_by_the_reference_evaluator(run_net, agrees):
     wrong = set()
     for name, run in golden_runs(run_net):
         try:
-            agree(run, run.export())
+            assert agrees(run, run.export())
         except (AssertionError, ValueError):  # another answer, or none
             wrong.add(name)
     assert wrong == NOT_FOR_THE_EVALUATOR

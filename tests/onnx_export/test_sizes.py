@@ -11,7 +11,7 @@ def dims(values):
     }
 
 
-def test_batch_height_and_width_are_open_in_a_net_of_convolutions(run_of, agree):
+def test_batch_height_and_width_are_open_in_a_net_of_convolutions(run_of, agrees):
     run = run_of(INPUT + CONV + 'layer { name: "relu" type: "ReLU" bottom: "y" top: "y" }\n')
     model = run.export()
     assert dims(model.graph.input) == {"x": ["N", 3, "height", "width"]}
@@ -19,15 +19,15 @@ def test_batch_height_and_width_are_open_in_a_net_of_convolutions(run_of, agree)
     assert dims(model.graph.value_info) == {"y_before_relu": ["N", 4, "y_before_relu.2", "y_before_relu.3"]}
     assert run.net.blobs["x"].shape == (2, 3, 9, 8)  # as before
     run.resize(x=(5, 3, 12, 7))
-    agree(run, model)
+    assert agrees(run, model)
 
 
-def test_an_inner_product_fixes_height_and_width(run_of, agree):
+def test_an_inner_product_fixes_height_and_width(run_of, agrees):
     run = run_of(INPUT + CONV + PRODUCT)
     model = run.export()
     assert dims([*model.graph.input, *model.graph.output]) == {"x": ["N", 3, 9, 8], "z": ["N", 2]}
     run.resize(x=(1, 3, 9, 8))
-    agree(run, model)
+    assert agrees(run, model)
 
 
 def test_a_size_that_a_few_pixels_more_do_not_change_is_fixed_all_the_same(run_of):
@@ -49,17 +49,17 @@ def test_windows_beyond_the_edge_fix_height_and_width(run_of):
     assert dims(run_of(INPUT + pool).export().graph.input) == {"x": ["N", 3, 9, 8]}
 
 
-def test_inputs_have_batches_of_their_own_where_they_may(run_of, agree):
+def test_inputs_have_batches_of_their_own_where_they_may(run_of, agrees):
     index = 'layer { name: "i" type: "Input" top: "index" input_param { shape { dim: 5 } } }\n'
     run = run_of(INPUT + index + 'layer { name: "b" type: "BatchReindex" bottom: "x" bottom: "index" top: "y" }\n')
     run.inputs["index"] %= 2
     model = run.export()
     assert dims(model.graph.input) == {"x": ["N", 3, "height", "width"], "index": ["index_N"]}
     run.resize(x=(4, 3, 2, 2), index=(3,))
-    agree(run, model)
+    assert agrees(run, model)
 
 
-def test_sizes_that_depend_on_the_data_have_names(run_of, agree):
+def test_sizes_that_depend_on_the_data_have_names(run_of, agrees):
     mark = 'layer { name: "i" type: "Input" top: "index" input_param { shape { dim: 2 } } }\n'
     text = INPUT + mark + 'layer { name: "f" type: "Filter" bottom: "x" bottom: "index" top: "y" }\n'
     run = run_of(text + 'layer { name: "r" type: "ReLU" bottom: "y" top: "z" }\n')
@@ -67,7 +67,7 @@ def test_sizes_that_depend_on_the_data_have_names(run_of, agree):
     assert dims(model.graph.output) == {"z": ["z.0", "z.1", "z.2", "z.3"]}
     assert dims(model.graph.value_info) == {"y": ["y.0", 3, "height", "width"]}
     run.inputs["index"][:] = 0, 1
-    agree(run, model)
+    assert agrees(run, model)
 
 
 def test_every_blob_has_its_sizes(case, run_of):
@@ -83,7 +83,7 @@ def test_every_blob_has_its_sizes(case, run_of):
     assert {output for node in graph.node for output in node.output if "/" not in output} <= set(known)
 
 
-def test_a_size_that_is_equal_when_even_alone_has_a_name_of_its_own(run_of, agree):
+def test_a_size_that_is_equal_when_even_alone_has_a_name_of_its_own(run_of, agrees):
     """Pooled and blown up again, 8 pixels are 8 and 9 are 10."""
     pool = 'layer { name: "p" type: "Pooling" bottom: "x" top: "p" pooling_param { kernel_size: 2 stride: 2 } }\n'
     up = """layer { name: "up" type: "Deconvolution" bottom: "p" top: "up" convolution_param { num_output: 3
@@ -96,7 +96,7 @@ def test_a_size_that_is_equal_when_even_alone_has_a_name_of_its_own(run_of, agre
     assert dims(graph.value_info) == {"p": ["N", 3, "p.2", "p.3"], "up": ["N", 3, "up.2", "up.3"]}
     assert dims(graph.output) == {"crop": ["N", 3, "height", "width"]}
     run.resize(x=(1, 3, 11, 5))
-    agree(run, run.export())
+    assert agrees(run, run.export())
 
 
 def test_a_size_is_fixed_that_smaller_images_cannot_have(run_of):
