@@ -64,6 +64,8 @@ def unknown_field(name: str, descriptor: Descriptor, path: str) -> str:
         return f"{belongs(text, [outer])}, outside of this message"
     if known := fork_field(descriptor.name, name):
         return f"{text}: it is one of {known.whose}'s Caffe: {known.does}, which is not done here; {known.instead}"
+    if elsewhere := _forks_home(name, descriptor):
+        return f"{belongs(text, [elsewhere])}; {ALLOW}"
     hint = did_you_mean(name, descriptor.fields_by_name)
     if is_misspelling(name, descriptor):
         return text + hint
@@ -87,6 +89,15 @@ def _outer_home(name: str, descriptor: Descriptor, path: str) -> str:
     return "param" if name in _OF_PARAMS and not is_v1 else ""
 
 
+def _forks_home(name: str, descriptor: Descriptor) -> str:
+    """Return the only message that has such a field, if it has it from a fork, as `SolverParameter (SSD's)`; or ""."""
+    homes = [
+        message.name for message in descriptor.file.message_types_by_name.values() if name in message.fields_by_name
+    ]
+    known = fork_field(homes[0], name) if len(homes) == 1 else None
+    return f"{homes[0]} ({known.whose}'s)" if known else ""
+
+
 def belongs(text: str, homes: Iterable[str]) -> str:
     """Return the error text for a field that these messages have."""
     return f"{text}; it belongs in {any_of(homes)}"
@@ -100,7 +111,7 @@ def may_be_left_out(name: str, descriptor: Descriptor, path: str) -> bool:
 
 def is_misspelling(name: str, descriptor: Descriptor) -> bool:
     """Whether the name is so like that of a known field that it must be meant; no name that forks have is."""
-    if fork_field(descriptor.name, name):
+    if fork_field(descriptor.name, name) or _forks_home(name, descriptor):
         return False
     meant = nearest(name, descriptor.fields_by_name)
     return bool(meant) and likeness(name, meant) >= MISSPELT

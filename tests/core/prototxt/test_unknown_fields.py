@@ -100,6 +100,18 @@ def test_a_field_that_is_too_deep_is_refused_in_any_case(layer, home):
         assert refused(layer).endswith(f"; it belongs in {home}, outside of this message")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('layer { name: "a" type: "ReLU" eval_type: "x" }', "SolverParameter (SSD's)"),
+        ('layer { name: "a" type: "LRN" lrn_param { sqrt_scale: true } }', "DropoutParameter (happynear's)"),
+    ],
+)
+def test_a_forks_field_at_another_place_is_no_misspelling(text, message):
+    """`eval_type` is like `type`."""
+    assert f"; it belongs in {message}; --allow-unknown-fields" in refused(text)
+
+
 def test_a_forks_field_is_said_to_be_one():
     assert refused("layer { pooling_param { kernel_depth: 2 } }") == (
         'f:1:25: unknown field "kernel_depth" in pooling_param: it is one of C3D\'s Caffe: windows have a depth, which '
